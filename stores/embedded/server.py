@@ -65,25 +65,8 @@ class EmbeddedServer(ABC):
             return self.url
         home = make_home(self._asked_home, self.account)
         self._lock(home)
-        failure = ""
         try:
-            data = await self.prepare(home)
-            for _ in range(_STARTS):
-                await end_leftovers(data, _LEFTOVER_GRACE)
-                port = _free_port(home / "port")
-                self._child = Child(
-                    self.command(home, data, port),
-                    account=self.account,
-                    death_signal=self.death_signal,
-                    log=home / "server.log",
-                )
-                await self._child.start()
-                self.url = self.address(home, port)
-                if await self._ready():
-                    return self.url
-                failure = self._child.last_words()
-                (home / "port").unlink(missing_ok=True)  # perhaps someone else took it meanwhile
-            raise ServerFailed(f"{type(self).__name__} did not start:\n{failure}")
+            return await self._launch(home)
         except BaseException:
             await self.stop()
             raise
@@ -115,6 +98,22 @@ class EmbeddedServer(ABC):
     @abstractmethod
     async def ping(self) -> bool:
         """Whether the server at `url` answers."""
+
+    async def _launch(self, home: Path) -> str:
+        data = await self.prepare(home)
+        failure = ""
+        for _ in range(_STARTS):
+            await end_leftovers(data, _LEFTOVER_GRACE)
+            port = _free_port(home / "port")
+            command = self.command(home, data, port)
+            self._child = Child(command, account=self.account, death_signal=self.death_signal, log=home / "server.log")
+            await self._child.start()
+            self.url = self.address(home, port)
+            if await self._ready():
+                return self.url
+            failure = self._child.last_words()
+            (home / "port").unlink(missing_ok=True)  # perhaps someone else took it meanwhile
+        raise ServerFailed(f"{type(self).__name__} did not start:\n{failure}")
 
     async def _ready(self) -> bool:
         """Wait for the first answer; False when the process ended instead."""

@@ -36,6 +36,7 @@ async def main():
 
 asyncio.run(main())
 """
+_BUSY = "DO $$ BEGIN FOR i IN 1..2000000000 LOOP PERFORM i; END LOOP; END $$"
 
 
 @pytest.fixture
@@ -117,23 +118,21 @@ async def test_a_backend_busy_beyond_the_death_of_its_server_is_ended(home: Path
     try:
         connection = await asyncpg.connect(server.url)
         backend = await connection.fetchval("SELECT pg_backend_pid()")
-        busy = asyncio.create_task(
-            connection.execute("DO $$ BEGIN FOR i IN 1..2000000000 LOOP PERFORM i; END LOOP; END $$")
-        )
-        await asyncio.sleep(0)  # let the statement go out
+        busy = asyncio.create_task(connection.execute(_BUSY))
+        watcher = await asyncpg.connect(server.url)
+        while await watcher.fetchval("SELECT state FROM pg_stat_activity WHERE pid = $1", backend) != "active":  # noqa: ASYNC110  no event to await
+            await asyncio.sleep(0.01)
+        ended = asyncio.create_task(_ended(backend))
+        await asyncio.sleep(0)  # the backend is watched before its server dies
         os.kill(server.pid, signal.SIGKILL)
         await server.wait_dead()
         await server.start()
-        await _ended_or_gone(backend)
+        await ended
+        watcher.terminate()
         with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InternalClientError, OSError)):
             await busy
     finally:
         await server.stop()
-
-
-async def _ended_or_gone(pid: int) -> None:
-    if Path(f"/proc/{pid}").exists():
-        await _ended(pid)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next start ends what a killed parent left")

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
@@ -83,8 +84,10 @@ async def test_a_known_workspace_costs_no_round_trip(app: Database, worker: Data
     async with app.workspace(mine) as connection:
         connection.add_query_logger(lambda record: queries.append(record.query))
         await connection.enter(mine)
+        await asyncio.sleep(0)  # loggers are called by the loop
         assert queries == []
         await connection.enter(theirs)
+        await asyncio.sleep(0)
         assert len(queries) == 1
 
 
@@ -103,24 +106,37 @@ async def test_only_the_worker_sees_across(app: Database, worker: Database) -> N
             pass
 
 
+async def _query_for_long(database: Database) -> None:
+    async with database.workspace(None) as connection:
+        await connection.execute("SELECT pg_sleep(60)")
+
+
 async def test_a_lost_server_is_a_store_unavailable(server_folder: Path) -> None:
-    server = EmbeddedPostgres(server_folder / "lost", volatile=True)
-    await migrate(await server.start())
-    database = await Database.open(server.url, role="app")
+    server = EmbeddedPostgres(server_folder / "lost")
     try:
+        await migrate(await server.start())
+        database = await Database.open(server.url, role="app")
+        query = asyncio.create_task(_query_for_long(database))
+        await _busy(server.url)
+        os.kill(server.pid, signal.SIGKILL)
         with pytest.raises(StoreUnavailable):
-            async with database.workspace(None) as connection:
-                os.kill(server.pid, signal.SIGKILL)
-                await connection.execute("SELECT pg_sleep(60)")
+            await query
         with pytest.raises(StoreUnavailable):
-            async with database.workspace(None):
-                pass
+            await _query_for_long(database)
         await server.start()
         async with database.workspace(None) as connection:
             assert await connection.fetchval("SELECT 1") == 1
-    finally:
         await database.close()
+    finally:
         await server.stop()
+
+
+async def _busy(url: str) -> None:
+    """Wait until the server runs the long query."""
+    connection = await asyncpg.connect(url)
+    while not await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):  # noqa: ASYNC110  no event to await
+        await asyncio.sleep(0.01)
+    await connection.close()
 
 
 async def test_no_server_is_a_store_unavailable() -> None:
