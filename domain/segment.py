@@ -20,7 +20,7 @@ class Where(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Count(msgspec.Struct, frozen=True, tag="count", forbid_unknown_fields=True):
-    """How often `event` happened in the window `(now - window, now]`, compared with `n`; `window`: `24h`, `7d`, `90s`."""
+    """How often `event` happened in the window `(now - window, now]`, compared with `n`. `window`: `24h`, `7d`."""
 
     event: str
     op: Comparison
