@@ -28,12 +28,15 @@ class KafkaLog:
         self._bootstrap = bootstrap
         self._patience = patience
         self._producers = Producers(bootstrap, patience)
+        self._missing: dict[str, TopicSpec] = {}
 
     async def append(self, topic: str, records: Sequence[Record]) -> list[TagwayError | None]:
         """Append through the idempotent producer, which joins concurrent callers' records in batches; see the port."""
         results: list[TagwayError | None] = [LogUnavailable() for _ in records]
         try:
             async with asyncio.timeout(self._patience):
+                if self._missing:
+                    await self.ensure_topics(self._missing)
                 producer = await self._producers.current()
                 await self._send(producer, topic, records, results)
         except (TimeoutError, LogUnavailable):
@@ -44,7 +47,11 @@ class KafkaLog:
         return list(results)
 
     async def ensure_topics(self, topics: Mapping[str, TopicSpec]) -> None:
-        """Create missing topics, with as many copies as the brokers give by default."""
+        """Create missing topics, with as many copies as the brokers give by default.
+
+        Those that the brokers are not there to create are tried again before the next append.
+        """
+        self._missing |= topics
         wanted = [
             NewTopic(name, self.partitions, _BROKERS_CHOICE, {}, _settings(spec))
             for name, spec in sorted(topics.items())
@@ -61,6 +68,7 @@ class KafkaLog:
         for name, code, *_ in answer.topic_errors:
             if code and for_code(code) is not TopicAlreadyExistsError:
                 raise LogUnavailable(f"The topic {name} could not be created: {for_code(code).__name__}.")
+        self._missing = {name: spec for name, spec in self._missing.items() if name not in topics}
 
     @asynccontextmanager
     async def consume(self, topic: str, group: str, start: StartOffsets) -> AsyncIterator[Consumer]:
