@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self, get_args, get_origin
+from typing import Annotated, Final, Literal, Self, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -133,7 +133,7 @@ def _convert(cls: type[Settings], name: str, value: str) -> dict[str, object]:
         return {name: Path(value)}
     if name in _URLS and "://" not in value:
         raise ValueError("is not a URL")
-    if get_origin(kind) is Literal and value not in get_args(kind):
+    if getattr(kind, "__origin__", None) is Literal and value not in get_args(kind):
         raise ValueError(f"is not one of {', '.join(get_args(kind))}")
     return {name: msgspec.convert(value, kind, strict=False)}
 
