@@ -233,7 +233,7 @@ CREATE INDEX segment_change_by_profile ON segment_change (workspace_id, profile_
 CREATE INDEX segment_change_by_segment ON segment_change (workspace_id, segment_id, position);
 
 CREATE TABLE publisher (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     last_position bigint NOT NULL DEFAULT 0,        -- the newest position given
     published_through bigint NOT NULL DEFAULT 0     -- everything up to here has reached Redis and the log
 );
