@@ -1,0 +1,35 @@
+"""The schema, and what runs around its operations."""
+
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions import ParserCache, ValidationCache
+from strawberry.schema.config import StrawberryConfig
+
+from resolvers.errors import CodedErrors
+from resolvers.event import Event
+from resolvers.extensions import Limits, PerOperation, Tokens
+from resolvers.mutation import Mutation
+from resolvers.query import Query
+from resolvers.subscription import Subscription
+
+
+class Schema(strawberry.Schema):
+    """Strawberry's schema without its log of every failure, which would quote what callers sent."""
+
+    def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
+        """Leave logging to `CodedErrors`."""
+
+
+def build_schema() -> Schema:
+    """Make the schema; its operations run with a `Session` as context value."""
+    return Schema(
+        query=Query,
+        mutation=Mutation,
+        subscription=Subscription,
+        types=[Event],
+        # The order matters: each operation's context first, the cached validation before what weighs its variables.
+        extensions=[PerOperation, CodedErrors, Tokens, ParserCache, ValidationCache, Limits],
+        config=StrawberryConfig(disable_field_suggestions=True),
+    )
