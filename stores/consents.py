@@ -33,7 +33,7 @@ async def read_consents(connection: Connection, workspace: UUID, subjects: Colle
 async def store_consents(connection: Connection, workspace: UUID, statements: Iterable[Statement]) -> None:
     """Store statements, at most one per subject and purpose; an older one never replaces a newer.
 
-    A refusal of what was granted is kept as withdrawn.
+    Of two at the same instant the refusal stays. A refusal of what was granted is kept as withdrawn.
     """
     rows = sorted(
         (statement.subject_id, statement.consent.purpose.value, statement.consent) for statement in statements
@@ -48,7 +48,7 @@ async def store_consents(connection: Connection, workspace: UUID, statements: It
             END,
             source = excluded.source,
             at = excluded.at
-        WHERE consent.at <= excluded.at
+        WHERE consent.at < excluded.at OR consent.at = excluded.at AND excluded.state <> 'granted'
         """,
         workspace,
         [subject for subject, _, _ in rows],
