@@ -1,6 +1,7 @@
 """One supervised child process, and the end of what a killed one left behind."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -69,11 +70,13 @@ class Child:
         """Ask the process to end, wait `within` seconds, then kill it. Does nothing when it has ended."""
         if self._process is None or self._process.returncode is not None:
             return
-        self._process.send_signal(self._death_signal)
+        with contextlib.suppress(ProcessLookupError):  # it just ended
+            self._process.send_signal(self._death_signal)
         try:
             await asyncio.wait_for(self._process.wait(), within)
         except TimeoutError:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
             await self._process.wait()
 
     def last_words(self, lines: int = 8) -> str:
@@ -130,7 +133,5 @@ def _cwd(entry: Path) -> Path | None:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
