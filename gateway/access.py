@@ -7,7 +7,7 @@ import structlog
 import uuid_utils
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.errors import error_response
+from gateway.errors import error_response, place_of
 from gateway.metrics import Metrics
 
 REQUEST_ID_HEADER: Final = b"x-request-id"
@@ -43,7 +43,7 @@ class RequestLog:
             await self._app(scope, receive, send_named)
         except Exception as error:  # noqa: BLE001 - the last line of defence: the caller gets an id, the log the place
             scope["tagway.code"] = "internal"
-            _log.error("internal_error", request_id=request_id, error=type(error).__name__, place=_place(error))
+            _log.error("internal_error", request_id=request_id, error=type(error).__name__, place=place_of(error))
             if status == 0:
                 await error_response("internal", request_id=request_id)(scope, receive, send_named)
         finally:
@@ -68,14 +68,3 @@ class RequestLog:
                 milliseconds=round(seconds * 1000, 2),
                 **{name: value for name, value in details.items() if value is not None},
             )
-
-
-def _place(error: BaseException) -> str:
-    """Name the innermost line of a traceback. An error's own text may quote data, so it is not told."""
-    traceback = error.__traceback__
-    if traceback is None:
-        return "unknown"
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    code = traceback.tb_frame.f_code
-    return f"{code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno} {code.co_name}"

@@ -41,3 +41,14 @@ async def answer_http_exception(request: Request[Any], error: Exception) -> Resp
     response = error_response(code)
     response.headers.update(error.headers or {})
     return response
+
+
+def place_of(error: BaseException) -> str:
+    """Name the innermost line of an error's traceback. Its own text may quote data, so it is never logged."""
+    traceback = error.__traceback__
+    if traceback is None:
+        return "unknown"
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    code = traceback.tb_frame.f_code
+    return f"{code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno} {code.co_name}"

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Collection, Coroutine, Iterable
+from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -11,10 +12,11 @@ import uuid_utils.compat
 
 from domain.alias import Alias, Subject
 from domain.clock import Clock
+from domain.consent import Purpose
 from domain.errors import StoreUnavailable
 from gateway.metrics import Metrics
 from gateway.workspace import Workspace
-from stores.consents import Statement, read_consents, store_consents
+from stores.consents import Statement, consent_times, store_consents
 from stores.postgres import Database
 from stores.subject_cache import SubjectCache
 from stores.subjects import Newcomer, Standing, enrol_subjects, find_subjects, profile_aliases
@@ -51,9 +53,7 @@ class Subjects:
 
     async def enrol(self, workspace: Workspace, aliases: Iterable[Alias]) -> dict[Alias, Subject]:
         """Make a subject for each of these unknown aliases, unless another gateway was first: then take its."""
-        newcomers = [
-            Newcomer(alias, uuid_utils.compat.uuid7(), workspace.keys.new_wrapped_key()) for alias in aliases
-        ]
+        newcomers = [Newcomer(alias, uuid_utils.compat.uuid7(), workspace.keys.new_wrapped_key()) for alias in aliases]
         if not newcomers:
             return {}
         async with self._database.workspace(workspace.id) as connection:
@@ -61,10 +61,12 @@ class Subjects:
         await self._ask_cache(self._cache.fill(workspace.id, found))
         return dict(found.subjects)
 
-    async def consents(self, workspace: UUID, subjects: Collection[UUID]) -> list[Statement]:
-        """Read what some subjects have said, with the time of each statement."""
+    async def consent_times(self, workspace: UUID, profiles: Collection[UUID]) -> dict[tuple[UUID, Purpose], datetime]:
+        """Tell when the last word on each purpose was spoken, for each of some profiles."""
+        if not profiles:
+            return {}
         async with self._database.workspace(workspace) as connection:
-            return await read_consents(connection, workspace, subjects)
+            return await consent_times(connection, workspace, profiles)
 
     async def record(self, workspace: UUID, statements: Collection[Statement], profiles: Collection[UUID]) -> None:
         """Store statements, then make every gateway forget what it knew of the profiles they concern."""

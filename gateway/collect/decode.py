@@ -192,7 +192,9 @@ def _name(call_type: CallType, wire: _Wire) -> str:
     else:
         name = call_type.value
     if len(name) > _LONGEST_NAME:
-        raise InvalidEvent(f"{'event' if call_type is CallType.TRACK else 'name'}: longer than {_LONGEST_NAME} characters")
+        raise InvalidEvent(
+            f"{'event' if call_type is CallType.TRACK else 'name'}: longer than {_LONGEST_NAME} characters"
+        )
     return name
 
 

@@ -12,8 +12,10 @@ _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def read_moment(value: Any) -> datetime | None:
-    """Read ISO 8601 in all the spellings of the SDKs (no zone means UTC), or a number of seconds or milliseconds
-    since 1970. None stays None. Raises `ValueError` for anything else and for what lies before 1970.
+    """Read a moment as the SDKs write it; None and an empty text stay None.
+
+    That is ISO 8601 in all their spellings (no zone means UTC), or a number of seconds or milliseconds since 1970.
+    Raises `ValueError` for anything else and for what lies before 1970.
     """
     if value is None or value == "":
         return None
