@@ -38,8 +38,9 @@ export function openConsent(storage: Storage, settings: Settings, changed: (loca
   const apply = (next: Choices) => {
     const before = JSON.stringify(get());
     choices = { ...next, at: new Date().toISOString() };
-    storage.write(CHOICE, choices);
+    // Written last: another tab that learns of a grant must already find the id that came with it.
     if (JSON.stringify(get()) !== before) changed(true);
+    storage.write(CHOICE, choices);
   };
   const set = (choice: Choice) => {
     const answers = { ...choices.answers };

@@ -6,6 +6,8 @@ const MOST_EVENTS = 500;
 const MOST_BYTES = 200_000;
 // Without locks a record counts as left behind when it is older than the longest wait between two tries.
 const LEFT_BEHIND = 2 * 3_600_000;
+// Tabs in other processes may still see a record that is gone: its lock is held until they know better.
+const STORAGE_LAG = 3000;
 
 /** One event, already written as JSON: it is measured, stored and sent in this form. */
 export interface Item {
@@ -72,8 +74,13 @@ export function openQueue(storage: Storage, writeKey: string, dropped: (count: n
   const adopt = () => {
     for (const name of storage.names()) {
       if (!name.startsWith("queue.") || name === record) continue;
-      if (locks) void locks.request(lockName(name), { ifAvailable: true }, (lock) => void (lock && take(name)));
-      else if ((storage.read<StoredQueue>(name)?.at ?? 0) < Date.now() - LEFT_BEHIND) take(name);
+      if (locks) {
+        void locks.request(lockName(name), { ifAvailable: true }, (lock) => {
+          if (!lock) return;
+          take(name);
+          return new Promise((resolve) => setTimeout(resolve, STORAGE_LAG));
+        });
+      } else if ((storage.read<StoredQueue>(name)?.at ?? 0) < Date.now() - LEFT_BEHIND) take(name);
     }
   };
   const own = () => {
