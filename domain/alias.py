@@ -1,0 +1,41 @@
+"""Identifiers of a person, in the only form that is ever stored: keyed blind indexes."""
+
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+from domain.consent import Statements
+
+
+class AliasKind(StrEnum):
+    """Kinds of identifiers, strongest first: an event belongs to the strongest identifier that it carries."""
+
+    USER_ID = "user_id"
+    EMAIL = "email"
+    PHONE = "phone"
+    ANONYMOUS_ID = "anonymous_id"
+
+
+class Alias(msgspec.Struct, frozen=True, array_like=True):
+    """One identifier. `index` is HMAC-SHA256 under the workspace's key for this kind and `version`."""
+
+    kind: AliasKind
+    version: int
+    index: bytes
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """One person as the gateway first met them: a random id with a data key of its own.
+
+    Subjects never move. A merge points several of them at one profile, an unmerge points them back.
+    """
+
+    id: UUID
+    profile_id: UUID
+    wrapped_key: bytes
+    """The data key, wrapped by the workspace's key."""
+    consent: Statements
+    """The stored last word of the person whom this subject belongs to, over all their subjects."""
+    suppressed: bool = False
+    """True once erased: nothing about them may be kept again."""

@@ -1,0 +1,52 @@
+"""Purposes, and what a person has said about each."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+
+class Purpose(StrEnum):
+    """Why data may be used. `NECESSARY` needs no consent and stores no identifier."""
+
+    NECESSARY = "necessary"
+    FUNCTIONAL = "functional"
+    ANALYTICS = "analytics"
+    PERSONALIZATION = "personalization"
+    ADVERTISING = "advertising"
+    SALE_OR_SHARE = "sale_or_share"
+
+
+class State(StrEnum):
+    """One statement about one purpose. What was never stated counts as denied."""
+
+    GRANTED = "granted"
+    DENIED = "denied"
+    WITHDRAWN = "withdrawn"
+
+
+CONSENTABLE: Final = tuple(purpose for purpose in Purpose if purpose is not Purpose.NECESSARY)
+
+Statements = Mapping[Purpose, State]
+"""What one source says; a purpose it does not mention is left to the other sources."""
+
+
+class Consent(msgspec.Struct, frozen=True):
+    """What is stored for one purpose of one person: their last word, and where it came from."""
+
+    purpose: Purpose
+    state: State
+    source: str
+    at: datetime
+
+
+def strictest(sources: Iterable[Statements]) -> frozenset[Purpose]:
+    """Purposes that at least one source grants and none refuses."""
+    granted: set[Purpose] = set()
+    refused: set[Purpose] = set()
+    for statements in sources:
+        for purpose, state in statements.items():
+            (granted if state is State.GRANTED else refused).add(purpose)
+    return frozenset(granted - refused)

@@ -1,0 +1,79 @@
+"""Everything that can be refused or fail, in one table: code → HTTP status, safe text, Retry-After, whose fault."""
+
+from typing import Final
+
+import msgspec
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """One row of the table. `message` is safe to show to anyone; `ours` marks what an operator must look at."""
+
+    status: int
+    message: str
+    retry_after: int | None = None
+    """Seconds after which the same call may succeed."""
+    ours: bool = False
+
+
+FAILURES: Final[dict[str, Failure]] = {
+    "malformed_json": Failure(400, "The body is not valid JSON."),
+    "malformed_encoding": Failure(400, "The body could not be decompressed."),
+    "invalid_request": Failure(400, "The request does not have the expected shape."),
+    "invalid_event": Failure(400, "The event does not have the expected shape."),
+    "event_too_large": Failure(400, "An event may hold at most 32 KB."),
+    "invalid_definition": Failure(400, "The segment definition is not valid."),
+    "missing_key": Failure(401, "No key was given."),
+    "unknown_key": Failure(401, "This key is not known."),
+    "invalid_token": Failure(401, "The token is not valid or has expired."),
+    "wrong_kind_of_key": Failure(403, "This kind of key may not do that."),
+    "missing_scope": Failure(403, "The key lacks the scope this needs."),
+    "origin_not_allowed": Failure(403, "This origin may not use the key."),
+    "not_found": Failure(404, "There is nothing here."),
+    "method_not_allowed": Failure(405, "This method is not offered here."),
+    "conflict": Failure(409, "Another change came first."),
+    "request_too_large": Failure(413, "A request may hold at most 500 KB and 2,500 events."),
+    "unsupported_media_type": Failure(415, "This content type or encoding is not accepted."),
+    "too_many_requests": Failure(429, "Too many requests; slow down.", retry_after=1),
+    "store_unavailable": Failure(503, "A store is not reachable; nothing was kept, please retry.", 2, ours=True),
+    "log_unavailable": Failure(503, "The event log is not reachable; nothing was kept, please retry.", 2, ours=True),
+    "shutting_down": Failure(503, "This process is stopping; please retry.", retry_after=1),
+    "internal": Failure(500, "Something went wrong on our side.", ours=True),
+}
+
+
+class TagwayError(Exception):
+    """An expected failure, known by its code in the table.
+
+    `detail` narrows the table's text and must be as safe to show: field names and limits, never values.
+    """
+
+    code = "internal"
+
+    def __init__(self, detail: str | None = None, *, code: str | None = None) -> None:
+        if code is not None:
+            self.code = code
+        self.detail = detail
+        super().__init__(detail or self.failure.message)
+
+    @property
+    def failure(self) -> Failure:
+        """The row of the table that speaks for this error."""
+        return FAILURES[self.code]
+
+
+class Refused(TagwayError):
+    """The caller must change something: raise with the `code` that says what."""
+
+    code = "invalid_request"
+
+
+class StoreUnavailable(TagwayError):
+    """Postgres or Redis did not answer; nothing was changed, or the change was rolled back."""
+
+    code = "store_unavailable"
+
+
+class LogUnavailable(TagwayError):
+    """The event log did not acknowledge in time."""
+
+    code = "log_unavailable"

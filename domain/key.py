@@ -1,0 +1,52 @@
+"""Who is calling, and what they may do."""
+
+from enum import StrEnum
+from uuid import UUID
+
+import msgspec
+
+
+class Scope(StrEnum):
+    """What a secret key may be allowed."""
+
+    PROFILES_READ = "profiles:read"
+    PROFILES_WRITE = "profiles:write"
+    PROFILES_PII = "profiles:pii"
+    EVENTS_READ = "events:read"
+    SEGMENTS_READ = "segments:read"
+    SEGMENTS_WRITE = "segments:write"
+    RECOMMENDATIONS_READ = "recommendations:read"
+    PRIVACY_ADMIN = "privacy:admin"
+
+
+class KeyKind(StrEnum):
+    """Write keys are public and may only collect; secret keys carry scopes."""
+
+    WRITE = "write"
+    SECRET = "secret"  # noqa: S105 - the word, not a secret
+
+
+class ApiKey(msgspec.Struct, frozen=True):
+    """A stored key, without its value."""
+
+    id: UUID
+    workspace: UUID
+    kind: KeyKind
+    name: str
+    scopes: frozenset[Scope]
+    origins: tuple[str, ...] = ()
+    """Origins that may use a write key from a browser; empty allows any."""
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who an operation runs as. `anonymous_id` or `user_id` is set for an end user, who sees only that profile."""
+
+    workspace: UUID
+    scopes: frozenset[Scope]
+    anonymous_id: str | None = None
+    user_id: str | None = None
+
+    @property
+    def is_end_user(self) -> bool:
+        """True for a site's visitor with a short-lived token."""
+        return self.anonymous_id is not None or self.user_id is not None
