@@ -106,7 +106,10 @@ class EventLog(Protocol):
         ...
 
     async def trim(self, topic: str, keep: timedelta) -> None:
-        """Remove records older than `keep`, read or not, where the log does not do so by itself. Raises LogUnavailable."""
+        """Remove records older than `keep`, read or not, where the log does not do so by itself.
+
+        Raises LogUnavailable.
+        """
         ...
 
     async def healthy(self) -> bool:

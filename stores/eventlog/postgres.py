@@ -8,7 +8,7 @@ from typing import Final
 
 from domain.errors import LogUnavailable, Refused, StoreUnavailable, TagwayError
 from stores.eventlog.port import LARGEST_RECORD, Consumer, Record, StartOffsets, TopicSpec, partition_of
-from stores.eventlog.postgres_consumer import ENDS, PostgresConsumer
+from stores.eventlog.postgres_consumer import ENDS, UNKNOWN_TOPIC, PostgresConsumer
 from stores.eventlog.postgres_writer import LOST, Writer
 from stores.postgres import Connection, Database
 
@@ -105,7 +105,7 @@ class PostgresLog:
         if topic not in self._counts:
             count = len(await self.ends(topic))
             if not count:
-                raise LogUnavailable("This topic does not exist.")
+                raise LogUnavailable(UNKNOWN_TOPIC)
             self._counts[topic] = count
         return self._counts[topic]
 

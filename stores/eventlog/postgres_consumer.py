@@ -11,6 +11,7 @@ from stores.eventlog.postgres_writer import CHANNEL, LOST
 from stores.postgres import Connection, Database
 
 ENDS: Final = "SELECT partition, next_offset FROM log_partition WHERE topic = $1"
+UNKNOWN_TOPIC: Final = "This topic does not exist."
 _READ: Final = """
     SELECT "offset", key, value, at FROM log_record
     WHERE topic = $1 AND partition = $2 AND "offset" >= $3
@@ -53,6 +54,8 @@ class PostgresConsumer:
                 async with asyncio.timeout(_READ_SECONDS):
                     connection, share = await self._joined()
                     ends = dict(await connection.fetch(ENDS, self._topic))
+                    if not ends:
+                        raise LogUnavailable(UNKNOWN_TOPIC)
                     if clock() >= self._balance_at:
                         await share.balance(len(ends))
                         self._balance_at = clock() + _BALANCE_SECONDS

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Final
 
@@ -67,7 +67,7 @@ class Writer:
         with suppress(asyncio.CancelledError):
             await self._task
         _refuse(self._waiting)
-        await self._session.aclose()
+        await self._disconnect()
 
     async def _run(self) -> None:
         while True:
@@ -80,8 +80,9 @@ class Writer:
                 _acknowledge(group)
                 async with asyncio.timeout(_WRITE_SECONDS):
                     await _call_out(connection, group)
-            except (TagwayError, *LOST):
-                await self._session.aclose()
+            except (TagwayError, *LOST) as error:
+                _refuse(group, error)
+                await self._disconnect()
             finally:
                 # A group that was not acknowledged must hear so even when this task is cancelled.
                 _refuse(group)
@@ -100,11 +101,15 @@ class Writer:
 
     async def _connected(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            await self._session.aclose()
+            await self._disconnect()
             self._connection = await self._session.enter_async_context(self._database.hold())
             # An acknowledgement means kept, whatever the server's own default is.
             await self._connection.execute("SET synchronous_commit = on")
         return self._connection
+
+    async def _disconnect(self) -> None:
+        self._connection = None
+        await self._session.aclose()
 
 
 async def _write(connection: Connection, group: Sequence[_Request]) -> None:
@@ -135,7 +140,9 @@ def _acknowledge(group: Sequence[_Request]) -> None:
             request.kept.set_result(None)
 
 
-def _refuse(requests: Sequence[_Request] | deque[_Request]) -> None:
+def _refuse(requests: Iterable[_Request], cause: BaseException | None = None) -> None:
     for request in requests:
         if not request.kept.done():
-            request.kept.set_exception(LogUnavailable())
+            refusal = LogUnavailable()
+            refusal.__cause__ = cause
+            request.kept.set_exception(refusal)
