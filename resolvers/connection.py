@@ -7,6 +7,7 @@ import strawberry
 
 from domain.errors import Refused
 from resolvers.cursor import Cursors
+from resolvers.fields import field
 from resolvers.loaders import COUNTED
 
 Item = TypeVar("Item")
@@ -17,9 +18,9 @@ First = Annotated[int, strawberry.argument(description=f"How many, 1 to {MOST}."
 After = Annotated[str | None, strawberry.argument(description="The cursor to continue after.")]
 
 
-@strawberry.type(description="Where a page stands in its list.")
+@strawberry.type
 class PageInfo:
-    """Relay's page information. Lists are read forwards only."""
+    """Where a page stands in its list."""
 
     has_next_page: bool
     has_previous_page: bool
@@ -27,31 +28,31 @@ class PageInfo:
     end_cursor: str | None
 
 
-@strawberry.type(description="An item with its place in the list.")
+@strawberry.type
 class Edge(Generic[Item]):
-    """Relay's edge."""
+    """An item with its place in the list."""
 
     cursor: str
     node: Item
 
 
-@strawberry.type(description="One page of a list.")
+@strawberry.type
 class Connection(Generic[Item]):
-    """Relay's connection."""
+    """One page of a list."""
 
     edges: list[Edge[Item]]
     page_info: PageInfo
     count: strawberry.Private[Callable[[], Awaitable[int | None]]]
 
-    @strawberry.field(description=f"How many the whole list has; null beyond {COUNTED:,}.")
+    @field()
     async def total_count(self) -> int | None:
-        """Count when asked only."""
+        """How many the whole list has; null beyond 10,000."""
         total = await self.count() or 0
         return total if total <= COUNTED else None
 
-    @strawberry.field(description="The items without their cursors.")
+    @field()
     def nodes(self) -> list[Item]:
-        """Spare callers the edges."""
+        """The items without their cursors."""
         return [edge.node for edge in self.edges]
 
 

@@ -33,18 +33,25 @@ class Cursors:
 
     def read(self, sort: str, cursor: str, type: Callable[..., Place]) -> Place:  # noqa: A002 - as msgspec names it
         """Turn a cursor of the list `sort` back into its place. Raises `Refused` if it is anything else."""
+        body = self._open(cursor)
+        try:
+            of, place = msgspec.msgpack.decode(body, type=tuple[str, msgspec.Raw])
+            if of == sort:
+                found: Place = msgspec.msgpack.decode(place, type=type)
+                return found
+        except msgspec.MsgspecError:
+            pass
+        raise _foreign()
+
+    def _open(self, cursor: str) -> bytes:
         try:
             frame = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-            mac, body = frame[1 : 1 + _MAC_BYTES], frame[1 + _MAC_BYTES :]
-            if not (frame.startswith(_FORMAT) and hmac.compare_digest(mac, self._sign(body))):
-                raise ValueError
-            of, place = msgspec.msgpack.decode(body, type=tuple[str, msgspec.Raw])
-            if of != sort:
-                raise ValueError
-            found: Place = msgspec.msgpack.decode(place, type=type)
-        except (ValueError, msgspec.MsgspecError) as error:
-            raise Refused("`after` is not a cursor of this list") from error
-        return found
+        except ValueError:
+            raise _foreign() from None
+        mac, body = frame[1 : 1 + _MAC_BYTES], frame[1 + _MAC_BYTES :]
+        if not (frame.startswith(_FORMAT) and hmac.compare_digest(mac, self._sign(body))):
+            raise _foreign()
+        return body
 
     def _sign(self, body: bytes) -> bytes:
         mac = self._mac.copy()
@@ -52,3 +59,5 @@ class Cursors:
         return mac.digest()[:_MAC_BYTES]
 
 
+def _foreign() -> Refused:
+    return Refused("`after` is not a cursor of this list.")

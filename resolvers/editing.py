@@ -61,28 +61,35 @@ async def _apply(
 ) -> SegmentRow | InvalidInput | NotFound | VersionConflict:
     draft = Draft(edit.key, edit.name, edit.description, edit.definition)
     now = info.context.services.clock()
-    if existing and existing.status is SegmentStatus.DELETING:
-        return InvalidInput(code="conflict", message="This segment is being deleted.", path=["input", "key"])
-    if edit.expected_version is not None and edit.expected_version != (existing.version if existing else 0):
-        if existing is None:
+    if problem := _misfit(existing, edit):
+        return problem
+    if existing is None:
+        return await definitions.create(connection, uuid4(), draft, now)
+    if edit.definition is None or edit.definition == existing.definition:
+        return await definitions.rename(connection, existing.id, draft, now)
+    return await definitions.redefine(connection, existing.id, draft, now)
+
+
+def _misfit(existing: SegmentRow | None, edit: Edit) -> InvalidInput | NotFound | VersionConflict | None:
+    """Say why an edit does not fit what there is."""
+    expected = edit.expected_version
+    if existing is None:
+        if expected:
             return _not_found()
+        if edit.definition is None:
+            problem = "A new segment needs a definition."
+            return InvalidInput(code="invalid_definition", message=problem, path=["input", "definition"])
+        return None
+    if existing.status is SegmentStatus.DELETING:
+        return InvalidInput(code="conflict", message="This segment is being deleted.", path=["input", "key"])
+    if expected is not None and expected != existing.version:
         return VersionConflict(
             code="conflict",
             message=f"The segment is at version {existing.version}.",
             path=["input", "expectedVersion"],
             current_version=existing.version,
         )
-    if existing is None:
-        if edit.definition is None:
-            return InvalidInput(
-                code="invalid_definition",
-                message="A new segment needs a definition.",
-                path=["input", "definition"],
-            )
-        return await definitions.create(connection, uuid4(), draft, now)
-    if edit.definition is None or edit.definition == existing.definition:
-        return await definitions.rename(connection, existing.id, draft, now)
-    return await definitions.redefine(connection, existing.id, draft, now)
+    return None
 
 
 def _check(edit: Edit) -> InvalidInput | None:

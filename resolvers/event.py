@@ -13,23 +13,23 @@ from resolvers.context import Info
 from resolvers.node import Node, to_global
 from stores.reads.events import EventRow, History
 
-EventType = strawberry.enum(CallType, name="EventType", description="The six calls of the Segment spec.")
-PurposeEnum = strawberry.enum(Purpose, name="Purpose", description="Why data may be used.")
+strawberry.enum(CallType, name="EventType", description="The six calls of the Segment spec.")
+strawberry.enum(Purpose, name="Purpose", description="Why data may be used.")
 
 _SORT = "events by time"
 
 
-@strawberry.type(description="One collected event, its personal data left out.")
+@strawberry.type
 class Event(Node):
-    """GraphQL's view of a stored event."""
+    """One collected event, its personal data left out."""
 
     message_id: str
-    type: EventType
+    type: CallType
     name: str
     at: datetime = strawberry.field(description="When it happened, by the client's clock with its skew corrected.")
     received_at: datetime
     properties: JSON
-    purposes: list[PurposeEnum] = strawberry.field(description="What was granted when it was collected.")
+    purposes: list[Purpose] = strawberry.field(description="What was granted when it was collected.")
 
 
 def event_of(row: EventRow) -> Event:

@@ -61,9 +61,7 @@ class Loaders:
 
         return DataLoader(load)
 
-    def _listed(
-        self, read: Callable[[Connection, Sequence[Key]], Awaitable[list[Value]]]
-    ) -> DataLoader[Key, Value]:
+    def _listed(self, read: Callable[[Connection, Sequence[Key]], Awaitable[list[Value]]]) -> DataLoader[Key, Value]:
         """Load what `read` returns in the order of the keys."""
 
         async def load(keys: list[Key]) -> list[Value]:

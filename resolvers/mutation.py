@@ -8,6 +8,7 @@ from strawberry.scalars import JSON
 from domain.key import Scope
 from resolvers.context import Info
 from resolvers.editing import Edit, delete, save
+from resolvers.fields import mutation
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
 from resolvers.segment import Segment
@@ -35,9 +36,9 @@ class DeleteSegmentInput:
     client_mutation_id: str | None = None
 
 
-@strawberry.type(description="A segment was saved, or is on its way out.")
+@strawberry.type
 class SegmentPayload:
-    """What a change of a segment returns."""
+    """A segment was saved, or is on its way out."""
 
     segment: Segment
     client_mutation_id: str | None
@@ -53,12 +54,9 @@ DeleteSegmentResult = Annotated[SegmentPayload | NotFound, strawberry.union("Del
 class Mutation:
     """The root of mutations."""
 
-    @strawberry.mutation(
-        description="Create or edit a segment. Saving the same again changes nothing.",
-        extensions=needs(Scope.SEGMENTS_WRITE),
-    )
+    @mutation(needs(Scope.SEGMENTS_WRITE))
     async def save_segment(self, info: Info, input: SaveSegmentInput) -> SaveSegmentResult:  # noqa: A002 - Relay's name
-        """Save a segment."""
+        """Create or edit a segment. Saving the same again changes nothing."""
         edit = Edit(
             key=input.key,
             name=input.name,
@@ -67,13 +65,14 @@ class Mutation:
             expected_version=input.expected_version,
         )
         saved = await save(info, edit)
-        return SegmentPayload(saved, input.client_mutation_id) if isinstance(saved, Segment) else saved
+        return _payload(saved, input.client_mutation_id) if isinstance(saved, Segment) else saved
 
-    @strawberry.mutation(
-        description="Let a segment's members out, then remove it.",
-        extensions=needs(Scope.SEGMENTS_WRITE),
-    )
+    @mutation(needs(Scope.SEGMENTS_WRITE))
     async def delete_segment(self, info: Info, input: DeleteSegmentInput) -> DeleteSegmentResult:  # noqa: A002 - Relay's name
-        """Delete a segment."""
+        """Let a segment's members out, then remove it."""
         deleted = await delete(info, input.key)
-        return SegmentPayload(deleted, input.client_mutation_id) if isinstance(deleted, Segment) else deleted
+        return _payload(deleted, input.client_mutation_id) if isinstance(deleted, Segment) else deleted
+
+
+def _payload(segment: Segment, client_mutation_id: str | None) -> SegmentPayload:
+    return SegmentPayload(segment=segment, client_mutation_id=client_mutation_id)

@@ -8,9 +8,9 @@ import strawberry
 from domain.errors import Refused
 
 
-@strawberry.interface(description="Anything that can be found again by its id alone.")
+@strawberry.interface
 class Node:
-    """What `node(id)` finds."""
+    """Anything that can be found again by its id alone."""
 
     id: strawberry.ID = strawberry.field(description="Opaque; the same for as long as the object exists.")
 

@@ -27,7 +27,7 @@ class _Permission(BasePermission):
         self._scopes = scopes
         self._end_users = end_users
 
-    def has_permission(self, source: Any, info: Info, **kwargs: Any) -> bool:  # type: ignore[override]  # noqa: ARG002 - their signature, our Info
+    def has_permission(self, source: Any, info: Info, **kwargs: Any) -> bool:  # noqa: ARG002 - the signature of theirs
         info.context.caller.require(*self._scopes, end_users=self._end_users)
         return True
 
@@ -36,6 +36,6 @@ class _Permission(BasePermission):
         return Needs(scopes=[scope.value for scope in self._scopes], end_users=self._end_users)
 
 
-def needs(*scopes: Scope, end_users: bool = False) -> list[FieldExtension]:
+def needs(*scopes: Scope, end_users: bool = False) -> FieldExtension:
     """Keep a field to keys with all of `scopes`, and to end users if `end_users`. Raises `Refused` in the field."""
-    return [PermissionExtension(permissions=[_Permission(scopes, end_users=end_users)])]
+    return PermissionExtension(permissions=[_Permission(scopes, end_users=end_users)])

@@ -3,27 +3,27 @@
 import strawberry
 
 
-@strawberry.interface(description="Why a change was not made.")
+@strawberry.interface
 class Problem:
-    """What all problems have."""
+    """Why a change was not made."""
 
     code: str
     message: str
     path: list[str] = strawberry.field(description="The input's field at fault, from the outside in.")
 
 
-@strawberry.type(description="A field of the input is wrong.")
+@strawberry.type
 class InvalidInput(Problem):
-    """Change the input."""
+    """A field of the input is wrong."""
 
 
-@strawberry.type(description="There is nothing by that name.")
+@strawberry.type
 class NotFound(Problem):
-    """Name something else."""
+    """There is nothing by that name."""
 
 
-@strawberry.type(description="Another change came first: read again and decide again.")
+@strawberry.type
 class VersionConflict(Problem):
-    """Read the current version."""
+    """Another change came first: read again and decide again."""
 
     current_version: int

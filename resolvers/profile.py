@@ -8,12 +8,13 @@ import strawberry
 from strawberry.scalars import JSON
 
 from domain.alias import Alias, AliasKind
-from domain.consent import State
+from domain.consent import Purpose, State
 from domain.errors import Refused
 from domain.key import Scope
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Caller, Info
-from resolvers.event import Event, PurposeEnum, history
+from resolvers.event import Event, history
+from resolvers.fields import field
 from resolvers.loaders import COUNTED
 from resolvers.node import Node, to_global, uuid_of
 from resolvers.permissions import needs
@@ -21,33 +22,33 @@ from resolvers.segment import Segment, segment_of
 from stores.reads import profiles
 from stores.reads.profiles import ProfileRow, Recent
 
-IdentityKind = strawberry.enum(AliasKind, name="IdentityKind", description="Kinds of identifiers, strongest first.")
-ConsentState = strawberry.enum(State, name="ConsentState", description="What was said about one purpose.")
+strawberry.enum(AliasKind, name="IdentityKind", description="Kinds of identifiers, strongest first.")
+strawberry.enum(State, name="ConsentState", description="What was said about one purpose.")
 
 _RECENT = "profiles by last seen"
 
 
-@strawberry.type(description="That a person has an identifier of this kind. The identifier itself is never shown.")
+@strawberry.type
 class Identity:
-    """One identifier of a profile."""
+    """That a person has an identifier of this kind. The identifier itself is never shown."""
 
-    kind: IdentityKind
+    kind: AliasKind
     first_seen_at: datetime
 
 
-@strawberry.type(description="A person's last word about one purpose. What was never said counts as denied.")
+@strawberry.type
 class Consent:
-    """One purpose of a profile."""
+    """A person's last word about one purpose. What was never said counts as denied."""
 
-    purpose: PurposeEnum
-    state: ConsentState
+    purpose: Purpose
+    state: State
     source: str
     at: datetime
 
 
-@strawberry.type(description="That a person is in a segment.")
+@strawberry.type
 class SegmentMembership:
-    """One segment of a profile."""
+    """That a person is in a segment."""
 
     segment: Segment
     entered_at: datetime
@@ -55,43 +56,40 @@ class SegmentMembership:
     cause: JSON = strawberry.field(description="What led to it: an event, a timer, a build, a merge.")
 
 
-@strawberry.type(description="One person, over all devices that were shown to be theirs.")
+@strawberry.type
 class Profile(Node):
-    """GraphQL's view of a profile."""
+    """One person, over all devices that were shown to be theirs."""
 
     row: strawberry.Private[ProfileRow]
     version: int = strawberry.field(description="Raised by each change; orders what a query and a subscription say.")
     first_seen_at: datetime
     last_seen_at: datetime
 
-    @strawberry.field(description="What was stated about the person, personal data left out; all or those named.")
+    @field()
     def traits(self, names: list[str] | None = None) -> JSON:
-        """Show plain traits as `{name: value}`."""
+        """What was stated about the person, personal data left out; all or those named."""
         return JSON(_named(self.row.traits, names))
 
-    @strawberry.field(description="How often each event happened; all or those named.")
+    @field()
     def counters(self, names: list[str] | None = None) -> JSON:
-        """Show counters as `{event name: count}`."""
+        """How often each event happened; all or those named."""
         return JSON(_named(self.row.counters, names))
 
-    @strawberry.field
+    @field()
     async def identities(self, info: Info) -> list[Identity]:
         """Which kinds of identifiers the person is known by."""
         found = await info.context.loaders.identities.load(self.row.id)
         return [Identity(kind=each.kind, first_seen_at=each.first_seen_at) for each in found]
 
-    @strawberry.field
+    @field()
     async def consents(self, info: Info) -> list[Consent]:
         """What the person has said."""
         found = await info.context.loaders.consents.load(self.row.id)
         return [Consent(purpose=each.purpose, state=each.state, source=each.source, at=each.at) for each in found]
 
-    @strawberry.field(
-        description="The segments the person is in; all or those with these keys.",
-        extensions=needs(Scope.SEGMENTS_READ, end_users=True),
-    )
+    @field(needs(Scope.SEGMENTS_READ, end_users=True))
     async def segments(self, info: Info, keys: list[str] | None = None) -> list[SegmentMembership]:
-        """List memberships in the order of the segments' keys."""
+        """The segments the person is in; all or those with these keys."""
         return [
             SegmentMembership(
                 segment=segment_of(each.segment),
@@ -103,23 +101,20 @@ class Profile(Node):
             if keys is None or each.segment.key in keys
         ]
 
-    @strawberry.field(extensions=needs(Scope.SEGMENTS_READ, end_users=True))
+    @field(needs(Scope.SEGMENTS_READ, end_users=True))
     async def in_segment(self, info: Info, key: str) -> bool:
         """Whether the person is in the segment with this key; false when there is none."""
         return any(each.segment.key == key for each in await info.context.loaders.memberships.load(self.row.id))
 
-    @strawberry.field(
-        description="What the person did, the newest first.",
-        extensions=needs(Scope.EVENTS_READ, end_users=True),
-    )
+    @field(needs(Scope.EVENTS_READ, end_users=True))
     async def events(self, info: Info, first: First = 20, after: After = None) -> Connection[Event]:
-        """Page through the events."""
+        """What the person did, the newest first."""
         return await history(info, self.row.id, first, after)
 
 
-@strawberry.input(one_of=True, description="One way to name a person.")
+@strawberry.input(one_of=True)
 class ProfileBy:
-    """Exactly one of these."""
+    """One way to name a person."""
 
     id: strawberry.ID | None = strawberry.UNSET
     external_id: str | None = strawberry.UNSET

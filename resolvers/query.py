@@ -9,15 +9,16 @@ from domain.key import Scope
 from resolvers.connection import MOST, After, Connection, First
 from resolvers.context import Info
 from resolvers.event import event_of
+from resolvers.fields import field
 from resolvers.node import Node, from_global, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.profile import Profile, ProfileBy, find_profile, list_profiles, profile_of
 from resolvers.segment import Segment, list_segments, segment_of
 
 
-@strawberry.type(description="Who is asking.")
+@strawberry.type
 class Viewer:
-    """The caller, as the schema sees them."""
+    """Who is asking."""
 
     workspace: strawberry.ID
     scopes: list[str]
@@ -28,19 +29,19 @@ class Viewer:
 class Query:
     """The root of queries."""
 
-    @strawberry.field(extensions=needs())
+    @field(needs())
     async def node(self, info: Info, id: strawberry.ID) -> Node | None:  # noqa: A002 - Relay's name
         """Find anything by its global id."""
         return await _find(info, id)
 
-    @strawberry.field(description="Null where there is nothing.", extensions=needs())
+    @field(needs())
     async def nodes(self, info: Info, ids: list[strawberry.ID]) -> list[Node | None]:
-        """Find many things by their global ids."""
+        """Find many things by their global ids; null where there is nothing."""
         if len(ids) > MOST:
             raise Refused(f"At most {MOST} ids at once.")
         return list(await asyncio.gather(*(_find(info, each) for each in ids)))
 
-    @strawberry.field(extensions=needs(end_users=True))
+    @field(needs(end_users=True))
     def viewer(self, info: Info) -> Viewer:
         """Who is asking, and what they may do."""
         principal = info.context.caller.principal
@@ -50,29 +51,23 @@ class Query:
             end_user=principal.is_end_user,
         )
 
-    @strawberry.field(
-        description="One person. End users leave `by` out and get themselves.",
-        extensions=needs(Scope.PROFILES_READ, end_users=True),
-    )
+    @field(needs(Scope.PROFILES_READ, end_users=True))
     async def profile(self, info: Info, by: ProfileBy | None = None) -> Profile | None:
-        """Find a person."""
+        """One person. End users leave `by` out and get themselves."""
         return await find_profile(info, by)
 
-    @strawberry.field(
-        description="Everyone, the most recently seen first.",
-        extensions=needs(Scope.PROFILES_READ),
-    )
+    @field(needs(Scope.PROFILES_READ))
     async def profiles(self, info: Info, first: First = 20, after: After = None) -> Connection[Profile]:
-        """List people."""
+        """Everyone, the most recently seen first."""
         return await list_profiles(info, first, after)
 
-    @strawberry.field(extensions=needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ))
     async def segment(self, info: Info, key: str) -> Segment | None:
         """Find a segment by its key."""
         row = await info.context.loaders.segment_of_key.load(key)
         return segment_of(row) if row else None
 
-    @strawberry.field(extensions=needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ))
     async def segments(self, info: Info, first: First = 20, after: After = None) -> Connection[Segment]:
         """All segments in the order of their keys."""
         return await list_segments(info, first, after)

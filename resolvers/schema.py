@@ -1,9 +1,10 @@
 """The schema, and what runs around its operations."""
 
+import inspect
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError
+from graphql import GraphQLError, GraphQLNamedType
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
@@ -23,8 +24,8 @@ class Schema(strawberry.Schema):
 
 
 def build_schema() -> Schema:
-    """Make the schema; its operations run with a `Session` as context value."""
-    return Schema(
+    """Make the schema, each type described by its docstring; operations run with a `Session` as context value."""
+    schema = Schema(
         query=Query,
         mutation=Mutation,
         subscription=Subscription,
@@ -33,3 +34,8 @@ def build_schema() -> Schema:
         extensions=[PerOperation, CodedErrors, Tokens, ParserCache, ValidationCache, Limits],
         config=StrawberryConfig(disable_field_suggestions=True),
     )
+    for each in schema.schema_converter.type_map.values():
+        origin = getattr(each.definition, "origin", None)
+        if origin and isinstance(each.implementation, GraphQLNamedType) and not each.implementation.description:
+            each.implementation.description = inspect.getdoc(origin)
+    return schema

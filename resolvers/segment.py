@@ -11,6 +11,7 @@ from domain.key import Scope
 from domain.segment import SegmentStatus
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Info
+from resolvers.fields import field
 from resolvers.loaders import COUNTED
 from resolvers.node import Node, to_global
 from resolvers.permissions import needs
@@ -20,64 +21,61 @@ from stores.reads.segments import Members, SegmentRow
 if TYPE_CHECKING:
     from resolvers.profile import Profile
 
-Status = strawberry.enum(SegmentStatus, description="A segment's life.")
+strawberry.enum(SegmentStatus, description="A segment's life.")
 
 _BY_KEY = "segments by key"
 _MEMBERS = "members by id"
 
 
-@strawberry.type(description="A group of people, kept up to date with every event and as time passes.")
+@strawberry.type
 class Segment(Node):
-    """GraphQL's view of a segment. End users see what it is called, operators the rest."""
+    """A group of people, kept up to date with every event and as time passes."""
 
     row: strawberry.Private[SegmentRow]
     key: str
     name: str
     version: int = strawberry.field(description="Raised by each change of the definition.")
 
-    @strawberry.field(extensions=needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ))
     def description(self) -> str:
         """What operators say it is for."""
         return self.row.description
 
-    @strawberry.field(extensions=needs(Scope.SEGMENTS_READ))
-    def status(self) -> Status:
+    @field(needs(Scope.SEGMENTS_READ))
+    def status(self) -> SegmentStatus:
         """Whether it is built."""
         return self.row.status
 
-    @strawberry.field(extensions=needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ))
     def definition(self) -> JSON:
         """The rule as it was saved."""
         return JSON(self.row.definition)
 
-    @strawberry.field(extensions=needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ))
     def error(self) -> str | None:
         """Why it could not be built."""
         return self.row.error
 
-    @strawberry.field(extensions=needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ))
     def created_at(self) -> datetime:
         """When it was first saved."""
         return self.row.created_at
 
-    @strawberry.field(extensions=needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ))
     def updated_at(self) -> datetime:
         """When it was last saved."""
         return self.row.updated_at
 
-    @strawberry.field(description="How many are in it, exactly.", extensions=needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ))
     async def size(self, info: Info) -> int:
-        """Count the members, for all segments of a list at once."""
+        """How many are in it, exactly."""
         return await info.context.loaders.segment_size.load(self.row.id) or 0
 
-    @strawberry.field(
-        description="Who is in it, in no meaningful order.",
-        extensions=needs(Scope.SEGMENTS_READ, Scope.PROFILES_READ),
-    )
+    @field(needs(Scope.SEGMENTS_READ, Scope.PROFILES_READ))
     async def members(
         self, info: Info, first: First = 20, after: After = None
     ) -> Connection[Annotated["Profile", strawberry.lazy("resolvers.profile")]]:
-        """Page through the members."""
+        """Who is in it, in no meaningful order."""
         from resolvers.profile import profile_of  # noqa: PLC0415 - a profile lists segments, which list profiles
 
         cursors, loaders = info.context.caller.cursors, info.context.loaders

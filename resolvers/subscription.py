@@ -11,9 +11,11 @@ import strawberry
 from strawberry.scalars import JSON
 
 from domain.errors import Refused
+from domain.event import CallType
 from domain.key import Scope
 from domain.outcome import Outcome
 from resolvers.context import Caller, Info
+from resolvers.fields import field, subscription
 from resolvers.live.changes import Changes, Notice, NoticeKind, Resumption
 from resolvers.live.listener import Wanted
 from resolvers.node import to_global
@@ -23,7 +25,7 @@ from resolvers.segment import Segment, segment_of
 
 _MOST_KEYS = 100
 
-ChangeKind = strawberry.enum(
+strawberry.enum(
     NoticeKind,
     name="SegmentChangeKind",
     description=(
@@ -31,18 +33,18 @@ ChangeKind = strawberry.enum(
         "changes after. RESYNC: forget what you know, a snapshot follows."
     ),
 )
-EventOutcome = strawberry.enum(Outcome, name="EventOutcome", description="What became of an event.")
+strawberry.enum(Outcome, name="EventOutcome", description="What became of an event.")
 
 
-@strawberry.type(description="One step of the story of who is in which segment.")
+@strawberry.type
 class SegmentChange:
-    """One payload of `segmentChanges`."""
+    """One step of the story of who is in which segment."""
 
     notice: strawberry.Private[Notice]
     cursor: str | None = strawberry.field(
         description="Pass it as `after` to go on from here after a lost connection; null inside a snapshot."
     )
-    kind: ChangeKind
+    kind: NoticeKind
     at: datetime
     profile_id: strawberry.ID | None
     profile_version: int | None
@@ -52,13 +54,13 @@ class SegmentChange:
         description="What led to it. At a SNAPSHOT_END, `cut` names segments of which only the first members came."
     )
 
-    @strawberry.field(extensions=needs(Scope.PROFILES_READ, end_users=True))
+    @field(needs(Scope.PROFILES_READ, end_users=True))
     async def profile(self, info: Info) -> Profile | None:
         """The person as they are by now."""
         row = await info.context.loaders.profile.load(self.notice.profile_id) if self.notice.profile_id else None
         return profile_of(row) if row else None
 
-    @strawberry.field
+    @field()
     async def segment(self, info: Info) -> Segment | None:
         """The segment as it is by now; null once it is deleted."""
         key = self.notice.segment_key
@@ -66,15 +68,15 @@ class SegmentChange:
         return segment_of(row) if row else None
 
 
-@strawberry.type(description="One event as it was answered a moment ago, without personal data.")
+@strawberry.type
 class FeedEvent:
-    """One payload of `eventFeed`."""
+    """One event as it was answered a moment ago, without personal data."""
 
     at: datetime
     message_id: str
-    type: str
+    type: CallType | None
     name: str
-    outcome: EventOutcome
+    outcome: Outcome
     reason: str | None
     profile_id: strawberry.ID | None
 
@@ -89,14 +91,7 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
 class Subscription:
     """The root of subscriptions."""
 
-    @strawberry.subscription(
-        description=(
-            "Who enters and leaves segments: of one person, of some segments, or all. Without `after` it begins with "
-            "a snapshot; with it, with what happened since. End users pass neither and get their own, from the "
-            "moment they are known."
-        ),
-        extensions=needs(Scope.SEGMENTS_READ, end_users=True),
-    )
+    @subscription(needs(Scope.SEGMENTS_READ, end_users=True))
     async def segment_changes(
         self,
         info: Info,
@@ -104,7 +99,11 @@ class Subscription:
         segment_keys: list[str] | None = None,
         after: str | None = None,
     ) -> AsyncIterator[SegmentChange]:
-        """Follow memberships."""
+        """Who enters and leaves segments: of one person, of some segments, or all.
+
+        Without `after` it begins with a snapshot; with it, with what happened since. End users pass neither person
+        nor segments and get their own, from the moment they are known.
+        """
         caller, services = info.context.caller, info.context.services
         target = _target(caller, profile, segment_keys)
         sort = f"changes {_fingerprint(target)}"
@@ -114,12 +113,9 @@ class Subscription:
             async for notice in notices:
                 yield _change_of(notice, _cursor(caller, sort, notice, services.clock()))
 
-    @strawberry.subscription(
-        description="Every event of the workspace as it is answered. Nothing is kept: who is slow misses some.",
-        extensions=needs(Scope.EVENTS_READ),
-    )
+    @subscription(needs(Scope.EVENTS_READ))
     async def event_feed(self, info: Info) -> AsyncIterator[FeedEvent]:
-        """Watch events arrive."""
+        """Every event of the workspace as it is answered. Nothing is kept: who is slow misses some."""
         feeds = info.context.services.hub.feeds
         async with feeds.watch(info.context.caller.principal.workspace) as watcher, aclosing(watcher.items()) as items:
             async for item in items:
@@ -148,9 +144,7 @@ def _target(caller: Caller, profile: ProfileBy | None, keys: list[str] | None) -
 
 
 def _fingerprint(target: Wanted) -> str:
-    person = target.person
-    named = [list(alias) for alias in person] if isinstance(person, tuple) else person
-    told_apart = msgspec.json.encode((named, None if target.keys is None else sorted(target.keys)))
+    told_apart = msgspec.json.encode((target.person, None if target.keys is None else sorted(target.keys)))
     return hashlib.sha256(told_apart).hexdigest()[:16]
 
 
@@ -181,5 +175,3 @@ def _change_of(notice: Notice, cursor: str | None) -> SegmentChange:
         segment_version=notice.segment_version,
         cause=None if notice.cause is None else JSON(notice.cause),
     )
-
-

@@ -1,4 +1,4 @@
-"""This process's one Redis subscription: channels are joined and left while it is read."""
+"""The one Redis subscription of a process: channels are joined and left while it is read."""
 
 import msgspec
 from redis.asyncio.client import PubSub
@@ -56,4 +56,4 @@ class Broadcast:
 
     async def close(self) -> None:
         """Leave every channel and give the connection back."""
-        await self._pubsub.aclose()
+        await self._pubsub.aclose()  # type: ignore[no-untyped-call]  # theirs has no annotations

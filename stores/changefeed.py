@@ -20,7 +20,9 @@ CHANNEL: Final = "tagway:segment-changes"
 KEPT: Final = timedelta(days=7)
 """How long a published change can be read again, at least."""
 
-_CHANGE = "position, workspace_id, profile_id, profile_version, segment_id, segment_key, segment_version, kind, at, cause"
+_CHANGE = (
+    "position, workspace_id, profile_id, profile_version, segment_id, segment_key, segment_version, kind, at, cause"
+)
 
 decode_changes = msgspec.json.Decoder(list[SegmentChange]).decode
 """One message of the channel; raises `msgspec.DecodeError` or `msgspec.ValidationError`."""
@@ -168,9 +170,7 @@ async def of_segments(connection: Connection, keys: Sequence[str], at_most: int)
 
 
 def _standings(record: asyncpg.Record) -> list[Standing]:
-    return [
-        msgspec.convert(each, Standing) for each in record["standings"]
-    ]
+    return [msgspec.convert(each, Standing) for each in record["standings"]]
 
 
 def _change(record: asyncpg.Record) -> SegmentChange:

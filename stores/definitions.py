@@ -77,7 +77,9 @@ async def redefine(connection: Connection, id: UUID, draft: Draft, now: datetime
         f"""
         UPDATE segment SET
             name = coalesce($2, name), description = coalesce($3, description), updated_at = $4,
-            previous_definition = CASE WHEN status IN ('building', 'failed') THEN previous_definition ELSE definition END,
+            previous_definition = CASE
+                WHEN status IN ('building', 'failed') THEN previous_definition ELSE definition
+            END,
             definition = $5, version = version + 1, status = 'building', built_through = NULL, error = NULL
         WHERE id = $1 RETURNING {_RETURNED}
         """,  # noqa: S608 - a constant

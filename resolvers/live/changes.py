@@ -1,6 +1,6 @@
 """A subscription's story of memberships: what stands, then what changes, never with a gap and never twice."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -68,7 +68,7 @@ class Changes:
         self._told = 0
         self._located: UUID | None = None
 
-    async def follow(self, after: Resumption | None, *, resync: bool = False) -> AsyncIterator[Notice]:
+    async def follow(self, after: Resumption | None, *, resync: bool = False) -> AsyncGenerator[Notice, None]:
         """Yield notices until the hub stops. `resync` begins with that notice. Raises `StoreUnavailable`."""
         with self._hub.listen(self._wanted) as listener:
             # Read before the person is looked up: whoever is unknown then has no change up to here.
@@ -81,7 +81,7 @@ class Changes:
                 async for notice in self._tell(heard):
                     yield notice
 
-    async def _begin(self, head: int, after: Resumption | None, *, resync: bool) -> AsyncIterator[Notice]:
+    async def _begin(self, head: int, after: Resumption | None, *, resync: bool) -> AsyncGenerator[Notice, None]:
         if after and self._can_resume(after, head):
             self._told = after.position
             told = self._replay() if self._located == after.located else self._moved(after.located)
@@ -94,7 +94,7 @@ class Changes:
     def _can_resume(self, after: Resumption, head: int) -> bool:
         return after.position <= head and self._clock() - after.issued < _RESUMABLE
 
-    async def _tell(self, heard: SegmentChange | Moved | Overflowed) -> AsyncIterator[Notice]:
+    async def _tell(self, heard: SegmentChange | Moved | Overflowed) -> AsyncGenerator[Notice, None]:
         match heard:
             case SegmentChange():
                 if heard.position > self._told:
@@ -109,7 +109,7 @@ class Changes:
                 async for notice in self._start_over():
                     yield notice
 
-    async def _moved(self, before: UUID | None) -> AsyncIterator[Notice]:
+    async def _moved(self, before: UUID | None) -> AsyncGenerator[Notice, None]:
         """Go on with the profile that the person turned out to be.
 
         One who was unknown and was in nothing when last told is told what happened since; else the story starts over.
@@ -123,12 +123,12 @@ class Changes:
         async for notice in told:
             yield notice
 
-    async def _start_over(self) -> AsyncIterator[Notice]:
+    async def _start_over(self) -> AsyncGenerator[Notice, None]:
         yield self._notice(NoticeKind.RESYNC)
         async for notice in self._snapshot():
             yield notice
 
-    async def _replay(self) -> AsyncIterator[Notice]:
+    async def _replay(self) -> AsyncGenerator[Notice, None]:
         if self._is_unknown():
             return
         for _ in range(_MOST_REPLAYED // _PAGE):
@@ -141,7 +141,7 @@ class Changes:
         async for notice in self._start_over():
             yield notice
 
-    async def _snapshot(self) -> AsyncIterator[Notice]:
+    async def _snapshot(self) -> AsyncGenerator[Notice, None]:
         snapshot = await self._standings()
         self._told = snapshot.position
         for standing in snapshot.standings:

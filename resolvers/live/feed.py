@@ -2,53 +2,35 @@
 
 import asyncio
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from domain.outcome import Outcome
 from stores.broadcast import Broadcast, Message
+from stores.feed import FeedEntry, feed_channel
 
 _MOST_WAITING: Final = 500
 
 
-class FeedItem(msgspec.Struct, frozen=True, rename="camel"):
-    """One event as the gateway answered it, without personal data."""
-
-    at: datetime
-    message_id: str
-    type: str
-    name: str
-    outcome: Outcome
-    reason: str | None = None
-    profile_id: UUID | None = None
-
-
-_decode = msgspec.json.Decoder(list[FeedItem]).decode
-
-
-def channel_of(workspace: UUID) -> str:
-    """Name the Redis channel of a workspace's feed."""
-    return f"tagway:feed:{workspace}"
+_decode = msgspec.json.Decoder(list[FeedEntry]).decode
 
 
 class Watcher:
     """The newest items that one subscriber has not taken yet."""
 
     def __init__(self) -> None:
-        self._waiting: deque[FeedItem | None] = deque(maxlen=_MOST_WAITING)
+        self._waiting: deque[FeedEntry | None] = deque(maxlen=_MOST_WAITING)
         self._arrived = asyncio.Event()
 
-    def put(self, item: FeedItem | None) -> None:
+    def put(self, item: FeedEntry | None) -> None:
         """Leave an item, None as the last; the oldest gives way when too many wait."""
         self._waiting.append(item)
         self._arrived.set()
 
-    async def items(self) -> AsyncIterator[FeedItem]:
+    async def items(self) -> AsyncGenerator[FeedEntry, None]:
         """Yield items as they come."""
         while True:
             while not self._waiting:
@@ -70,7 +52,7 @@ class Feeds:
     @asynccontextmanager
     async def watch(self, workspace: UUID) -> AsyncIterator[Watcher]:
         """Watch a workspace's feed. Raises `StoreUnavailable`."""
-        channel, watcher = channel_of(workspace), Watcher()
+        channel, watcher = feed_channel(workspace), Watcher()
         self._watchers[channel].add(watcher)
         try:
             if len(self._watchers[channel]) == 1:

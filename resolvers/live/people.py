@@ -18,8 +18,9 @@ _STIRRED_SECONDS: Final = 0.05
 
 
 class People:
-    """Asks each second, in two statements per workspace, who everyone is; sooner when a change came for someone
-    while others are still unknown, as it may be theirs.
+    """Asks each second, in two statements per workspace, who everyone is.
+
+    Sooner, when a change came for someone while others are still unknown, as it may be theirs.
 
     `move` is told of each listener whose person stands elsewhere than before.
     """
