@@ -45,7 +45,7 @@ class SubjectCache:
             if value == _SUPPRESSED:
                 suppressed.add(alias)
             elif value:
-                subjects[alias] = _decode(value)
+                subjects[alias] = _decode(bytes(value))
         return Standing(subjects, frozenset(suppressed))
 
     async def fill(self, workspace: UUID, standing: Standing) -> None:
