@@ -7,22 +7,20 @@ from typing import Final
 
 from domain.alias import AliasKind
 
-_PLACEHOLDERS: Final = frozenset(
-    """
-    null nil none undefined nan void empty unknown unset missing n/a na - -1 0 00 1 true false
-    anonymous anon guest visitor user userid user_id user-id customer customer_id anonymousid anonymous_id anonymous-id
-    distinctid distinct_id id uid uuid guid email e-mail phone test testuser test_user tester demo example default admin
-    not_authenticated not-authenticated unauthenticated logged_out undefined_user
-    [object object] {} [] () "" ''
-    """.split()
-) | {"", "[object object]"}
-_SHARED_MAILBOXES: Final = frozenset(
-    """
-    test tests testing tester test1 test123 none null nil undefined nan anonymous anon guest unknown noreply no-reply
-    no.reply donotreply do-not-reply do_not_reply nobody noone noemail no-email na n/a example fake dummy asdf abc a
-    postmaster mailer-daemon
-    """.split()
-)
+_PLACEHOLDERS: Final = frozenset({
+    "", "[object object]", "null", "nil", "none", "undefined", "nan", "void", "empty", "unknown", "unset", "missing",
+    "n/a", "na", "-", "-1", "0", "00", "1", "true", "false", "anonymous", "anon", "guest", "visitor", "user",
+    "userid", "user_id", "user-id", "customer", "customer_id", "anonymousid", "anonymous_id", "anonymous-id",
+    "distinctid", "distinct_id", "id", "uid", "uuid", "guid", "email", "e-mail", "phone", "test", "testuser",
+    "test_user", "tester", "demo", "example", "default", "admin", "not_authenticated", "not-authenticated",
+    "unauthenticated", "logged_out", "undefined_user", "{}", "[]", "()",
+})  # fmt: skip
+_SHARED_MAILBOXES: Final = frozenset({
+    "test", "tests", "testing", "tester", "test1", "test123", "none", "null", "nil", "undefined", "nan", "anonymous",
+    "anon", "guest", "unknown", "noreply", "no-reply", "no.reply", "donotreply", "do-not-reply", "do_not_reply",
+    "nobody", "noone", "noemail", "no-email", "na", "n/a", "example", "fake", "dummy", "asdf", "abc", "a",
+    "postmaster", "mailer-daemon",
+})  # fmt: skip
 _PLACEHOLDER_ADDRESSES: Final = frozenset(
     f"{mailbox}@example.{end}" for mailbox in ("user", "email", "name", "me", "you", "mail") for end in ("com", "org")
 )

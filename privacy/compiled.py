@@ -1,7 +1,6 @@
 """A tracking plan made ready for use: validators built once, rules built once per event and set of purposes."""
 
 from collections.abc import Callable, Mapping
-from enum import Enum, auto
 from itertools import islice
 from typing import Any, Final
 
@@ -17,20 +16,12 @@ from privacy.reduce import reduce_address, reduce_url, reduce_user_agent
 _PROBLEMS_SHOWN = 5
 
 
-class Action(Enum):
-    """What is done with a field that may be kept."""
-
-    KEEP = auto()
-    SEAL = auto()
-    REDUCE = auto()
-    SCRUB = auto()
-
-
 class Rule(msgspec.Struct, frozen=True, gc=False):
-    """How one field is kept. `path` names it from the event's root."""
+    """How one field is kept: as it is, unless one of these says otherwise. `path` names it from the event's root."""
 
     path: str
-    action: Action
+    is_sealed: bool = False
+    is_scrubbed: bool = False
     reduce: Callable[[str], Any] | None = None
     children: "Mapping[str, Rule] | None" = None
 
@@ -117,22 +108,22 @@ def compile_rules(
 
 def _rule(path: str, field: Field, children: Rules | None) -> Rule:
     if field.sealed:
-        return Rule(path, Action.SEAL)
+        return Rule(path, is_sealed=True)
     match field.kind:
         case Kind.FREE_TEXT:
-            return Rule(path, Action.SCRUB)
+            return Rule(path, is_scrubbed=True)
         case Kind.URL:
-            return Rule(path, Action.REDUCE, reduce=reduce_url)
+            return Rule(path, reduce=reduce_url)
         case Kind.IP:
-            return Rule(path, Action.REDUCE, reduce=reduce_address)
+            return Rule(path, reduce=reduce_address)
         case Kind.UA:
-            return Rule(path, Action.REDUCE, reduce=reduce_user_agent)
+            return Rule(path, reduce=reduce_user_agent)
         case _:
-            return Rule(path, Action.KEEP, children=children)
+            return Rule(path, children=children)
 
 
 def _key(call: Call) -> str:
-    """The plan knows tracked events by their own name, and the other calls by their type."""
+    """Name the call as the plan does: a tracked event by its own name, another call by its type."""
     return call.name if call.type is CallType.TRACK else call.type.value
 
 

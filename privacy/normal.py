@@ -21,7 +21,6 @@ _LONGEST: Final = 512
 _PREHASHED: Final = (AliasKind.EMAIL, AliasKind.PHONE)
 
 
-@lru_cache(maxsize=8192)
 def normal_email(text: str) -> str | None:
     """Trim and lower-case an address; None when it is not valid. No name server is asked."""
     address = text.strip().lower()
@@ -32,7 +31,6 @@ def normal_email(text: str) -> str | None:
     return address
 
 
-@lru_cache(maxsize=8192)
 def normal_phone(text: str) -> str | None:
     """Give the E.164 form (`+16505551212`) of an international number, written with `+` or `00`; else None."""
     number = text.strip()
@@ -68,10 +66,12 @@ def normal_form(kind: AliasKind, text: str) -> str | None:
     return None if normal is None or is_blocked(kind, normal) else normal
 
 
+@lru_cache(maxsize=16_384)
 def digest_of(kind: AliasKind, text: str) -> bytes | None:
     """SHA-256 of the normal form, 32 bytes; None when there is none.
 
     For e-mail and phone a value of 64 hexadecimal digits is taken as that digest, made by the client.
+    Kept in memory for values that come again, as checking an address or a number costs more than all else here.
     """
     if kind in _PREHASHED and _SHA256_HEX.fullmatch(trimmed := text.strip()):
         digest = bytes.fromhex(trimmed)

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from domain.alias import Alias
 from domain.event import Call, ProtectedEvent
-from privacy.compiled import Action, CompiledPlan, Program, Rule, Rules
+from privacy.compiled import CompiledPlan, Program, Rule, Rules
 from privacy.gate import Verdict
 from privacy.scrub import scrub
 from privacy.sealing import Sealer
@@ -39,7 +39,7 @@ class Draft:
 
     def drop(self, place: str, name: str) -> None:
         """Name a field that is left out. A name that is no name may be a value, so it is not repeated."""
-        if len(self.dropped) < _MOST_NAMED:
+        if len(self.dropped) < _MOST_NAMED and not (name in _CONSUMED and place == "context"):
             self.dropped.append(f"{place}.{name}" if len(name) <= _LONGEST_NAME and "@" not in name else f"{place}.?")
 
 
@@ -90,8 +90,7 @@ def minimise(draft: Draft) -> None:
     draft.properties = _minimise("properties", call.properties, program.properties, draft)
     if call.traits:
         draft.traits = _minimise("traits", call.traits, program.traits, draft)
-    context = {name: value for name, value in call.context.items() if name not in _CONSUMED}
-    draft.context = _minimise("context", context, program.context, draft)
+    draft.context = _minimise("context", call.context, program.context, draft)
 
 
 def seal(draft: Draft) -> None:
@@ -130,39 +129,30 @@ def _minimise(place: str, values: Mapping[str, Any], rules: Rules, draft: Draft)
         rule = rules.get(name)
         if rule is None:
             draft.drop(place, name)
-        elif value is None or type(value) in _NUMBERS:
-            _keep_scalar(name, value, rule, kept, draft)
-        elif rule.action is Action.SEAL:
-            draft.to_seal.append((rule.path, value))
+        elif rule.is_sealed:
+            if value is not None:
+                draft.to_seal.append((rule.path, value))
         elif type(value) is str:
-            _keep_text(name, value, rule, kept, draft)
+            if rule.reduce is not None:
+                draft.to_reduce.append((kept, name, rule.reduce, value))
+                continue
+            kept[name] = value
+            # An address that stands where none belongs is scrubbed too; the full search would eat plain ids.
+            if rule.is_scrubbed or "@" in value or "%40" in value:
+                draft.to_scrub.append((kept, name, value))
+        elif value is None or type(value) in _NUMBERS:
+            if rule.is_scrubbed or rule.reduce is not None:
+                draft.dropped.append(rule.path)
+            else:
+                kept[name] = value
         else:
             _keep_structure(name, value, rule, kept, draft)
     return kept
 
 
-def _keep_scalar(name: str, value: object, rule: Rule, kept: dict[str, Any], draft: Draft) -> None:
-    if rule.action is Action.KEEP:
-        kept[name] = value
-    elif rule.action is Action.SEAL and value is not None:
-        draft.to_seal.append((rule.path, value))
-    elif value is not None:
-        draft.dropped.append(rule.path)
-
-
-def _keep_text(name: str, value: str, rule: Rule, kept: dict[str, Any], draft: Draft) -> None:
-    if rule.reduce is not None:
-        draft.to_reduce.append((kept, name, rule.reduce, value))
-        return
-    kept[name] = value
-    # An address that a site has put where none belongs is scrubbed there too; the full search would eat plain ids.
-    if rule.action is Action.SCRUB or "@" in value or "%40" in value:
-        draft.to_scrub.append((kept, name, value))
-
-
 def _keep_structure(name: str, value: Any, rule: Rule, kept: dict[str, Any], draft: Draft) -> None:
     """Keep an object, or a list of objects, by the rules of its fields; keep of another list only its scalars."""
-    if isinstance(value, Mapping) and rule.children is not None:
+    if isinstance(value, dict) and rule.children is not None:
         kept[name] = _minimise(rule.path, value, rule.children, draft)
     elif isinstance(value, list):
         kept[name] = _keep_items(value, rule, draft)
@@ -173,11 +163,11 @@ def _keep_structure(name: str, value: Any, rule: Rule, kept: dict[str, Any], dra
 def _keep_items(values: list[Any], rule: Rule, draft: Draft) -> list[Any]:
     kept: list[Any] = []
     for value in values:
-        if isinstance(value, Mapping) and rule.children is not None:
+        if isinstance(value, dict) and rule.children is not None:
             kept.append(_minimise(rule.path, value, rule.children, draft))
         elif isinstance(value, str) and rule.children is None:
             text = value if rule.reduce is None else rule.reduce(value)
-            kept.append(scrub(text) if rule.action is Action.SCRUB or "@" in value or "%40" in value else text)
-        elif type(value) in _NUMBERS and rule.action is Action.KEEP and rule.children is None:
+            kept.append(scrub(text) if rule.is_scrubbed or "@" in value or "%40" in value else text)
+        elif type(value) in _NUMBERS and not (rule.is_scrubbed or rule.reduce or rule.children):
             kept.append(value)
     return kept

@@ -9,19 +9,23 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Final
 
-_EMAIL: Final = re.compile(r"(?<![\w.!#$%&'*+/=?^`{|}~-])[\w.!#$%&'*+/=?^`{|}~-]++@[\w-]+(?:\.[\w-]+)+")
-_ESCAPED_EMAIL: Final = re.compile(r"(?<![\w.+-])[\w.+-]++%40[\w-]+(?:\.[\w-]+)+", re.IGNORECASE)
-_IPV6: Final = re.compile(r"(?<![\w:.])[0-9A-Fa-f:]{3,39}(?:\.[0-9]{1,3}){0,3}(?![\w:])")
-_IPV4: Final = re.compile(r"(?<![\w.\-])(?<!\w/)(?:[0-9]{1,3}\.){3}[0-9]{1,3}(?!\.?[\w-])")
+# A pattern that starts with a plain set of characters is searched for at the speed of C; what must not stand before is
+# asked one character later, so `.` in such a look-behind is the character just matched.
+_MAIL_HOST: Final = re.compile(r"(?:@|%40)[\w-]+(?:\.[\w-]+)+")
+_IPV6: Final = re.compile(r"[0-9A-Fa-f:](?<![\w:.].)[0-9A-Fa-f:]{2,38}(?:\.[0-9]{1,3}){0,3}(?![\w:])")
+_IPV4: Final = re.compile(r"[0-9](?<![\w.\-].)(?<!\w/.)[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?!\.?[\w-])")
 _SEVEN_DIGITS: Final = re.compile(r"[0-9](?:[ ().\-/]{0,2}[0-9]){6}")
-_SSN: Final = re.compile(r"(?<![\w-])(?!000|666|9)[0-9]{3}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])")
-_IBAN_START: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}[0-9]{2}(?=[ -]?[A-Za-z0-9]{4})")
-_CARD_START: Final = re.compile(r"(?<![\w])(?<![0-9][.,])[2-6][0-9]{3}(?=[ -]?[0-9]{4})")
+_NINE_DIGITS: Final = re.compile(r"[0-9]{9}")
+_SSN: Final = re.compile(r"[0-8](?<![\w-].)(?!00|66)[0-9]{2}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])")
+_IBAN_CHECK: Final = re.compile(r"[0-9]{2}(?<=[A-Za-z]{2}..)(?<![A-Za-z0-9]....)(?=[ -]?[A-Za-z0-9]{4})")
+_CARD_START: Final = re.compile(r"[2-6](?<!\w.)(?<![0-9][.,].)[0-9]{3}(?=(?:[ -]?[0-9]){9})")
 _PHONE: Final = re.compile(
-    r"""(?<![\w+.\-/])(?:
-        \+[0-9](?:[ ().\-/]{0,2}[0-9]){6,14}                                       # +44 20 7946 0958
-      | (?:1[ .-])?(?:\([2-9][0-9]{2}\)[ .-]?|[2-9][0-9]{2}[ .-])[0-9]{3}[ .-][0-9]{4}  # (650) 555-1212
-      | \(?0[1-9][0-9]{0,3}\)?(?P<gap>[ /.-])[0-9]{2,8}(?:(?P=gap)[0-9]{2,4}){0,3}      # 06 12 34 56 78, 030/1234567
+    r"""[+(0-9](?<![\w+.\-/(].)(?:
+        (?<=\+)[0-9](?:[ ().\-/]{0,2}[0-9]){6,14}                               # +44 20 7946 0958
+      | (?:(?<=\()[2-9][0-9]{2}\)[ .-]?|(?:(?<=[2-9])|(?<=1)[ .-][2-9])[0-9]{2}[ .-]|(?<=1)[ .-]\([2-9][0-9]{2}\)[ .-]?)
+        [0-9]{3}[ .-][0-9]{4}                                               # (650) 555-1212, 1-650-555-1212
+      | (?:(?<=\()0|(?<=0))[1-9][0-9]{0,3}\)?
+        (?P<gap>[ /.-])[0-9]{2,8}(?:(?P=gap)[0-9]{2,4}){0,3}                    # 06 12 34 56 78, 030/1234567
     )(?![0-9])(?![.,/-][0-9])""",
     re.VERBOSE,
 )
@@ -32,6 +36,7 @@ _CUED_PHONE: Final = re.compile(
 )
 _VERSION_WORD: Final = re.compile(r"(?:version|build|release|firmware|driver|v)\W{0,3}$", re.IGNORECASE)
 
+_MAILBOX_SIGNS: Final = "_.!#$%&'*+/=?^`{|}~-"
 _FEWEST_TRUNK_DIGITS: Final = 9
 _FEWEST_ADDRESS_GROUPS: Final = 3
 _CARD_LENGTHS: Final = {"2": (16,), "3": (15, 14, 16), "4": (16, 19, 13), "5": (16,), "6": (16, 19, 18, 17)}
@@ -49,6 +54,9 @@ _IBAN_LENGTHS: Final = {
     for code in codes.split()
 }  # fmt: skip
 
+Span = tuple[int, int]
+Measure = Callable[[str, re.Match[str]], Span | None]
+
 
 def scrub(text: str) -> str:
     """Replace what is found in `text`; a text without any comes back as it is. Linear in its length."""
@@ -59,20 +67,19 @@ def scrub(text: str) -> str:
         text = _IPV4.sub(_mark_ipv4, text)
     if _SEVEN_DIGITS.search(text) is None:
         return text
-    text = _replace(text, _IBAN_START, _measure_iban, "[iban]")
+    text = _replace(text, _IBAN_CHECK, _measure_iban, "[iban]")
     text = _replace(text, _CARD_START, _measure_card, "[card]")
-    text = _SSN.sub("[ssn]", text)
+    if "-" in text:
+        text = _SSN.sub("[ssn]", text)
     text = _PHONE.sub(_mark_phone, text)
+    if _NINE_DIGITS.search(text) is None:
+        return text
     return _CUED_PHONE.sub(r"\g<cue>[phone]", text)
 
 
 def scrub_emails(text: str) -> str:
     """Replace e-mail addresses only, also with an escaped at-sign."""
-    if "@" in text:
-        text = _EMAIL.sub("[email]", text)
-    if "%40" in text:
-        text = _ESCAPED_EMAIL.sub("[email]", text)
-    return text
+    return _replace(text, _MAIL_HOST, _measure_email, "[email]") if "@" in text or "%40" in text else text
 
 
 def _mark_ipv6(match: re.Match[str]) -> str:
@@ -99,19 +106,29 @@ def _mark_phone(match: re.Match[str]) -> str:
     return match[0] if match["gap"] and digits < _FEWEST_TRUNK_DIGITS else "[phone]"
 
 
-def _replace(text: str, start: re.Pattern[str], measure: Callable[[str, int], int], mark: str) -> str:
-    """Replace each stretch that begins at a match of `start` and that `measure` gives an end (0: it is none)."""
+def _replace(text: str, pattern: re.Pattern[str], measure: Measure, mark: str) -> str:
+    """Replace each stretch that `measure` finds around a match of `pattern`."""
     pieces: list[str] = []
     copied = at = 0
-    while match := start.search(text, at):
+    while match := pattern.search(text, at):
         at = match.end()
-        if end := measure(text, match.start()):
-            pieces += text[copied : match.start()], mark
+        if found := measure(text, match):
+            start, end = found
+            # What has been replaced already is not taken twice.
+            pieces += text[copied : max(start, copied)], mark
             copied = at = end
     return "".join([*pieces, text[copied:]]) if pieces else text
 
 
-def _measure_card(text: str, start: int) -> int:
+def _measure_email(text: str, host: re.Match[str]) -> Span | None:
+    start = host.start()
+    while start and (text[start - 1].isalnum() or text[start - 1] in _MAILBOX_SIGNS):
+        start -= 1
+    return (start, host.end()) if start < host.start() else None
+
+
+def _measure_card(text: str, first: re.Match[str]) -> Span | None:
+    start = first.start()
     digits: list[int] = []
     ends: list[int] = []
     for position in range(start, min(len(text), start + 38)):
@@ -123,15 +140,16 @@ def _measure_card(text: str, start: int) -> int:
             break
     for length in _CARD_LENGTHS[text[start]]:
         if length <= len(digits) and _stands_alone(text, ends[length - 1]) and _passes_luhn(digits[:length]):
-            return ends[length - 1]
-    return 0
+            return start, ends[length - 1]
+    return None
 
 
 def _passes_luhn(digits: list[int]) -> bool:
     return (sum(digits[-1::-2]) + sum(_DOUBLED[digit] for digit in digits[-2::-2])) % 10 == 0
 
 
-def _measure_iban(text: str, start: int) -> int:
+def _measure_iban(text: str, check: re.Match[str]) -> Span | None:
+    start = check.start() - 2
     length = _IBAN_LENGTHS.get(text[start : start + 2].upper(), 0)
     found: list[str] = []
     for position in range(start, min(len(text), start + 2 * length)):
@@ -139,12 +157,15 @@ def _measure_iban(text: str, start: int) -> int:
         if character.isascii() and character.isalnum():
             found.append(character)
             if len(found) == length:
-                number = "".join(found[4:] + found[:4])
-                is_valid = int("".join(str(int(each, 36)) for each in number)) % 97 == 1
-                return position + 1 if is_valid and _stands_alone(text, position + 1) else 0
+                end = position + 1
+                return (start, end) if _passes_mod97(found) and _stands_alone(text, end) else None
         elif character not in " -" or text[position - 1] in " -":
-            return 0
-    return 0
+            break
+    return None
+
+
+def _passes_mod97(iban: list[str]) -> bool:
+    return int("".join(str(int(each, 36)) for each in iban[4:] + iban[:4])) % 97 == 1
 
 
 def _stands_alone(text: str, end: int) -> bool:

@@ -75,12 +75,12 @@ def signals_of(
 def _read_preferences(consent: Any, categories: Categories) -> Signal:
     """Segment's shape, which is also the tag's: `{"categoryPreferences": {"analytics": true, …}}`."""
     source = "category_preferences"
-    if not isinstance(consent, Mapping):
+    if not isinstance(consent, dict):
         return _malformed(source, "context.consent: must be an object")
     preferences = consent.get("categoryPreferences", _ABSENT)
     if preferences is _ABSENT:
         return Signal(source, {})
-    if not isinstance(preferences, Mapping):
+    if not isinstance(preferences, dict):
         return _malformed(source, "context.consent.categoryPreferences: must be an object")
     if not all(isinstance(answer, bool) for answer in preferences.values()):
         return _malformed(source, "context.consent.categoryPreferences: must hold only true and false")
@@ -92,15 +92,15 @@ def _read_preferences(consent: Any, categories: Categories) -> Signal:
 def _read_consent_ids(management: Any, categories: Categories) -> Signal:
     """RudderStack's shape: `{"allowedConsentIds": […], "deniedConsentIds": […]}`."""
     source = "consent_management"
-    if not isinstance(management, Mapping):
+    if not isinstance(management, dict):
         return _malformed(source, "context.consentManagement: must be an object")
-    lists: list[list[str]] = []
+    lists: dict[str, list[str]] = {}
     for name in ("allowedConsentIds", "deniedConsentIds"):
         ids = management.get(name, [])
         if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
             return _malformed(source, f"context.consentManagement.{name}: must be a list of strings")
-        lists.append(ids)
-    return Signal(source, _statements(*lists, categories))
+        lists[name] = ids
+    return Signal(source, _statements(lists["allowedConsentIds"], lists["deniedConsentIds"], categories))
 
 
 def _statements(allowed: Iterable[str], denied: Iterable[str], categories: Categories) -> Statements:

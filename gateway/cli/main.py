@@ -25,6 +25,7 @@ _EXPECTED = (
     HomeInUse,
     MigrationRefused,
     Moved,
+    OSError,  # a folder we may not write, a disk that is full: its text names the place
     ServerFailed,
     SettingsError,
     TagwayError,
