@@ -61,8 +61,9 @@ class EmbeddedServer(ABC):
         Also the way to start again after it died: recovers what a kill left. Raises `BinariesMissing`, `HomeInUse`
         when another process runs it, `ServerFailed` when it does not get ready.
         """
-        if self.alive:
+        if self.alive and await self.ping():
             return self.url
+        await self.stop()  # it may just have died, or hang
         home = make_home(self._asked_home, self.account)
         self._lock(home)
         try:
