@@ -12,7 +12,7 @@ from domain.errors import TagwayError
 from gateway.access import AccessLog
 from gateway.errors import answer_failure, answer_http_exception
 from gateway.resources import Resources, State
-from gateway.routes import collect, console, demo, health, profile, sources, tag
+from gateway.routes import collect, console, demo, health, profile, recommend, sources, tag
 
 
 def routes() -> Sequence[BaseRoute]:
@@ -21,6 +21,7 @@ def routes() -> Sequence[BaseRoute]:
         *collect.ROUTES,
         *sources.ROUTES,
         *profile.ROUTES,
+        *recommend.ROUTES,
         *tag.ROUTES,
         *health.ROUTES,
         *demo.ROUTES,
