@@ -38,6 +38,7 @@ _VERSION_WORD: Final = re.compile(r"(?:version|build|release|firmware|driver|v)\
 
 _MAILBOX_SIGNS: Final = "_.+-%'!#$*^~{}"
 _ODD_MAILBOX_SIGNS: Final = "/=?&`|"
+_LONGEST_MAILBOX: Final = 256
 _FEWEST_TRUNK_DIGITS: Final = 9
 _FEWEST_ADDRESS_GROUPS: Final = 3
 _CARD_LENGTHS: Final = {"2": (16,), "3": (15, 14, 16), "4": (16, 19, 13), "5": (16,), "6": (16, 19, 18, 17)}
@@ -130,7 +131,8 @@ def _measure_email(text: str, host: re.Match[str]) -> Span | None:
 
 
 def _start_of_mailbox(text: str, end: int, signs: str) -> int:
-    while end and (text[end - 1].isalnum() or text[end - 1] in signs):
+    first = max(0, end - _LONGEST_MAILBOX)
+    while end > first and (text[end - 1].isalnum() or text[end - 1] in signs):
         end -= 1
     return end
 
