@@ -229,11 +229,12 @@ CREATE TABLE segment_change (
     position bigint UNIQUE
 );
 CREATE INDEX segment_change_unpublished ON segment_change (id) WHERE position IS NULL;
+CREATE INDEX segment_change_by_workspace ON segment_change (workspace_id, position);
 CREATE INDEX segment_change_by_profile ON segment_change (workspace_id, profile_id, position);
 CREATE INDEX segment_change_by_segment ON segment_change (workspace_id, segment_id, position);
 
 CREATE TABLE publisher (
-    only boolean PRIMARY KEY DEFAULT true CHECK (only),
+    singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     last_position bigint NOT NULL DEFAULT 0,        -- the newest position given
     published_through bigint NOT NULL DEFAULT 0     -- everything up to here has reached Redis and the log
 );

@@ -1,0 +1,162 @@
+"""The pool of Postgres connections, each at work for one workspace at a time."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Literal, Self
+from uuid import UUID
+
+import asyncpg
+import msgspec
+
+from domain.errors import StoreUnavailable
+
+Role = Literal["app", "worker"]
+
+_ACQUIRE_WITHIN = 10.0
+_COMMAND_WITHIN = 60.0
+_CLOSE_WITHIN = 2.0
+_JSONB_VERSION = b"\x01"
+
+_LOST = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InternalClientError,
+)
+"""What asyncpg raises when the server goes away, also in the middle of a query."""
+
+
+class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg's classes are untyped
+    """A connection that knows which workspace its session is set to, to spare the round trip when it already is."""
+
+    __slots__ = ("workspace",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.workspace: UUID | None = None
+
+    async def enter(self, workspace: UUID | None) -> None:
+        """Set the session to one workspace; row-level security shows it nothing else."""
+        if self.workspace != workspace:
+            await self.execute("SELECT set_config('tagway.workspace', $1, false)", str(workspace or ""))
+            self.workspace = workspace
+
+
+class Database:
+    """Owns the pool of one role: `app` serves one workspace at a time, `worker` builds across all of them.
+
+    Sessions are handed on without a reset, so that row-level security costs no round trip. What runs on a
+    connection must therefore keep its settings, locks and cursors inside a transaction.
+    """
+
+    def __init__(self, pool: asyncpg.Pool, role: Role) -> None:
+        self._pool = pool
+        self._role = role
+
+    @classmethod
+    async def open(cls, url: str, *, role: Role, max_size: int = 10) -> Self:
+        """Connect as `role`, which the first migration makes. Raises `StoreUnavailable`."""
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=max_size,
+                timeout=_ACQUIRE_WITHIN,
+                command_timeout=_COMMAND_WITHIN,
+                connection_class=Connection,
+                init=_initialise(role),
+                reset=_keep_session,
+                server_settings={"application_name": f"tagway-{role}", "timezone": "UTC"},
+            )
+        except (*_LOST, OSError, TimeoutError) as error:
+            raise StoreUnavailable("Postgres is not reachable") from error
+        except asyncpg.PostgresError as error:
+            raise StoreUnavailable(f"Postgres refuses a connection as {role}: {type(error).__name__}") from error
+        return cls(pool, role)
+
+    async def close(self) -> None:
+        """Close every connection once it is free."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def workspace(self, workspace: UUID | None) -> AsyncIterator[Connection]:
+        """Lend a connection that sees one workspace only; None sees what has no workspace yet (a key's look-up).
+
+        Raises `StoreUnavailable` when the server cannot be reached or is lost meanwhile.
+        """
+        async with self._lend() as connection:
+            await connection.enter(workspace)
+            yield connection
+
+    @asynccontextmanager
+    async def across(self) -> AsyncIterator[Connection]:
+        """Lend a connection of the worker role, which sees every workspace. Raises like `workspace`."""
+        if self._role != "worker":
+            raise RuntimeError("only the worker role sees across workspaces")
+        async with self._lend() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[Connection]:
+        """Lend a connection for long, closed at the end: its listeners, settings and session locks go with it.
+
+        Raises like `workspace`.
+        """
+        async with self._lend() as connection:
+            try:
+                yield connection
+            finally:
+                with suppress(*_LOST, OSError, TimeoutError, asyncpg.InterfaceError):
+                    await connection.close(timeout=_CLOSE_WITHIN)
+
+    @asynccontextmanager
+    async def _lend(self) -> AsyncIterator[Connection]:
+        connection: Connection | None = None
+        try:
+            connection = await self._pool.acquire(timeout=_ACQUIRE_WITHIN)
+        except (*_LOST, OSError, TimeoutError) as error:
+            raise StoreUnavailable("Postgres is not reachable") from error
+        try:
+            yield connection
+        except _LOST as error:
+            raise StoreUnavailable("Postgres was lost in the middle of a query") from error
+        except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+            if not connection.is_closed():
+                raise
+            raise StoreUnavailable("Postgres was lost in the middle of a query") from error
+        finally:
+            await self._pool.release(connection)
+
+
+def _initialise(role: Role) -> Any:
+    async def initialise(connection: Connection) -> None:
+        await connection.execute(f"SET ROLE tagway_{role}")
+        await set_codecs(connection)
+
+    return initialise
+
+
+async def _keep_session(_connection: Connection) -> None:
+    """Reset nothing: asyncpg's own RESET ALL would cost a round trip and forget the workspace."""
+
+
+async def set_codecs(connection: asyncpg.Connection) -> None:
+    """Exchange json and jsonb as Python values by msgspec, and uuid as the standard library's UUID."""
+    encode, decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
+    await connection.set_type_codec("json", schema="pg_catalog", encoder=encode, decoder=decode, format="binary")
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: _JSONB_VERSION + encode(value),
+        decoder=lambda frame: decode(frame[1:]),
+        format="binary",
+    )
+    await connection.set_type_codec(
+        "uuid",
+        schema="pg_catalog",
+        encoder=lambda value: value.bytes,
+        decoder=lambda frame: UUID(bytes=frame),
+        format="binary",
+    )

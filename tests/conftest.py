@@ -1,0 +1,18 @@
+from pathlib import Path
+
+import pytest
+
+_FIXTURES = Path(__file__).parent / "fixtures"
+pytest_plugins = [f"tests.fixtures.{path.stem}" for path in sorted(_FIXTURES.glob("*.py"))]
+
+_SERVERS = {"postgres_server", "valkey_server", "kafka_bootstrap", "browser"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "services: needs a server; left out by `make unit`")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if _SERVERS & set(getattr(item, "fixturenames", ())):
+            item.add_marker("services")

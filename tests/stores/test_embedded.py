@@ -1,0 +1,207 @@
+import asyncio
+import os
+import shutil
+import signal
+import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+import redis.asyncio
+
+from stores.embedded.account import Account
+from stores.embedded.binaries import BinariesMissing, find_postgres, find_valkey
+from stores.embedded.postgres import EmbeddedPostgres
+from stores.embedded.server import EmbeddedServer, HomeInUse
+from stores.embedded.valkey import EmbeddedValkey
+
+pytestmark = pytest.mark.services
+
+_SERVERS = [EmbeddedPostgres, EmbeddedValkey]
+_START_BOTH = """
+import asyncio, sys
+from pathlib import Path
+from stores.embedded.postgres import EmbeddedPostgres
+from stores.embedded.valkey import EmbeddedValkey
+
+async def main():
+    servers = EmbeddedPostgres(Path(sys.argv[1]) / "postgres"), EmbeddedValkey(Path(sys.argv[1]) / "valkey")
+    for server in servers:
+        await server.start()
+        print(server.pid, flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+_BUSY = "DO $$ BEGIN FOR i IN 1..2000000000 LOOP PERFORM i; END LOOP; END $$"
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="tagway-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+async def _remember(server: EmbeddedServer, value: str) -> None:
+    if isinstance(server, EmbeddedValkey):
+        async with redis.asyncio.Redis.from_url(server.url) as client:
+            await client.set("value", value)
+        return
+    connection = await asyncpg.connect(server.url)
+    await connection.execute("CREATE TABLE memory (value text)")
+    await connection.execute("INSERT INTO memory VALUES ($1)", value)
+    await connection.close()
+
+
+async def _recall(server: EmbeddedServer) -> str:
+    if isinstance(server, EmbeddedValkey):
+        async with redis.asyncio.Redis.from_url(server.url, decode_responses=True) as client:
+            return str(await client.get("value"))
+    connection = await asyncpg.connect(server.url)
+    try:
+        return str(await connection.fetchval("SELECT value FROM memory"))
+    finally:
+        await connection.close()
+
+
+async def _ended(pid: int, within: float = 30) -> None:
+    """Wait for the end of a process that may be nobody's child."""
+    loop = asyncio.get_running_loop()
+    descriptor = os.pidfd_open(pid)
+    ended = asyncio.Event()
+    loop.add_reader(descriptor, ended.set)
+    try:
+        await asyncio.wait_for(ended.wait(), within)
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("kind", _SERVERS)
+async def test_a_second_start_keeps_the_data_and_the_url(kind: type[EmbeddedServer], home: Path) -> None:
+    server = kind(home / "server")
+    first = await server.start()
+    await _remember(server, "kept")
+    await server.stop()
+    assert not server.alive
+
+    server = kind(home / "server")
+    try:
+        assert await server.start() == first
+        assert await _recall(server) == "kept"
+    finally:
+        await server.stop()
+
+
+@pytest.mark.parametrize("kind", _SERVERS)
+async def test_kill_9_loses_nothing(kind: type[EmbeddedServer], home: Path) -> None:
+    server = kind(home / "server")
+    await server.start()
+    try:
+        await _remember(server, "kept")
+        os.kill(server.pid, signal.SIGKILL)
+        assert await server.wait_dead() == -signal.SIGKILL
+        await server.start()
+        assert await _recall(server) == "kept"
+    finally:
+        await server.stop()
+
+
+async def test_a_backend_busy_beyond_the_death_of_its_server_is_ended(home: Path) -> None:
+    server = EmbeddedPostgres(home / "server")
+    await server.start()
+    try:
+        connection = await asyncpg.connect(server.url)
+        backend = await connection.fetchval("SELECT pg_backend_pid()")
+        busy = asyncio.create_task(connection.execute(_BUSY))
+        watcher = await asyncpg.connect(server.url)
+        while await watcher.fetchval("SELECT state FROM pg_stat_activity WHERE pid = $1", backend) != "active":  # noqa: ASYNC110  no event to await
+            await asyncio.sleep(0.01)
+        ended = asyncio.create_task(_ended(backend))
+        await asyncio.sleep(0)  # the backend is watched before its server dies
+        os.kill(server.pid, signal.SIGKILL)
+        await server.wait_dead()
+        await server.start()
+        await ended
+        watcher.terminate()
+        with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InternalClientError, OSError)):
+            await busy
+    finally:
+        await server.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the next start ends what a killed parent left")
+async def test_a_killed_parent_leaves_no_orphan(home: Path) -> None:
+    parent = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        _START_BOTH,
+        str(home),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": "."},
+    )
+    assert parent.stdout is not None
+    children = [int(await asyncio.wait_for(parent.stdout.readline(), 60)) for _ in _SERVERS]
+    ends = [asyncio.create_task(_ended(child)) for child in children]
+    await asyncio.sleep(0)  # both are watched before the parent dies
+    parent.kill()
+    await parent.wait()
+    await asyncio.gather(*ends)
+
+
+async def test_a_home_has_one_owner(home: Path) -> None:
+    first, second = EmbeddedValkey(home / "server"), EmbeddedValkey(home / "server")
+    await first.start()
+    try:
+        with pytest.raises(HomeInUse):
+            await second.start()
+        assert first.alive
+    finally:
+        await first.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the servers as another account")
+async def test_a_private_parent_stays_private(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    private = home / "private"
+    private.mkdir(mode=0o700)
+    monkeypatch.setattr("stores.embedded.account.STATE", home / "state")
+    before = {path: stat.S_IMODE(path.stat().st_mode) for path in (private, *private.parents)}
+    server = EmbeddedValkey(private / "server")
+    await server.start()
+    await server.stop()
+    assert {path: stat.S_IMODE(path.stat().st_mode) for path in before} == before
+    assert (private / "server").resolve().parent == home / "state"
+    again = EmbeddedValkey(private / "server")
+    await again.start()
+    await again.stop()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the servers as another account")
+async def test_programs_below_a_private_folder_are_copied(home: Path) -> None:
+    private = home / "private"
+    private.mkdir(mode=0o700)
+    program = Path(shutil.copy2(find_valkey(), private))
+    account = Account.unprivileged()
+    assert account is not None
+    assert not account.reaches(program)
+    with pytest.raises(BinariesMissing):  # what was named is run from where it is, or not at all
+        await EmbeddedValkey(home / "server", program=program).start()
+
+
+async def test_secrets_are_readable_by_their_owner_only(home: Path) -> None:
+    server = EmbeddedPostgres(home / "server", volatile=True)
+    await server.start()
+    await server.stop()
+    assert stat.S_IMODE((home / "server" / "password").stat().st_mode) == 0o600
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (home / "server").glob("data-*")] == [0o700]
+    assert not (home / "server" / "initial-password").exists()
+
+
+def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BinariesMissing, match="no-such-program"):
+        find_postgres(tmp_path / "no-such-program")

@@ -1,0 +1,157 @@
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from domain.errors import StoreUnavailable
+from stores.embedded.postgres import EmbeddedPostgres
+from stores.migrate import migrate
+from stores.postgres import Database, set_codecs
+
+_JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**53), 2**53)
+    | st.text(st.characters(exclude_characters="\0", codec="utf-8")),
+    lambda children: (
+        st.lists(children, max_size=4) | st.dictionaries(st.text("abcé", max_size=4), children, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@pytest.fixture
+async def worker(database_url: str) -> AsyncIterator[Database]:
+    database = await Database.open(database_url, role="worker")
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+async def app(database_url: str) -> AsyncIterator[Database]:
+    database = await Database.open(database_url, role="app", max_size=1)
+    yield database
+    await database.close()
+
+
+async def _make_workspace(worker: Database) -> UUID:
+    workspace = uuid4()
+    async with worker.across() as connection:
+        await connection.execute(
+            "INSERT INTO workspace (id, name, wrapped_key, created_at) VALUES ($1, 'shop', '', now())", workspace
+        )
+    return workspace
+
+
+async def test_a_workspace_sees_itself_only(app: Database, worker: Database) -> None:
+    mine, theirs = await _make_workspace(worker), await _make_workspace(worker)
+    for each in (mine, theirs, mine):  # one connection, moved from one to the other
+        async with app.workspace(each) as connection:
+            assert await connection.fetchval("SELECT array_agg(id) FROM workspace") == [each]
+    async with app.workspace(None) as connection:
+        assert await connection.fetchval("SELECT count(*) FROM workspace") == 0
+
+
+async def test_the_workspace_survives_a_rolled_back_transaction(app: Database, worker: Database) -> None:
+    mine = await _make_workspace(worker)
+    with pytest.raises(ZeroDivisionError):
+        async with app.workspace(mine) as connection, connection.transaction():
+            raise ZeroDivisionError
+    async with app.workspace(mine) as connection:
+        assert await connection.fetchval("SELECT id FROM workspace") == mine
+
+
+async def test_an_abandoned_transaction_is_not_handed_on(app: Database, worker: Database) -> None:
+    mine = await _make_workspace(worker)
+    async with app.workspace(mine) as connection:
+        await connection.execute("BEGIN")
+        await connection.execute("UPDATE workspace SET name = 'lost'")
+    async with app.workspace(mine) as connection:
+        assert not connection.is_in_transaction()
+        assert await connection.fetchval("SELECT name FROM workspace") == "shop"
+
+
+async def test_a_known_workspace_costs_no_round_trip(app: Database, worker: Database) -> None:
+    mine, theirs = await _make_workspace(worker), await _make_workspace(worker)
+    queries: list[str] = []
+    async with app.workspace(mine) as connection:
+        connection.add_query_logger(lambda record: queries.append(record.query))
+        await connection.enter(mine)
+        await asyncio.sleep(0)  # loggers are called by the loop
+        assert queries == []
+        await connection.enter(theirs)
+        await asyncio.sleep(0)
+        assert len(queries) == 1
+
+
+async def test_a_role_outlives_its_first_use(app: Database) -> None:
+    for _ in range(2):
+        async with app.workspace(None) as connection:
+            assert await connection.fetchval("SELECT current_user") == "tagway_app"
+
+
+async def test_only_the_worker_sees_across(app: Database, worker: Database) -> None:
+    await _make_workspace(worker)
+    async with worker.across() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM workspace") == 1
+    with pytest.raises(RuntimeError):
+        async with app.across():
+            pass
+
+
+async def _query_for_long(database: Database) -> None:
+    async with database.workspace(None) as connection:
+        await connection.execute("SELECT pg_sleep(60)")
+
+
+async def test_a_lost_server_is_a_store_unavailable(server_folder: Path) -> None:
+    server = EmbeddedPostgres(server_folder / "lost")
+    try:
+        await migrate(await server.start())
+        database = await Database.open(server.url, role="app")
+        query = asyncio.create_task(_query_for_long(database))
+        await _busy(server.url)
+        os.kill(server.pid, signal.SIGKILL)
+        with pytest.raises(StoreUnavailable):
+            await query
+        with pytest.raises(StoreUnavailable):
+            await _query_for_long(database)
+        await server.start()
+        async with database.workspace(None) as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+        await database.close()
+    finally:
+        await server.stop()
+
+
+async def _busy(url: str) -> None:
+    """Wait until the server runs the long query."""
+    connection = await asyncpg.connect(url)
+    while not await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):  # noqa: ASYNC110  no event to await
+        await asyncio.sleep(0.01)
+    await connection.close()
+
+
+async def test_no_server_is_a_store_unavailable() -> None:
+    with pytest.raises(StoreUnavailable):
+        await Database.open("postgresql://tagway@127.0.0.1:1/tagway", role="app")
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
+@given(value=_JSON, identity=st.uuids())
+async def test_json_and_uuids_come_back_as_they_went(database_url: str, value: object, identity: UUID) -> None:
+    connection = await asyncpg.connect(database_url)
+    await set_codecs(connection)
+    row = await connection.fetchrow(
+        "SELECT $1::jsonb AS b, $2::json AS j, $3::uuid AS u, $4::uuid[] AS us", value, value, identity, [identity]
+    )
+    await connection.close()
+    assert (row["b"], row["j"], row["u"], row["us"]) == (value, value, identity, [identity])
+    assert type(row["u"]) is UUID
