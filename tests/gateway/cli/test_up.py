@@ -73,11 +73,11 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def _up(data: Path, port: int) -> AsyncIterator[House]:
+async def _up(data: Path, port: int, **settings: str) -> AsyncIterator[House]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway.cli.main", "up"),
         cwd=ROOT,
-        env=_environment(data, port),
+        env=_environment(data, port) | settings,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -161,6 +161,15 @@ async def test_keys_are_made_listed_and_revoked(data: Path) -> None:
         assert await _command(data, "keys", "revoke", line.split()[0]) == (0, "revoked\n")
         assert "shop" not in (await _command(data, "keys", "list"))[1]
         assert (await _command(data, "doctor"))[0] == 0
+
+
+async def test_named_stores_are_used_instead_of_embedded_ones(data: Path, database_url: str, redis_url: str) -> None:
+    stores = {"TAGWAY_POSTGRES_URL": database_url, "TAGWAY_REDIS_URL": redis_url}
+    async with _up(data, _free_port(), **stores) as house:
+        await house.hears("Ctrl-C")
+        assert len(house.children()) == 2
+    assert not (data / "postgres").exists()
+    assert not (data / "redis").exists()
 
 
 @services
