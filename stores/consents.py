@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.consent import Consent, Purpose, State
+from domain.consent import Consent, Purpose
 from stores.postgres import Connection
 
 
@@ -17,23 +17,28 @@ class Statement(msgspec.Struct, frozen=True):
     consent: Consent
 
 
-async def read_consents(connection: Connection, workspace: UUID, subjects: Collection[UUID]) -> list[Statement]:
-    """Read the stored statements of some subjects."""
+async def consent_times(
+    connection: Connection, workspace: UUID, profiles: Collection[UUID]
+) -> dict[tuple[UUID, Purpose], datetime]:
+    """Tell when the last word on each purpose was spoken, over all subjects of each profile."""
     rows = await connection.fetch(
-        "SELECT subject_id, purpose, state, source, at FROM consent WHERE workspace_id = $1 AND subject_id = ANY($2)",
+        """
+        SELECT subject.profile_id, consent.purpose, max(consent.at)
+        FROM subject
+        JOIN consent ON consent.workspace_id = subject.workspace_id AND consent.subject_id = subject.id
+        WHERE subject.workspace_id = $1 AND subject.profile_id = ANY($2::uuid[])
+        GROUP BY subject.profile_id, consent.purpose
+        """,
         workspace,
-        list(subjects),
+        list(profiles),
     )
-    return [
-        Statement(subject, Consent(Purpose(purpose), State(state), source, at))
-        for subject, purpose, state, source, at in rows
-    ]
+    return {(profile, Purpose(purpose)): at for profile, purpose, at in rows}
 
 
 async def store_consents(connection: Connection, workspace: UUID, statements: Iterable[Statement]) -> None:
     """Store statements, at most one per subject and purpose; an older one never replaces a newer.
 
-    A refusal of what was granted is kept as withdrawn.
+    Of two at the same instant the refusal stays. A refusal of what was granted is kept as withdrawn.
     """
     rows = sorted(
         (statement.subject_id, statement.consent.purpose.value, statement.consent) for statement in statements
@@ -48,7 +53,7 @@ async def store_consents(connection: Connection, workspace: UUID, statements: It
             END,
             source = excluded.source,
             at = excluded.at
-        WHERE consent.at <= excluded.at
+        WHERE consent.at < excluded.at OR consent.at = excluded.at AND excluded.state <> 'granted'
         """,
         workspace,
         [subject for subject, _, _ in rows],

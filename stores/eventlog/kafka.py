@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from domain.errors import LogUnavailable, Refused, TagwayError
 from stores.eventlog.kafka_consumer import KafkaConsumer
@@ -17,6 +24,13 @@ from stores.eventlog.port import LARGEST_RECORD, Consumer, Record, StartOffsets,
 
 _FOR_EVER_MS: Final = -1
 _BROKERS_CHOICE: Final = -1
+_SETTLED: Final = (
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    ClusterAuthorizationFailedError,
+)
+"""Asking again would change nothing; where operators make the topics, they are there."""
 _HEALTH_SECONDS: Final = 2.0
 
 
@@ -51,7 +65,7 @@ class KafkaLog:
 
         Those that the brokers are not there to create are tried again before the next append.
         """
-        self._missing |= topics
+        self._missing = {**self._missing, **topics}
         wanted = [
             NewTopic(name, self.partitions, _BROKERS_CHOICE, {}, _settings(spec))
             for name, spec in sorted(topics.items())
@@ -65,10 +79,15 @@ class KafkaLog:
             raise LogUnavailable from error
         finally:
             await admin.close()
-        for name, code, *_ in answer.topic_errors:
-            if code and for_code(code) is not TopicAlreadyExistsError:
-                raise LogUnavailable(f"The topic {name} could not be created: {for_code(code).__name__}.")
-        self._missing = {name: spec for name, spec in self._missing.items() if name not in topics}
+        outcomes = {name: for_code(code) for name, code, *_ in answer.topic_errors}
+        for name, outcome in outcomes.items():
+            if outcome in _SETTLED:
+                self._missing.pop(name, None)
+        refused = sorted(
+            name for name, outcome in outcomes.items() if outcome not in (NoError, TopicAlreadyExistsError)
+        )
+        if refused:
+            raise LogUnavailable(f"The brokers did not create {', '.join(refused)}.")
 
     @asynccontextmanager
     async def consume(self, topic: str, group: str, start: StartOffsets) -> AsyncIterator[Consumer]:

@@ -1,0 +1,1 @@
+function a(n,r){let s=self;if(s[n])return;let t=s[n]=[];"page track identify group alias reset ready on flush optOut live user set get withdraw".split(" ").map(o=>t[o]=(...u)=>(t.push([o,...u]),t)),t.consent=t;let e=document.createElement("script");e.src=r,e.dataset.name=n,document.head.append(e)}export{a as load};

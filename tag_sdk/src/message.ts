@@ -1,0 +1,49 @@
+import type { Message, Options, Properties } from "../types/index";
+import type { ConsentKeeper } from "./consent";
+import type { Identity } from "./identity";
+import { uuid } from "./uuid";
+
+declare const VERSION: string;
+export const version = VERSION;
+
+/** The page as it is now; `referrer` is the page before it, also inside a single-page site. */
+export function pageContext(referrer: string): Properties {
+  const { href, pathname, search } = location;
+  return { path: pathname, referrer, search, title: document.title, url: href };
+}
+
+/** The campaign that the address names (`utm_…`), or undefined. */
+function campaign(): Properties | undefined {
+  const found: Properties = {};
+  new URLSearchParams(location.search).forEach((value, name) => {
+    if (name.startsWith("utm_")) found[name === "utm_campaign" ? "name" : name.slice(4)] = value;
+  });
+  return Object.keys(found).length ? found : undefined;
+}
+
+/** Builds a message of the present moment. Values are copied: the site may change its objects afterwards. */
+export function compose(
+  fields: Pick<Message, "type"> & Partial<Message>,
+  options: Options = {},
+  state: { identity: Identity; consent: ConsentKeeper; session: string; referrer: string },
+): Message {
+  const { context, timestamp } = options;
+  return JSON.parse(
+    JSON.stringify({
+      ...state.identity.ids(),
+      ...fields,
+      messageId: uuid(),
+      timestamp: new Date(timestamp ?? Date.now()).toISOString(),
+      context: {
+        page: pageContext(state.referrer),
+        campaign: campaign(),
+        userAgent: navigator.userAgent,
+        locale: navigator.language,
+        library: { name: "tagway", version },
+        sessionId: state.session,
+        ...context,
+        consent: { categoryPreferences: state.consent.preferences() },
+      },
+    }),
+  ) as Message;
+}

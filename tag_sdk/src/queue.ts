@@ -1,0 +1,162 @@
+import type { Message, Purpose } from "../types/index";
+import type { Storage } from "./storage";
+import { uuid } from "./uuid";
+
+const MOST_EVENTS = 500;
+const MOST_BYTES = 200_000;
+// Without locks a record counts as left behind when it is older than the longest wait between two tries.
+const LEFT_BEHIND = 2 * 3_600_000;
+// Tabs in other processes may still see a record that is gone: its lock is held until they know better.
+const STORAGE_LAG = 3000;
+
+/** One event, already written as JSON: it is measured, stored and sent in this form. */
+export interface Item {
+  text: string;
+  bytes: number;
+  sending?: boolean;
+}
+
+interface StoredQueue {
+  at: number;
+  texts: string[];
+}
+
+/** Events waiting to be sent, oldest first. */
+export interface Queue {
+  add(messages: Message[], first?: boolean): void;
+  /** Marks and returns the next items that nobody is sending, at most `count` and about `bytes`, at least one. */
+  take(count: number, bytes: number): Item[];
+  /** Puts items back after a failed try. */
+  release(items: Item[]): void;
+  remove(items: Item[]): void;
+  clear(): void;
+  /** Lowers the consent that waiting events carry to what is granted now; it never raises it. */
+  restrict(preferences: Record<Purpose, boolean>): void;
+  /** Starts keeping the queue in storage, and takes over what closed tabs have left there. */
+  keep(): void;
+  waiting(): number;
+  /** True when everything would survive the end of the page. */
+  kept(): boolean;
+}
+
+export const byteLength = (text: string): number => new Blob([text]).size;
+
+/**
+ * Every tab writes its own record and holds a lock of the same name while it lives, so a record whose lock is free
+ * belongs to nobody and is taken over by exactly one other tab.
+ */
+export function openQueue(storage: Storage, writeKey: string, dropped: (count: number) => void): Queue {
+  const record = `queue.${uuid()}`;
+  const locks = navigator.locks as LockManager | undefined;
+  const lockName = (name: string) => `tagway.${writeKey}.${name}`;
+  let items: Item[] = [];
+  let wanted = false;
+  let owned = false;
+  let stored = false;
+  let release = () => {};
+
+  const pack = (text: string): Item => ({ text, bytes: byteLength(text) });
+  const save = () => {
+    let bytes = items.reduce((sum, item) => sum + item.bytes, 0);
+    let excess = 0;
+    while (items.length - excess > MOST_EVENTS || bytes > MOST_BYTES) bytes -= items[excess++]?.bytes ?? bytes;
+    if (excess) dropped(items.splice(0, excess).length);
+    if (!owned) return;
+    if (!items.length) storage.remove(record);
+    stored = !items.length || storage.write(record, { at: Date.now(), texts: items.map((item) => item.text) });
+  };
+  const take = (name: string) => {
+    const left = storage.read<StoredQueue>(name);
+    storage.remove(name);
+    if (left && wanted) items = left.texts.map(pack).concat(items);
+    save();
+  };
+  const adopt = () => {
+    for (const name of storage.names()) {
+      if (!name.startsWith("queue.") || name === record) continue;
+      if (locks) {
+        void locks.request(lockName(name), { ifAvailable: true }, (lock) => {
+          if (!lock) return;
+          take(name);
+          return new Promise((resolve) => setTimeout(resolve, STORAGE_LAG));
+        });
+      } else if ((storage.read<StoredQueue>(name)?.at ?? 0) < Date.now() - LEFT_BEHIND) take(name);
+    }
+  };
+  const own = () => {
+    if (!wanted || owned) return;
+    const begin = () => {
+      owned = true;
+      save();
+      adopt();
+    };
+    if (!locks) return begin();
+    void locks.request(lockName(record), () => {
+      if (!wanted) return;
+      begin();
+      return new Promise<void>((resolve) => (release = resolve));
+    });
+  };
+  if (locks) {
+    // A held lock would keep the page out of the back/forward cache. Back from it, the record tells what is still ours.
+    addEventListener("pagehide", () => {
+      if (!owned) return;
+      owned = false;
+      release();
+    });
+    addEventListener("pageshow", (event) => {
+      if (!event.persisted || !wanted) return;
+      const left = new Set(storage.read<StoredQueue>(record)?.texts);
+      items = items.filter((item) => left.has(item.text));
+      own();
+    });
+  }
+
+  return {
+    add(messages, first = false) {
+      const added = messages.map((message) => pack(JSON.stringify(message)));
+      items = first ? added.concat(items) : items.concat(added);
+      save();
+    },
+    take(count, bytes) {
+      const taken: Item[] = [];
+      for (const item of items) {
+        if (item.sending) continue;
+        bytes -= item.bytes;
+        if (taken.length === count || (taken.length && bytes < 0)) break;
+        item.sending = true;
+        taken.push(item);
+      }
+      return taken;
+    },
+    release(taken) {
+      for (const item of taken) item.sending = false;
+      save();
+    },
+    remove(taken) {
+      items = items.filter((item) => !taken.includes(item));
+      save();
+    },
+    clear() {
+      items = [];
+      wanted = owned = stored = false;
+      storage.remove(record);
+      release();
+    },
+    restrict(preferences) {
+      for (const item of items) {
+        const message = JSON.parse(item.text) as Message;
+        const carried = message.context.consent.categoryPreferences;
+        for (const purpose in carried) carried[purpose as Purpose] &&= preferences[purpose as Purpose];
+        Object.assign(item, pack(JSON.stringify(message)));
+      }
+      save();
+    },
+    keep() {
+      wanted = true;
+      own();
+    },
+    waiting: () => items.filter((item) => !item.sending).length,
+    kept: () => stored,
+  };
+}

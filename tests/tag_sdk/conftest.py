@@ -1,0 +1,109 @@
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest_asyncio
+
+from tag_sdk import files
+
+WRITE_KEY = "wk_test"
+PAGE = """<!doctype html><html lang="en"><title>{title}</title><script src="/loader.js"></script>
+<a id="next" href="/next">next</a>"""
+# What a careful site allows: no inline script, no eval, nothing from elsewhere.
+POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request that the tag made."""
+
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+    @property
+    def batch(self) -> list[dict[str, Any]]:
+        return list(self.body["batch"])
+
+
+@dataclass
+class Site:
+    """A site with the tag and the collect endpoint behind it, which records what comes and answers as it is told."""
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    sent: list[Sent] = field(default_factory=list)
+    answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    url: str = ""
+    _arrived: asyncio.Condition = field(default_factory=asyncio.Condition)
+    _open: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def close(self) -> None:
+        for writer in self._open:
+            writer.close()
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Every event in the order of arrival, with repeats."""
+        return [event for sent in self.sent for event in sent.batch]
+
+    def named(self, name: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event.get("event") == name]
+
+    async def until(self, reached: Callable[["Site"], object]) -> None:
+        """Wait until what has arrived satisfies `reached`."""
+        async with asyncio.timeout(15), self._arrived:
+            await self._arrived.wait_for(lambda: reached(self))
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                first, *lines = head.decode().split("\r\n")
+                headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+                body = await reader.readexactly(int(headers.get("content-length", "0")))
+                writer.write(await self._answer(first.split(" ")[1], headers, body))
+                await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self._open.discard(writer)
+            writer.close()
+
+    async def _answer(self, target: str, headers: dict[str, str], body: bytes) -> bytes:
+        url = urlsplit(target)
+        if url.path in {"/v1/batch", "/beacon/v1/batch"}:
+            sent = Sent(url.path, url.query, headers, json.loads(body))
+            async with self._arrived:
+                self.sent.append(sent)
+                self._arrived.notify_all()
+            status, more = self.answers.pop(0) if self.answers else (200, {})
+            results = [{"message_id": event["messageId"], "outcome": "accepted"} for event in sent.batch]
+            return respond(json.dumps({"success": True, "results": results}), "application/json", status, more)
+        if url.path == "/loader.js":
+            return respond(files.loader_snippet(self.url, WRITE_KEY), "text/javascript")
+        if url.path == f"/tag/{WRITE_KEY}.js":
+            tag = files.site_tag({"writeKey": WRITE_KEY, "host": self.url} | self.settings)
+            return respond(tag.decode(), "text/javascript")
+        return respond(PAGE.format(title=url.path), "text/html", more={"Content-Security-Policy": POLICY})
+
+
+def respond(text: str, kind: str, status: int = 200, more: dict[str, str] | None = None) -> bytes:
+    body = text.encode()
+    headers = {"Content-Type": f"{kind}; charset=utf-8", "Content-Length": str(len(body))} | (more or {})
+    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\n{head}\r\n".encode() + body
+
+
+@pytest_asyncio.fixture
+async def site() -> AsyncIterator[Site]:
+    served = Site()
+    server = await asyncio.start_server(served.serve, "127.0.0.1", 0)
+    served.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    yield served
+    server.close()
+    served.close()
