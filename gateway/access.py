@@ -16,7 +16,7 @@ _QUIET: Final = {"/healthz", "/health", "/readyz", "/metrics"}
 _log = structlog.get_logger()
 
 
-class RequestLog:
+class AccessLog:
     """ASGI middleware. One line per request: its id, route, status, time and event counts; nothing of its content."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics) -> None:

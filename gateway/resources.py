@@ -47,3 +47,9 @@ WebRequest = Request[State]
 def resources_of(request: WebRequest) -> Resources:
     """Give a route the process's resources."""
     return request.state["resources"]
+
+
+def address_of(request: WebRequest) -> str:
+    """Tell where browsers reach us, without a slash at the end: as set, else as this request came in."""
+    set_address = resources_of(request).settings.public_url
+    return (set_address or str(request.base_url)).rstrip("/")

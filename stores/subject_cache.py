@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
 
 import msgspec
@@ -36,16 +36,17 @@ class SubjectCache:
     async def read(self, workspace: UUID, aliases: Sequence[Alias]) -> Standing:
         """Look all aliases up in one round trip; those in neither collection are not cached."""
         try:
-            values = await self._redis.mget([_name(workspace, alias) for alias in aliases])
+            answer = await self._redis.mget([_name(workspace, alias) for alias in aliases])
         except LOST as error:
             raise StoreUnavailable("Redis is not reachable") from error
+        values = cast("list[bytes | None]", answer)
         subjects: dict[Alias, Subject] = {}
         suppressed: set[Alias] = set()
         for alias, value in zip(aliases, values, strict=True):
             if value == _SUPPRESSED:
                 suppressed.add(alias)
             elif value:
-                subjects[alias] = _decode(bytes(value))
+                subjects[alias] = _decode(value)
         return Standing(subjects, frozenset(suppressed))
 
     async def fill(self, workspace: UUID, standing: Standing) -> None:

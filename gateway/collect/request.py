@@ -4,7 +4,7 @@ import asyncio
 import base64
 import binascii
 import zlib
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -18,7 +18,7 @@ _MEDIA_TYPES: Final = {"", "application/json", "text/plain"}
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
-async def read_body(request: Request) -> bytes:
+async def read_body(request: Request[Any]) -> bytes:
     """Read the whole body, unpacked, without ever holding more than its limit.
 
     Browsers send `text/plain`, or no content type, so that no preflight comes before each batch. Raises `Refused`:
@@ -54,7 +54,7 @@ def unpack(packed: bytes) -> bytes:
     return body
 
 
-def read_write_key(request: Request, in_body: str | None) -> str:
+def read_write_key(request: Request[Any], in_body: str | None) -> str:
     """Find the write key: as user of Basic, in the body, in the query, or as Bearer token, in this order.
 
     Raises `Refused`: `missing_key`, or `invalid_request` when the header cannot be read.
@@ -70,7 +70,7 @@ def read_write_key(request: Request, in_body: str | None) -> str:
     return key
 
 
-async def _receive(request: Request) -> bytes:
+async def _receive(request: Request[Any]) -> bytes:
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
@@ -81,7 +81,7 @@ async def _receive(request: Request) -> bytes:
     return b"".join(chunks)
 
 
-def _length(request: Request) -> str:
+def _length(request: Request[Any]) -> str:
     length = request.headers.get("content-length", "0")
     return length if length.isdecimal() else "0"
 

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from gateway.collect.request import read_write_key
-from gateway.resources import WebRequest, resources_of
+from gateway.resources import WebRequest, address_of, resources_of
 
 _CORS: Final = Middleware(CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["*"])
 
@@ -18,7 +18,7 @@ async def segment_settings(request: WebRequest) -> Response:
     resources = resources_of(request)
     key = request.path_params["key"]
     await resources.authenticator.write_key(key, request.headers.get("origin"))
-    scheme, _, host = resources.settings.address.partition("://")
+    scheme, _, host = address_of(request).partition("://")
     allowed: dict[str, Any] = {"__default": {"enabled": True, "integrations": {}}}
     return JSONResponse(
         {

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from gateway.resources import State, WebRequest, resources_of
+from gateway.resources import State, WebRequest, address_of, resources_of
 from tag_sdk.files import integrity, site_tag, tag_source
 
 _MEDIA_TYPE: Final = "text/javascript; charset=utf-8"
@@ -25,7 +25,7 @@ async def configured_tag(request: WebRequest) -> Response:
     write_key = request.path_params["write_key"]
     # Scripts are fetched without an Origin header; the key's origins are held against what the tag then sends.
     await resources.authenticator.write_key(write_key, None)
-    return _script(request, site_tag({"writeKey": write_key, "host": resources.settings.address}), {})
+    return _script(request, site_tag({"writeKey": write_key, "host": address_of(request)}), {})
 
 
 def _script(request: Request[State], source: bytes, headers: dict[str, str]) -> Response:
