@@ -1,7 +1,6 @@
 """What people have said about each purpose."""
 
 from collections.abc import Collection, Iterable
-from datetime import datetime
 from uuid import UUID
 
 import msgspec
