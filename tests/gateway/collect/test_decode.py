@@ -98,7 +98,9 @@ def test_an_escaped_backslash_before_u0000_is_not_a_nul() -> None:
     assert decode({"type": "track", "event": "x", "userId": "u", "properties": {"a": "\\u0000"}})
 
 
-@pytest.mark.parametrize(("sent", "kept"), [(12, "12"), (12.0, "12"), (12.5, "12.5"), (" u ", "u"), (10**18, str(10**18))])
+@pytest.mark.parametrize(
+    ("sent", "kept"), [(12, "12"), (12.0, "12"), (12.5, "12.5"), (" u ", "u"), (10**18, str(10**18))]
+)
 def test_numbers_stand_for_their_text(sent: object, kept: str) -> None:
     assert decode({"type": "track", "event": "x", "userId": sent}).user_id == kept
 
@@ -182,7 +184,9 @@ FIELDS = st.sampled_from(["type", "event", "userId", "anonymousId", "messageId",
 
 
 @given(st.dictionaries(FIELDS, JSON, max_size=8), st.sampled_from([None, *CallType]))
-def test_whatever_its_fields_hold_an_event_is_a_call_or_invalid(fields: dict[str, Any], call_type: CallType | None) -> None:
+def test_whatever_its_fields_hold_an_event_is_a_call_or_invalid(
+    fields: dict[str, Any], call_type: CallType | None
+) -> None:
     try:
         call = decode(fields, call_type)
     except InvalidEvent:

@@ -8,7 +8,9 @@ from gateway.collect.skew import correct, read_moment
 
 RECEIVED = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
 MOMENTS = st.datetimes(
-    min_value=datetime(1970, 1, 1), max_value=datetime(9999, 12, 31), timezones=st.just(UTC)  # noqa: DTZ001 - hypothesis adds the zone
+    min_value=datetime(1970, 1, 1),
+    max_value=datetime(9999, 12, 31),
+    timezones=st.just(UTC),  # noqa: DTZ001 - hypothesis adds the zone
 )
 HALF_PAST_TWO = datetime(2024, 4, 25, 14, 30, tzinfo=UTC)
 
