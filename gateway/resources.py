@@ -10,6 +10,7 @@ from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
 from gateway.feed import LiveFeed
+from gateway.graphql import GraphQLApp
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.workspace import Workspaces
@@ -33,6 +34,7 @@ class Resources:
     intake: Intake
     feed: LiveFeed
     metrics: Metrics
+    graphql: GraphQLApp
 
 
 class State(TypedDict):
