@@ -30,6 +30,7 @@ FAILURES: Final[dict[str, Failure]] = {
     "origin_not_allowed": Failure(403, "This origin may not use the key."),
     "not_found": Failure(404, "There is nothing here."),
     "method_not_allowed": Failure(405, "This method is not offered here."),
+    "request_timeout": Failure(408, "The request took too long to arrive; please retry."),
     "conflict": Failure(409, "Another change came first."),
     "request_too_large": Failure(413, "A request may hold at most 500 KB and 2,500 events."),
     "unsupported_media_type": Failure(415, "This content type or encoding is not accepted."),

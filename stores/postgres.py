@@ -1,7 +1,7 @@
 """The pool of Postgres connections, each at work for one workspace at a time."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -14,6 +14,7 @@ Role = Literal["app", "worker"]
 
 _ACQUIRE_WITHIN = 10.0
 _COMMAND_WITHIN = 60.0
+_CLOSE_WITHIN = 2.0
 _JSONB_VERSION = b"\x01"
 
 _LOST = (
@@ -71,6 +72,8 @@ class Database:
             )
         except (*_LOST, OSError, TimeoutError) as error:
             raise StoreUnavailable("Postgres is not reachable") from error
+        except asyncpg.PostgresError as error:
+            raise StoreUnavailable(f"Postgres refuses a connection as {role}: {type(error).__name__}") from error
         return cls(pool, role)
 
     async def close(self) -> None:
@@ -94,6 +97,19 @@ class Database:
             raise RuntimeError("only the worker role sees across workspaces")
         async with self._lend() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[Connection]:
+        """Lend a connection for long, closed at the end: its listeners, settings and session locks go with it.
+
+        Raises like `workspace`.
+        """
+        async with self._lend() as connection:
+            try:
+                yield connection
+            finally:
+                with suppress(*_LOST, OSError, TimeoutError, asyncpg.InterfaceError):
+                    await connection.close(timeout=_CLOSE_WITHIN)
 
     @asynccontextmanager
     async def _lend(self) -> AsyncIterator[Connection]:

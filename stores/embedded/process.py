@@ -5,8 +5,9 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from stores.embedded.account import Account
 
@@ -18,16 +19,23 @@ class Child:
     """A server process that dies with us, in a session of its own so that Ctrl-C reaches only us.
 
     `death_signal` is what the kernel sends it when our process is killed (Linux), and what `stop` sends.
-    Its output goes to the end of the file `log`.
+    Its output goes to the end of the file `log`, or to where ours goes; without an `environment` it gets a bare one.
     """
 
     def __init__(
-        self, command: Sequence[str], *, account: Account | None, death_signal: signal.Signals, log: Path
+        self,
+        command: Sequence[str],
+        *,
+        account: Account | None,
+        death_signal: signal.Signals,
+        log: Path | None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self._command = command
         self._account = account
         self._death_signal = death_signal
         self._log = log
+        self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
 
     @property
@@ -46,8 +54,8 @@ class Child:
         """Spawn the process; returns at once, without waiting until it is ready."""
         uid, gid = (self._account.uid, self._account.gid) if self._account else (-1, -1)
         launch = [sys.executable, "-I", "-S", str(_LAUNCH), str(uid), str(gid), str(int(self._death_signal))]
-        mode = "ab" if self._log.exists() and self._log.stat().st_size < _LOG_LIMIT else "wb"
-        with self._log.open(mode) as output:
+        with contextlib.ExitStack() as files:
+            output = None if self._log is None else files.enter_context(_open_log(self._log))
             self._process = await asyncio.create_subprocess_exec(
                 *launch,
                 str(os.getpid()),
@@ -55,8 +63,8 @@ class Child:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                cwd="/",
-                env={"LC_ALL": "C", "PATH": os.defpath},
+                cwd="/" if self._environment is None else None,
+                env={"LC_ALL": "C", "PATH": os.defpath} if self._environment is None else self._environment,
                 start_new_session=True,
             )
 
@@ -81,9 +89,16 @@ class Child:
 
     def last_words(self, lines: int = 8) -> str:
         """Return the end of the log, for an error message."""
-        if not self._log.exists():
+        if self._log is None or not self._log.exists():
             return ""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _open_log(path: Path) -> BinaryIO:
+    """Open a log, ours alone to read, to append to; afresh once it is large."""
+    large = path.exists() and path.stat().st_size >= _LOG_LIMIT
+    flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if large else os.O_APPEND)
+    return os.fdopen(os.open(path, flags, 0o600), "wb")
 
 
 async def run(command: Sequence[str], *, account: Account | None, log: Path, within: float) -> None:

@@ -1,0 +1,54 @@
+# Every command of this project. Set up once, by itself: scripts/setup.py skips what is fresh.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+
+.PHONY: help up test unit lint types format bench tag schema lock run-setup dev-setup test-setup
+
+help: ## show these lines
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+up: run-setup ## run everything on 127.0.0.1:8000, data in .tagway/, until Ctrl-C
+	@exec $(BIN)/tagway up
+
+test: test-setup lint types ## lint, types and every test, on real servers
+	@$(BIN)/pytest
+
+unit: dev-setup ## tests that need no server; seconds
+	@$(BIN)/pytest -m "not services"
+
+lint: dev-setup ## ruff and the import rule
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: dev-setup ## mypy, strict, over source and tests
+	@$(BIN)/mypy
+	@$(BIN)/mypy tests
+
+format: dev-setup ## format the sources
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: dev-setup ## speed, as ratios in one run
+	@for bench in bench/*.py; do $(BIN)/python $$bench || exit 1; done
+
+tag: ## check and rebuild the tag (needs Node)
+	@scripts/tag
+
+schema: dev-setup ## rewrite resolvers/schema.graphql
+	@$(BIN)/python scripts/schema
+
+lock: ## resolve the dependencies anew (needs uv)
+	@$(COMPILE) --group build -o requirements/run.txt
+	@$(COMPILE) --group dev -o requirements/dev.txt
+
+run-setup:
+	@$(PYTHON) scripts/setup.py run
+
+dev-setup:
+	@$(PYTHON) scripts/setup.py dev
+
+test-setup:
+	@$(PYTHON) scripts/setup.py test

@@ -1,0 +1,44 @@
+"""The web application: routes, error answers, and nothing that it would have to open itself."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from domain.errors import TagwayError
+from gateway.access import AccessLog
+from gateway.errors import answer_failure, answer_http_exception
+from gateway.resources import Resources, State
+from gateway.routes import collect, console, demo, health, profile, recommend, sources, tag
+
+
+def routes() -> Sequence[BaseRoute]:
+    """List every route; the first that matches serves."""
+    return [
+        *collect.ROUTES,
+        *sources.ROUTES,
+        *profile.ROUTES,
+        *recommend.ROUTES,
+        *tag.ROUTES,
+        *health.ROUTES,
+        *demo.ROUTES,
+        *console.ROUTES,
+    ]
+
+
+def create_app(resources: Resources) -> Starlette:
+    """Make the app around open resources, which requests see as their state."""
+
+    @asynccontextmanager
+    async def lifespan(_app: Starlette) -> AsyncIterator[State]:
+        yield State(resources=resources)
+
+    return Starlette(
+        routes=routes(),
+        middleware=[Middleware(AccessLog, metrics=resources.metrics)],
+        exception_handlers={TagwayError: answer_failure, HTTPException: answer_http_exception},
+        lifespan=lifespan,
+    )

@@ -1,0 +1,130 @@
+"""Who is calling: write keys, secret keys, and the short-lived tokens of a site's visitors."""
+
+import time
+from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import jwt
+
+from domain.clock import Clock
+from domain.errors import Refused
+from domain.key import ApiKey, KeyKind, Principal, Scope
+from gateway.workspace import Workspace, Workspaces
+from stores.keys import find_key
+from stores.postgres import Database
+
+END_USER_SCOPES: Final = frozenset({Scope.PROFILES_READ, Scope.SEGMENTS_READ, Scope.RECOMMENDATIONS_READ})
+"""What a visitor may do, and only to their own profile."""
+
+_AUDIENCE: Final = "tagway"
+_ALGORITHM: Final = "HS256"
+_LONGEST_TOKEN: Final = timedelta(hours=1)
+_KEY_FRESH_SECONDS: Final = 5.0
+_KEYS_REMEMBERED: Final = 10_000
+_LONGEST_KEY: Final = 200
+
+
+class Authenticator:
+    """Tells keys and tokens apart and checks them. A revoked key is refused within five seconds.
+
+    All methods raise `Refused` with a code of the error table, and `StoreUnavailable`.
+    """
+
+    def __init__(self, database: Database, workspaces: Workspaces, clock: Clock) -> None:
+        self._database = database
+        self._workspaces = workspaces
+        self._clock = clock
+        self._keys: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
+
+    async def write_key(self, value: str, origin: str | None) -> ApiKey:
+        """Return the write key of this value, if a browser at `origin` (None outside browsers) may use it."""
+        key = await self._key(value)
+        if key.kind is not KeyKind.WRITE:
+            raise Refused(code="wrong_kind_of_key")
+        if origin is not None and key.origins and origin not in key.origins:
+            raise Refused(code="origin_not_allowed")
+        return key
+
+    async def bearer(self, authorization: str | None) -> Principal:
+        """Return who an `Authorization: Bearer` header speaks for: a secret key's holder or an end user."""
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Refused(code="missing_key")
+        return await self.token(token.strip())
+
+    async def token(self, token: str) -> Principal:
+        """Return who a secret key or an end-user token speaks for."""
+        if token.count(".") == 2:  # noqa: PLR2004 - a JWT has three parts, a key none
+            return await self._end_user(token)
+        key = await self._key(token)
+        if key.kind is not KeyKind.SECRET:
+            raise Refused(code="wrong_kind_of_key")
+        return Principal(key.workspace, key.scopes)
+
+    async def _key(self, value: str) -> ApiKey:
+        checked_at, key = self._keys.get(value, (0.0, None))
+        if time.monotonic() - checked_at >= _KEY_FRESH_SECONDS:
+            key = await self._look_up(value)
+        if key is None:
+            raise Refused(code="unknown_key")
+        return key
+
+    async def _look_up(self, value: str) -> ApiKey | None:
+        if len(value) > _LONGEST_KEY:
+            return None
+        checked_at = time.monotonic()
+        async with self._database.workspace(None) as connection:
+            key = await find_key(connection, value)
+        self._keys[value] = (checked_at, key)
+        self._keys.move_to_end(value)
+        if len(self._keys) > _KEYS_REMEMBERED:
+            self._keys.popitem(last=False)
+        return key
+
+    async def _end_user(self, token: str) -> Principal:
+        try:
+            unproven = jwt.decode(token, options={"verify_signature": False})
+            workspace = await self._workspaces.get(UUID(str(unproven.get("ws"))))
+            claims = read_end_user_token(token, workspace, self._clock())
+        except (jwt.InvalidTokenError, ValueError) as error:
+            raise Refused(code="invalid_token") from error
+        except Refused as error:
+            raise Refused(code="invalid_token") from error
+        return Principal(workspace.id, END_USER_SCOPES, anonymous_id=claims.get("anon"), user_id=claims.get("user"))
+
+
+def mint_end_user_token(
+    workspace: Workspace,
+    *,
+    anonymous_id: str | None = None,
+    user_id: str | None = None,
+    now: datetime,
+    valid: timedelta = _LONGEST_TOKEN,
+) -> str:
+    """Make a token for one visitor, named by exactly one identifier, for at most an hour."""
+    if (anonymous_id is None) == (user_id is None):
+        raise ValueError("a token speaks for one anonymous id or one user id")
+    who = {"anon": anonymous_id} if user_id is None else {"user": user_id}
+    claims = {"ws": str(workspace.id), "aud": _AUDIENCE, "iat": now, "exp": now + min(valid, _LONGEST_TOKEN), **who}
+    return jwt.encode(claims, workspace.keys.signing_key("end-user"), algorithm=_ALGORITHM)
+
+
+def read_end_user_token(token: str, workspace: Workspace, now: datetime) -> dict[str, Any]:
+    """Check a token and return its claims. Raises `jwt.InvalidTokenError` and `ValueError`."""
+    claims: dict[str, Any] = jwt.decode(
+        token,
+        workspace.keys.signing_key("end-user"),
+        algorithms=[_ALGORITHM],
+        audience=_AUDIENCE,
+        # The times are checked below, by our clock.
+        options={"require": ["exp", "iat", "aud", "ws"], "verify_exp": False, "verify_iat": False},
+    )
+    issued, expires = (datetime.fromtimestamp(int(claims[name]), UTC) for name in ("iat", "exp"))
+    if not now < expires <= issued + _LONGEST_TOKEN:
+        raise ValueError("expired, or valid for too long")
+    who = [claims[name] for name in ("anon", "user") if name in claims]
+    if len(who) != 1 or not isinstance(who[0], str) or not who[0]:
+        raise ValueError("speaks for nobody in particular")
+    return claims

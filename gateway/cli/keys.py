@@ -1,0 +1,90 @@
+"""`tagway keys`: list, create and revoke the keys of a workspace."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from domain.clock import utc_now
+from domain.errors import Refused
+from domain.key import KeyKind, Scope
+from gateway.cli.data import find_stores
+from gateway.cli.workspace import DEV
+from gateway.settings import read_settings
+from stores.keys import create_key, list_keys, revoke_key
+from stores.postgres import Connection, Database
+from stores.workspaces import find_workspace
+
+app = typer.Typer(no_args_is_help=True, help="List, create and revoke keys.")
+
+WorkspaceName = Annotated[str, typer.Option("--workspace", help="Name of the workspace.")]
+
+
+@app.command("list")
+def list_(workspace: WorkspaceName = DEV) -> None:
+    """List the keys in use. Their values are not kept and cannot be shown."""
+    asyncio.run(_list(workspace))
+
+
+@app.command()
+def create(
+    kind: KeyKind,
+    name: Annotated[str, typer.Option(help="What the key is for.")] = "",
+    scope: Annotated[list[Scope] | None, typer.Option(help="What a secret key may do; may be repeated.")] = None,
+    origin: Annotated[list[str] | None, typer.Option(help="Who may use a write key; may be repeated.")] = None,
+    workspace: WorkspaceName = DEV,
+) -> None:
+    """Make a key and print its value, this once."""
+    if kind is KeyKind.SECRET and not scope:
+        raise Refused("a secret key needs at least one --scope")
+    asyncio.run(_create(workspace, kind, name, scope or [], origin or []))
+
+
+@app.command()
+def revoke(key: UUID, workspace: WorkspaceName = DEV) -> None:
+    """Revoke a key by its id; gateways stop taking it within seconds."""
+    asyncio.run(_revoke(workspace, key))
+
+
+async def _list(name: str) -> None:
+    async with _workspace(name) as (connection, workspace):
+        keys = await list_keys(connection, workspace)
+    table = Table(Column("id", no_wrap=True, min_width=36), "kind", "name", "scopes", "origins", box=None)
+    for key in keys:
+        table.add_row(str(key.id), key.kind, key.name, " ".join(sorted(key.scopes)), " ".join(key.origins))
+    Console().print(table)
+
+
+async def _create(name: str, kind: KeyKind, label: str, scopes: list[Scope], origins: list[str]) -> None:
+    async with _workspace(name) as (connection, workspace):
+        _, value = await create_key(connection, workspace, kind, label, scopes=scopes, origins=origins, at=utc_now())
+    print(value)
+
+
+async def _revoke(name: str, key: UUID) -> None:
+    async with _workspace(name) as (connection, workspace):
+        revoked = await revoke_key(connection, workspace, key, utc_now())
+    if not revoked:
+        raise Refused("no such key is in use in this workspace", code="not_found")
+    print("revoked")
+
+
+@asynccontextmanager
+async def _workspace(name: str) -> AsyncIterator[tuple[Connection, UUID]]:
+    """Lend a worker connection and the id of the workspace of this name. Raises `Refused`, `StoreUnavailable`."""
+    settings = find_stores(read_settings())
+    settings.needs("postgres_url")
+    database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
+    try:
+        async with database.across() as connection:
+            workspace = await find_workspace(connection, name)
+            if workspace is None:
+                raise Refused(f"there is no workspace named {name}", code="not_found")
+            yield connection, workspace
+    finally:
+        await database.close()

@@ -1,0 +1,53 @@
+"""The development workspace, made once, and the keys that try it out."""
+
+from datetime import datetime
+from uuid import UUID
+
+import uuid_utils.compat
+
+from domain.key import KeyKind, Scope
+from gateway.cli.data import DevKeys
+from gateway.settings import SettingsError
+from privacy.keys import LocalMasterKey, new_key
+from privacy.plan import default_document
+from privacy.sealing import Unreadable
+from stores.keys import create_key, find_key
+from stores.postgres import Connection, Database
+from stores.workspaces import create_workspace, find_workspace, read_workspace
+
+DEV = "dev"
+
+
+async def ensure_dev_keys(database: Database, master_key: bytes, kept: DevKeys | None, at: datetime) -> DevKeys:
+    """Return working keys of the development workspace: those kept from an earlier run, else new ones.
+
+    `database` is of the worker role. Raises `StoreUnavailable`, and `SettingsError` when the workspace was sealed under
+    another master key.
+    """
+    provider = LocalMasterKey(master_key)
+    async with database.across() as connection, connection.transaction():
+        workspace = await find_workspace(connection, DEV)
+        if workspace is None:
+            workspace = uuid_utils.compat.uuid7()
+            wrapped = provider.wrap(new_key())
+            await create_workspace(connection, workspace, DEV, wrapped_key=wrapped, plan=default_document(), at=at)
+        else:
+            await _require_same_master_key(connection, workspace, provider)
+        if kept is not None and await _work(connection, workspace, kept):
+            return kept
+        _, write_key = await create_key(connection, workspace, KeyKind.WRITE, "development", at=at)
+        _, secret_key = await create_key(connection, workspace, KeyKind.SECRET, "development", scopes=Scope, at=at)
+    return DevKeys(str(workspace), write_key, secret_key)
+
+
+async def _require_same_master_key(connection: Connection, workspace: UUID, provider: LocalMasterKey) -> None:
+    row = await read_workspace(connection, workspace)
+    try:
+        provider.unwrap(row.wrapped_key if row else b"")
+    except Unreadable:
+        raise SettingsError("this data was sealed under another master key: set that one") from None
+
+
+async def _work(connection: Connection, workspace: UUID, keys: DevKeys) -> bool:
+    found = [await find_key(connection, value) for value in (keys.write_key, keys.secret_key)]
+    return keys.workspace == str(workspace) and all(key is not None and key.workspace == workspace for key in found)

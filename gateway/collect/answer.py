@@ -1,0 +1,50 @@
+"""What a collect request is answered: one result per event, in the order of the request."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+from starlette.responses import Response
+
+from domain.errors import FAILURES
+from domain.outcome import Outcome, Result
+
+_MEDIA_TYPE: Final = "application/json"
+_encode = msgspec.json.Encoder().encode
+
+
+class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The body. SDKs look at the status alone and pass over the rest, which is for people and for our own tag."""
+
+    success: bool
+    results: tuple[Result, ...]
+    counts: dict[str, int]
+    code: str | None = None
+    message: str | None = None
+
+
+def answer(results: Sequence[Result]) -> Response:
+    """Answer 200, or 503 when an event could not be kept: then the client sends the whole request again.
+
+    What was accepted the first time is recognised by its message id and built once.
+    """
+    counts = count(results)
+    unavailable = next((result for result in results if result.outcome is Outcome.UNAVAILABLE), None)
+    if unavailable is None:
+        body = Answer(success=True, results=tuple(results), counts=counts)
+        return Response(_encode(body), media_type=_MEDIA_TYPE)
+    code = unavailable.code or "store_unavailable"
+    failure = FAILURES[code]
+    body = Answer(success=False, results=tuple(results), counts=counts, code=code, message=failure.message)
+    return Response(
+        _encode(body),
+        status_code=failure.status,
+        media_type=_MEDIA_TYPE,
+        headers={"Retry-After": str(failure.retry_after or 1)},
+    )
+
+
+def count(results: Sequence[Result]) -> dict[str, int]:
+    """Count results by outcome."""
+    return dict(Counter(result.outcome.value for result in results))

@@ -1,0 +1,158 @@
+"""The steps of collection, in the order of `pipeline.build_steps`; each ends some events and passes on the rest."""
+
+from domain.errors import Refused
+from domain.event import Call, encode_event
+from domain.outcome import Outcome
+from domain.topics import EVENTS
+from gateway.collect.batch import Batch, Item, end_faulty
+from gateway.collect.decode import LARGEST_EVENT, InvalidEvent, decode_event
+from gateway.subjects import Subjects
+from privacy.gate import gate
+from privacy.protect import protect
+from privacy.pseudonym import aliases_of
+from privacy.signals import signals_of
+from stores.eventlog.port import EventLog, Record
+
+
+async def decode(batch: Batch) -> None:
+    """Read each event into a call."""
+    for item in batch.items:
+        if len(item.raw) > LARGEST_EVENT:
+            item.end(Outcome.TOO_LARGE, code="event_too_large")
+            continue
+        try:
+            item.call = decode_event(item.raw, batch.call_type, batch.shared, batch.received_at)
+        except InvalidEvent as error:
+            item.end(Outcome.INVALID, code="invalid_event", message=str(error))
+        except Exception as error:  # noqa: BLE001 - as in Batch.each: a fault of ours costs one event
+            end_faulty(item, error)
+
+
+async def deduplicate(batch: Batch) -> None:
+    """Keep the first event of each message id. Those of other requests are told apart by the builder."""
+    seen: set[str] = set()
+    for item, call in batch.open:
+        if call.message_id in seen:
+            item.end(Outcome.DUPLICATE)
+        seen.add(call.message_id)
+
+
+async def validate(batch: Batch) -> None:
+    """Hold each event to the workspace's tracking plan."""
+
+    def check(item: Item, call: Call) -> None:
+        problems = batch.workspace.plan.problems(call)
+        if problems:
+            item.end(Outcome.INVALID, code="invalid_event", message="; ".join(problems))
+
+    batch.each(check)
+
+
+class LookUp:
+    """Finds who the events are about, all in one round trip, and ends those of erased people."""
+
+    def __init__(self, subjects: Subjects) -> None:
+        self._subjects = subjects
+
+    async def __call__(self, batch: Batch) -> None:
+        """Fill `aliases` and `stored` of each item, and the batch's `standing`."""
+
+        def index(item: Item, call: Call) -> None:
+            item.aliases = aliases_of(call, batch.workspace.keys)
+            if not item.aliases:
+                item.end(Outcome.INVALID, code="invalid_event", message="userId, anonymousId: a placeholder, not an id")
+
+        batch.each(index)
+        wanted = {alias: None for item, _ in batch.open for alias in item.aliases}
+        batch.standing = await self._subjects.find(batch.workspace.id, wanted)
+        for item, _ in batch.open:
+            self._stand(batch, item)
+
+    @staticmethod
+    def _stand(batch: Batch, item: Item) -> None:
+        subjects = [batch.standing.subjects[alias] for alias in item.aliases if alias in batch.standing.subjects]
+        if any(subject.suppressed for subject in subjects) or not batch.standing.suppressed.isdisjoint(item.aliases):
+            item.end(Outcome.DROPPED_SUPPRESSED)
+            return
+        item.stored = tuple(subject.consent for subject in subjects)
+
+
+async def ask_gate(batch: Batch) -> None:
+    """Let the gate decide on each event: what its sources say, against what it is for."""
+
+    def ask(item: Item, call: Call) -> None:
+        if item.event is not None:
+            return
+        said = [signal.statements for signal in signals_of(call.context, batch.headers)]
+        item.verdict = gate(call, batch.workspace.plan, [*batch.declared, *said, *item.stored])
+        if item.verdict.dropped:
+            item.end(Outcome.DROPPED_CONSENT)
+            return
+        kinds = batch.workspace.plan.program(call, item.verdict.purposes).alias_kinds
+        item.aliases = tuple(alias for alias in item.aliases if alias.kind in kinds)
+        if not item.aliases:
+            item.end(Outcome.DROPPED_CONSENT)
+
+    batch.each(ask)
+
+
+class Enrol:
+    """Gives each event its subject: that of its strongest identifier, made new where it is not known.
+
+    The builder links the weaker identifiers to it.
+    """
+
+    def __init__(self, subjects: Subjects) -> None:
+        self._subjects = subjects
+
+    async def __call__(self, batch: Batch) -> None:
+        """Fill `subject` of each item."""
+        known = dict(batch.standing.subjects)
+        waiting = [item for item, _ in batch.open if item.subject is None]
+        unknown = {item.aliases[0]: None for item in waiting if item.aliases[0] not in known}
+        known |= await self._subjects.enrol(batch.workspace, unknown)
+        for item in waiting:
+            item.subject = known[item.aliases[0]]
+
+
+async def protect_events(batch: Batch) -> None:
+    """Take the personal data out of each event. Nothing after this step sees any."""
+
+    def take_out(item: Item, call: Call) -> None:
+        subject, verdict = item.subject, item.verdict
+        if item.event is not None or subject is None or verdict is None:
+            return
+        sealer = batch.workspace.keys.sealer(subject.id, subject.wrapped_key)
+        item.event, item.dropped = protect(call, verdict, item.aliases, sealer, batch.workspace.plan)
+
+    batch.each(take_out)
+
+
+class Append:
+    """Puts the events on the log and ends each by the log's word: accepted means durable."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+
+    async def __call__(self, batch: Batch) -> None:
+        """Append all events that are left in one write."""
+        items: list[Item] = []
+        records: list[Record] = []
+
+        def write(item: Item, _call: Call) -> None:
+            subject, event = item.subject, item.event
+            if subject is None or event is None:
+                raise AssertionError("an event reached the log unprotected")
+            records.append(Record(subject.profile_id.bytes, encode_event(event)))
+            items.append(item)
+
+        batch.each(write)
+        if not records:
+            return
+        for item, failure in zip(items, await self._log.append(EVENTS, records), strict=True):
+            if failure is None:
+                item.end(Outcome.ACCEPTED)
+            elif isinstance(failure, Refused):
+                item.end(Outcome.INVALID, code="invalid_event", message=failure.detail)
+            else:
+                item.end(Outcome.UNAVAILABLE, code=failure.code)

@@ -1,0 +1,55 @@
+"""What the web process counts and times."""
+
+from enum import StrEnum
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+_SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Name(StrEnum):
+    """Every metric of the web process. Labels are routes, steps, outcomes and codes, never anything of a person."""
+
+    REQUESTS = "tagway_requests_total"
+    """Answered requests, by route and status."""
+    REQUEST_SECONDS = "tagway_request_seconds"
+    """Time from the request's first byte to the answer's last, by route."""
+    FAILURES = "tagway_failures_total"
+    """Refusals and failures, by code of the error table."""
+    EVENTS = "tagway_events_total"
+    """Events that came to their end, by step and outcome."""
+    STEP_SECONDS = "tagway_step_seconds"
+    """Time of one collect step over one batch, by step."""
+    COLLECTING = "tagway_collecting"
+    """Collect requests under way."""
+    CACHE_FAILURES = "tagway_cache_failures_total"
+    """Times that Redis did not answer and Postgres did its work."""
+    FEED_SKIPPED = "tagway_feed_skipped_total"
+    """Batches left out of the live feed, as it fell behind."""
+
+
+class Metrics:
+    """One registry with all metrics of the web process in it."""
+
+    content_type: Final = CONTENT_TYPE_PLAIN_0_0_4
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(Name.REQUESTS, "Answered requests", ["route", "status"], registry=self._registry)
+        self.request_seconds = Histogram(
+            Name.REQUEST_SECONDS, "Time of a request", ["route"], buckets=_SECONDS, registry=self._registry
+        )
+        self.failures = Counter(Name.FAILURES, "Refusals and failures", ["code"], registry=self._registry)
+        self.events = Counter(Name.EVENTS, "Events by their end", ["step", "outcome"], registry=self._registry)
+        self.step_seconds = Histogram(
+            Name.STEP_SECONDS, "Time of a collect step", ["step"], buckets=_SECONDS, registry=self._registry
+        )
+        self.collecting = Gauge(Name.COLLECTING, "Collect requests under way", registry=self._registry)
+        self.cache_failures = Counter(Name.CACHE_FAILURES, "Redis did not answer", registry=self._registry)
+        self.feed_skipped = Counter(Name.FEED_SKIPPED, "Batches left out of the feed", registry=self._registry)
+
+    def expose(self) -> bytes:
+        """Write all figures in Prometheus' text format."""
+        return generate_latest(self._registry)

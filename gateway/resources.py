@@ -1,0 +1,57 @@
+"""What the web process holds while it runs, in one typed place."""
+
+from dataclasses import dataclass
+from typing import TypedDict
+
+from starlette.requests import Request
+
+from domain.clock import Clock
+from gateway.auth import Authenticator
+from gateway.collect.collector import Collector
+from gateway.collect.intake import Intake
+from gateway.feed import LiveFeed
+from gateway.metrics import Metrics
+from gateway.settings import Settings
+from gateway.workspace import Workspaces
+from learning.popular import Popular
+from stores.eventlog.port import EventLog
+from stores.postgres import Database
+from stores.redis import Redis
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Made by `wiring.open_resources`, closed by it, and seen by every route as `request.state["resources"]`."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    redis: Redis
+    log: EventLog
+    workspaces: Workspaces
+    authenticator: Authenticator
+    collector: Collector
+    intake: Intake
+    feed: LiveFeed
+    popular: Popular
+    metrics: Metrics
+
+
+class State(TypedDict):
+    """What the app's lifespan gives to each request."""
+
+    resources: Resources
+
+
+WebRequest = Request[State]
+
+
+def resources_of(request: WebRequest) -> Resources:
+    """Give a route the process's resources."""
+    return request.state["resources"]
+
+
+def address_of(request: WebRequest) -> str:
+    """Tell where browsers reach us, without a slash at the end: as set, else as this request came in."""
+    set_address = resources_of(request).settings.public_url
+    return (set_address or str(request.base_url)).rstrip("/")

@@ -1,0 +1,124 @@
+"""The collection routes, shaped so that stock Segment and RudderStack SDKs work by changing their host."""
+
+import base64
+import binascii
+from typing import Any, Final
+
+import msgspec
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from domain.errors import Refused, TagwayError
+from domain.event import CallType
+from domain.outcome import Result
+from gateway.collect.answer import answer, count
+from gateway.collect.decode import Envelope, read_batch, read_single
+from gateway.collect.request import LARGEST_REQUEST, read_body, read_write_key
+from gateway.resources import WebRequest, resources_of
+
+CALLS: Final = {
+    **{call_type.value: call_type for call_type in CallType},
+    **{call_type.value[0]: call_type for call_type in CallType if call_type is not CallType.ALIAS},
+    "a": CallType.ALIAS,
+}
+"""Paths of single calls, long and short, as `/v1/track` and `/v1/t`."""
+
+_BATCHES: Final = frozenset({"batch", "b", "import"})
+_CONSENT_HEADERS: Final = ("sec-gpc",)
+_GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
+
+# A browser asks before it knows whose key it will send, so the preflight allows every origin; the key's own origins
+# are held against the request itself.
+_CORS: Final = Middleware(
+    CORSMiddleware,
+    allow_origins=["*"],
+    allow_methods=["POST", "GET"],
+    allow_headers=["*"],
+    expose_headers=["Retry-After", "X-Request-Id"],
+    max_age=86_400,
+)
+
+
+async def collect(request: WebRequest) -> Response:
+    """Take one call or a batch; the path says which."""
+    name = request.path_params.get("call", "batch")
+    if name in _BATCHES:
+        return await _collect(request, None)
+    if name == "m":
+        # Segment's browser SDK reports figures about itself here and expects to be thanked.
+        await read_body(request)
+        return JSONResponse({"success": True})
+    if name not in CALLS:
+        raise Refused(code="not_found")
+    return await _collect(request, CALLS[name])
+
+
+async def collect_pixel(request: WebRequest) -> Response:
+    """Take one call from the query of an image: a GIF is the answer, whatever becomes of the event."""
+    try:
+        call_type = CALLS.get(request.path_params["call"])
+        if call_type is None:
+            raise Refused(code="not_found")
+        envelope = _read_query(request)
+        await _submit(request, envelope, call_type)
+    except TagwayError as error:
+        request.scope["tagway.code"] = error.code
+    return Response(_GIF, media_type="image/gif", headers={"Cache-Control": "no-store"})
+
+
+async def _collect(request: WebRequest, call_type: CallType | None) -> Response:
+    with resources_of(request).intake.enter():
+        body = await read_body(request)
+        envelope = read_batch(body) if call_type is None else read_single(body)
+        return answer(await _submit(request, envelope, call_type))
+
+
+async def _submit(request: WebRequest, envelope: Envelope, call_type: CallType | None) -> list[Result]:
+    resources = resources_of(request)
+    key = await resources.authenticator.write_key(
+        read_write_key(request, envelope.write_key), request.headers.get("origin")
+    )
+    results = await resources.collector.collect(
+        key.workspace,
+        envelope,
+        call_type=call_type,
+        headers={name: request.headers[name] for name in _CONSENT_HEADERS if name in request.headers},
+        address=request.client.host if request.client else None,
+    )
+    request.scope["tagway.counts"] = count(results)
+    return results
+
+
+def _read_query(request: Request[Any]) -> Envelope:
+    """Read Segment's shape (`?data=` JSON in base64), or RudderStack's (a field per name, objects as JSON)."""
+    query = request.query_params
+    if "data" in query:
+        try:
+            padded = query["data"] + "=" * (-len(query["data"]) % 4)
+            return read_single(base64.b64decode(padded.replace("-", "+").replace("_", "/"), validate=True))
+        except (binascii.Error, ValueError) as error:
+            raise Refused(code="malformed_encoding") from error
+    fields = {name: value for name, value in query.items() if name != "writeKey"}
+    objects = {name: _read_object(fields.pop(name)) for name in ("context", "properties", "traits") if name in fields}
+    body = msgspec.json.encode({**fields, **objects})
+    if len(body) > LARGEST_REQUEST:
+        raise Refused(code="request_too_large")
+    return read_single(body)
+
+
+def _read_object(text: str) -> object:
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Refused(code="malformed_json") from error
+
+
+ROUTES: Final[tuple[BaseRoute, ...]] = (
+    Route("/v1/{call}", collect, methods=["POST"], middleware=[_CORS]),
+    Route("/beacon/v1/batch", collect, methods=["POST"], middleware=[_CORS]),
+    Route("/pixel/v1/{call}", collect_pixel, methods=["GET"]),
+    Route("/v1/pixel/{call}", collect_pixel, methods=["GET"]),
+)

@@ -1,0 +1,54 @@
+"""The web process."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import uvicorn
+
+from gateway.app import create_app
+from gateway.logs import configure_logs
+from gateway.settings import Settings
+from gateway.wiring import open_resources
+
+_DRAIN_SECONDS: Final = 15
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us: uvicorn would raise them again before our stores are closed."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT, answer what is under way, then close the stores.
+
+    Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable` when these are
+    not there at the start.
+    """
+    configure_logs(level=settings.log_level)
+    async with open_resources(settings) as resources:
+        config = uvicorn.Config(
+            create_app(resources),
+            host=settings.host,
+            port=settings.port,
+            http="httptools",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_DRAIN_SECONDS,
+        )
+        server = _Server(config)
+
+        def stop() -> None:
+            resources.intake.stop()
+            server.should_exit = True
+
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        await server.serve()

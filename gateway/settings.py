@@ -1,0 +1,174 @@
+"""The settings: read once from the environment, checked, frozen. The only reader of `os.environ`."""
+
+import base64
+import binascii
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self, get_args
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+PREFIX: Final = "TAGWAY_"
+_MASTER_KEY_BYTES: Final = 32
+_SECRET: Final = frozenset({"master_key"})
+_URLS: Final = frozenset({"postgres_url", "redis_url"})
+
+Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+
+
+class SettingsError(Exception):
+    """The settings are not usable; each line of the message names one fault."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process is told. A field `name` is set by `TAGWAY_NAME`; README explains each."""
+
+    profile: Literal["dev", "production"] = "dev"
+    host: str = "127.0.0.1"
+    port: Port = 8000
+    public_url: str | None = None
+    """Where browsers reach the gateway, when that is not http://host:port."""
+    data: Path = Path(".tagway")
+    """The folder of the embedded servers and of `keys.json`."""
+    postgres_url: str | None = None
+    redis_url: str | None = None
+    kafka_bootstrap: str | None = None
+    """Unset: the event log lives in Postgres."""
+    master_key: str | None = None
+    """32 bytes in base64 or hex; wraps the keys of the workspaces."""
+    master_key_file: Path | None = None
+    postgres_program: Path | None = None
+    valkey_program: Path | None = None
+    """Programs of the embedded servers, when the installed packages shall not be used."""
+    postgres_connections: Count = 10
+    """Connections of one process."""
+    log_partitions: Count = 8
+    """Partitions of the events topic when it is made: the most builders that can share the work."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Read the `TAGWAY_` names of a mapping. Empty values count as unset. Raises `SettingsError`."""
+        given = {name: value for name, value in environment.items() if name.startswith(PREFIX) and value}
+        known = {PREFIX + field.upper(): field for field in cls.__struct_fields__}
+        faults = [_unknown(name, list(known)) for name in given if name not in known]
+        values = {known[name]: value for name, value in given.items() if name in known}
+        settings = cls()
+        for name, value in values.items():  # one by one, to report every fault at once and none with its value
+            try:
+                settings = msgspec.structs.replace(settings, **_convert(cls, name, value))
+            except (msgspec.ValidationError, ValueError) as error:
+                faults.append(f"{PREFIX}{name.upper()}: {_reason(error)}")
+        faults += _contradictions(settings) if not faults else []
+        if faults:
+            raise SettingsError("\n".join(faults))
+        return settings
+
+    def needs(self, *names: str) -> None:
+        """Raise `SettingsError` unless these fields are set."""
+        missing = [PREFIX + name.upper() for name in names if getattr(self, name) is None]
+        if missing:
+            raise SettingsError(f"set {' and '.join(missing)}, or run `tagway up`, which brings its own stores")
+
+    def read_master_key(self) -> bytes:
+        """Return the 32 bytes of the master key. Raises `SettingsError` when there is none or it is malformed."""
+        text = self.master_key
+        if self.master_key_file is not None:
+            try:
+                text = self.master_key_file.read_text()
+            except OSError as error:
+                raise SettingsError(f"the master key file cannot be read: {error.strerror}") from None
+        if not text:
+            raise SettingsError("set TAGWAY_MASTER_KEY or TAGWAY_MASTER_KEY_FILE")
+        return decode_master_key(text)
+
+    @property
+    def address(self) -> str:
+        """Where browsers reach the gateway, without a slash at the end."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    def environment(self) -> dict[str, str]:
+        """Return what `read` turns back into these settings: the environment for a child process."""
+        given = {name: getattr(self, name) for name in self.__struct_fields__}
+        return {PREFIX + name.upper(): str(value) for name, value in given.items() if value is not None}
+
+    def describe(self) -> list[tuple[str, str]]:
+        """Return (name, value) of every setting, secrets hidden."""
+        return [(PREFIX + name.upper(), _shown(name, getattr(self, name))) for name in self.__struct_fields__]
+
+
+def read_settings() -> Settings:
+    """Read the settings of this process. Raises `SettingsError`."""
+    return Settings.read(os.environ)
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """Return our environment with its `TAGWAY_` names replaced by `settings`."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    return kept | settings.environment()
+
+
+def decode_master_key(text: str) -> bytes:
+    """Decode 32 bytes from base64 (either alphabet) or hex. Raises `SettingsError`."""
+    text = text.strip()
+    try:
+        if re.fullmatch(r"[0-9a-fA-F]{64}", text):
+            return bytes.fromhex(text)
+        key = base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != _MASTER_KEY_BYTES:
+        raise SettingsError("the master key must be 32 bytes in base64 or hex")
+    return key
+
+
+def _convert(cls: type[Settings], name: str, value: str) -> dict[str, object]:
+    kind = cls.__annotations__[name]
+    if kind in (Path, Path | None):
+        return {name: Path(value)}
+    if name in _URLS and "://" not in value:
+        raise ValueError("is not a URL")
+    if getattr(kind, "__origin__", None) is Literal and value not in get_args(kind):
+        raise ValueError(f"is not one of {', '.join(get_args(kind))}")
+    return {name: msgspec.convert(value, kind, strict=False)}
+
+
+def _contradictions(settings: Settings) -> list[str]:
+    """Say what single values cannot show."""
+    faults = []
+    if settings.master_key and settings.master_key_file:
+        faults.append("TAGWAY_MASTER_KEY and TAGWAY_MASTER_KEY_FILE are both set: keep one")
+    if settings.profile == "production":
+        master_key = settings.master_key or settings.master_key_file
+        needed = {"TAGWAY_POSTGRES_URL": settings.postgres_url, "TAGWAY_REDIS_URL": settings.redis_url}
+        needed["TAGWAY_MASTER_KEY or TAGWAY_MASTER_KEY_FILE"] = "set" if master_key else None
+        faults += [f"TAGWAY_PROFILE=production needs {name}" for name, value in needed.items() if not value]
+    return faults
+
+
+def _reason(error: Exception) -> str:
+    return str(error).split(", got", maxsplit=1)[0]
+
+
+def _unknown(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"{name} is not a setting" + (f": did you mean {close[0]}?" if close else "")
+
+
+def _shown(name: str, value: object) -> str:
+    if value is None:
+        return ""
+    if name in _SECRET:
+        return "(set)"
+    if name in _URLS:
+        parts = urlsplit(str(value))
+        host = parts.netloc.rpartition("@")[2]
+        user = parts.username or ""
+        hidden = f"{user}:…@{host}" if parts.password else parts.netloc
+        return urlunsplit((parts.scheme, hidden, parts.path, "", ""))
+    return str(value)

@@ -1,0 +1,75 @@
+"""The one place where the web process is put together."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Final
+
+from domain.clock import Clock, utc_now
+from gateway.auth import Authenticator
+from gateway.collect.collector import Collector
+from gateway.collect.intake import Intake
+from gateway.collect.pipeline import Pipeline, build_steps
+from gateway.feed import LiveFeed
+from gateway.metrics import Metrics
+from gateway.resources import Resources
+from gateway.settings import Settings
+from gateway.subjects import Subjects
+from gateway.workspace import Workspaces
+from learning.popular import Popular
+from privacy.keys import LocalMasterKey
+from stores.eventlog.open import open_log
+from stores.feed import Feed
+from stores.postgres import Database
+from stores.redis import open_redis
+from stores.subject_cache import SubjectCache
+
+_COLLECTING_AT_MOST: Final = 256
+
+
+@asynccontextmanager
+async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Resources]:
+    """Open every store, build everything on top, and close all of it in reverse.
+
+    Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable`.
+    """
+    settings.needs("postgres_url", "redis_url")
+    provider = LocalMasterKey(settings.read_master_key())
+    async with AsyncExitStack() as stack:
+        database = await Database.open(settings.postgres_url or "", role="app", max_size=settings.postgres_connections)
+        stack.push_async_callback(database.close)
+        redis = await open_redis(settings.redis_url or "")
+        stack.push_async_callback(redis.aclose)
+        log = await open_log(settings.kafka_bootstrap, database)
+        stack.push_async_callback(log.close)
+
+        metrics = Metrics()
+        workspaces = Workspaces(database, provider)
+        subjects = Subjects(database, SubjectCache(redis), clock, metrics)
+        feed = LiveFeed(Feed(redis), metrics)
+        await stack.enter_async_context(_running(feed))
+        yield Resources(
+            settings=settings,
+            clock=clock,
+            database=database,
+            redis=redis,
+            log=log,
+            workspaces=workspaces,
+            authenticator=Authenticator(database, workspaces, clock),
+            collector=Collector(Pipeline(build_steps(subjects, log), metrics), workspaces, feed, clock),
+            intake=Intake(_COLLECTING_AT_MOST, metrics),
+            feed=feed,
+            popular=Popular(database, clock),
+            metrics=metrics,
+        )
+
+
+@asynccontextmanager
+async def _running(feed: LiveFeed) -> AsyncIterator[None]:
+    task = asyncio.create_task(feed.run(), name="live feed")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

@@ -1,0 +1,62 @@
+"""The workspaces that this process serves: their keys unwrapped, their tracking plans compiled."""
+
+import asyncio
+import time
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from domain.errors import Refused
+from privacy.compiled import CompiledPlan
+from privacy.keys import KeyProvider, WorkspaceKeys
+from privacy.plan import read_plan
+from stores.plans import read_plan as read_plan_document
+from stores.postgres import Database
+from stores.workspaces import read_workspace
+
+_FRESH_SECONDS: Final = 5.0
+
+
+class Workspace(msgspec.Struct, frozen=True):
+    """What serving one workspace needs."""
+
+    id: UUID
+    keys: WorkspaceKeys
+    plan: CompiledPlan
+    plan_version: int
+
+
+class Workspaces:
+    """Hands out workspaces, and looks for a newer tracking plan at most every five seconds."""
+
+    def __init__(self, database: Database, provider: KeyProvider) -> None:
+        self._database = database
+        self._provider = provider
+        self._known: dict[UUID, tuple[float, Workspace]] = {}
+        self._locks: dict[UUID, asyncio.Lock] = {}
+
+    async def get(self, workspace: UUID) -> Workspace:
+        """Return a workspace as it was at most five seconds ago. Raises `Refused` (`not_found`), `StoreUnavailable`."""
+        known = self._fresh(workspace)
+        if known is not None:
+            return known
+        async with self._locks.setdefault(workspace, asyncio.Lock()):
+            return self._fresh(workspace) or await self._load(workspace)
+
+    def _fresh(self, workspace: UUID) -> Workspace | None:
+        loaded_at, known = self._known.get(workspace, (0.0, None))
+        return known if known is not None and time.monotonic() - loaded_at < _FRESH_SECONDS else None
+
+    async def _load(self, workspace: UUID) -> Workspace:
+        async with self._database.workspace(workspace) as connection:
+            row = await read_workspace(connection, workspace)
+            if row is None:
+                raise Refused(code="not_found")
+            _, known = self._known.get(workspace, (0.0, None))
+            if known is None or known.plan_version != row.plan_version:
+                document = await read_plan_document(connection, workspace, row.plan_version)
+                keys = known.keys if known else WorkspaceKeys(workspace, self._provider.unwrap(row.wrapped_key))
+                known = Workspace(workspace, keys, CompiledPlan(read_plan(document)), row.plan_version)
+        self._known[workspace] = (time.monotonic(), known)
+        return known

@@ -1,0 +1,186 @@
+"""A tracking plan made ready for use: validators built once, rules built once per event and set of purposes."""
+
+from collections.abc import Callable, Mapping
+from itertools import islice
+from typing import Any, Final
+
+import jsonschema_rs
+import msgspec
+
+from domain.alias import AliasKind
+from domain.consent import Purpose
+from domain.event import Call, CallType
+from privacy.plan import EventRules, Field, JsonType, Kind, Plan
+from privacy.reduce import reduce_address, reduce_url, reduce_user_agent
+
+_PROBLEMS_SHOWN: Final = 5
+_PYTHON_TYPES: Final[Mapping[JsonType, tuple[type, ...]]] = {
+    "string": (str,),
+    "number": (int, float),
+    "integer": (int, float),  # JSON does not tell 1.0 from 1
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+    "any": (str, int, float, bool, dict, list),
+}
+
+
+class Rule(msgspec.Struct, frozen=True, gc=False):
+    """How one field is kept: as it is, unless one of these says otherwise. `path` names it from the event's root."""
+
+    path: str
+    accepts: frozenset[type]
+    """Python types that a value may have; another is not kept."""
+    is_sealed: bool = False
+    is_scrubbed: bool = False
+    reduce: Callable[[str], Any] | None = None
+    children: "Mapping[str, Rule] | None" = None
+
+
+Rules = Mapping[str, Rule]
+
+
+class Program(msgspec.Struct, frozen=True):
+    """All rules for one event under one set of granted purposes. What has no rule is not kept."""
+
+    purposes: tuple[Purpose, ...]
+    properties: Rules
+    traits: Rules
+    context: Rules
+    alias_kinds: frozenset[AliasKind]
+    """Kinds of identifiers that a granted purpose covers."""
+
+
+class CompiledPlan:
+    """What the collect path asks of a plan. Built once per workspace and plan version; holds no data of persons."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan: Final = plan
+        self._validators = {
+            name: _validator({**plan.fields, **event.fields}, event.required) for name, event in plan.events.items()
+        }
+        self._default_validator = _validator({**plan.fields, **plan.default.fields}, plan.default.required)
+        self._traits_validator = _validator(plan.traits, ())
+        self._programs: dict[tuple[str | None, frozenset[Purpose]], Program] = {}
+
+    def purposes_of(self, call: Call) -> frozenset[Purpose]:
+        """Purposes that this event may be used for, whatever is granted."""
+        return self._event(_key(call))[1].purposes
+
+    def problems(self, call: Call) -> tuple[str, ...]:
+        """Say where the call breaks the plan, at most five places: the field and the rule, never the value."""
+        key = _key(call)
+        if call.type is CallType.TRACK and key not in self.plan.events and self.plan.mode == "drop":
+            return ("event: the tracking plan does not name it",)
+        found = _problems("properties", self._validators.get(key, self._default_validator), call.properties)
+        if call.traits:
+            found += _problems("traits", self._traits_validator, call.traits)
+        return found[:_PROBLEMS_SHOWN]
+
+    def program(self, call: Call, granted: frozenset[Purpose]) -> Program:
+        """Give the rules for this call under `granted` purposes."""
+        name, event = self._event(_key(call))
+        found = self._programs.get((name, granted))
+        if found is None:
+            found = self._programs[name, granted] = self._compile(event, granted)
+        return found
+
+    def _event(self, key: str) -> tuple[str | None, EventRules]:
+        event = self.plan.events.get(key)
+        return (None, self.plan.default) if event is None else (key, event)
+
+    def _compile(self, event: EventRules, granted: frozenset[Purpose]) -> Program:
+        traits = compile_rules("traits", self.plan.traits, event.purposes, granted)
+        kinds = {AliasKind.USER_ID, AliasKind.ANONYMOUS_ID}
+        kinds.update(kind for kind in (AliasKind.EMAIL, AliasKind.PHONE) if kind in traits)
+        return Program(
+            purposes=tuple(sorted(granted)),
+            properties=compile_rules("properties", {**self.plan.fields, **event.fields}, event.purposes, granted),
+            traits=traits,
+            context=compile_rules("context", self.plan.context, event.purposes, granted),
+            alias_kinds=frozenset(kinds),
+        )
+
+
+def compile_rules(
+    place: str, fields: Mapping[str, Field], inherited: frozenset[Purpose], granted: frozenset[Purpose]
+) -> dict[str, Rule]:
+    """Give a rule to each field that a granted purpose covers; `inherited` are the purposes around these fields."""
+    covering = granted | {Purpose.NECESSARY}
+    rules = {}
+    for name, field in fields.items():
+        purposes = inherited if field.purposes is None else field.purposes
+        if purposes & covering:
+            path = f"{place}.{name}"
+            children = compile_rules(path, field.fields, purposes, granted) if field.fields else None
+            rules[name] = _rule(path, field, children)
+    return rules
+
+
+def _rule(path: str, field: Field, children: Rules | None) -> Rule:
+    accepts = frozenset(python for name in field.types for python in _PYTHON_TYPES[name])
+    if field.sealed:
+        return Rule(path, accepts, is_sealed=True)
+    if children is None:
+        accepts -= {dict}
+    match field.kind:
+        case Kind.FREE_TEXT:
+            return Rule(path, accepts, is_scrubbed=True)
+        case Kind.URL:
+            return Rule(path, accepts, reduce=reduce_url)
+        case Kind.IP:
+            return Rule(path, accepts, reduce=reduce_address)
+        case Kind.UA:
+            return Rule(path, accepts, reduce=reduce_user_agent)
+        case _:
+            return Rule(path, accepts, children=children)
+
+
+def _key(call: Call) -> str:
+    """Name the call as the plan does: a tracked event by its own name, another call by its type."""
+    return call.name if call.type is CallType.TRACK else call.type.value
+
+
+def _validator(fields: Mapping[str, Field], required: tuple[str, ...]) -> jsonschema_rs.Validator:
+    return jsonschema_rs.Draft202012Validator(_object_schema(fields, required))
+
+
+def _object_schema(fields: Mapping[str, Field], required: tuple[str, ...] = ()) -> dict[str, Any]:
+    properties = {name: _schema(field, nullable=name not in required) for name, field in fields.items()}
+    return {"type": "object", "properties": properties, "required": list(required)}
+
+
+def _schema(field: Field, *, nullable: bool) -> dict[str, Any]:
+    schema: dict[str, Any] = {}
+    if "any" not in field.types:
+        schema["type"] = [*field.types, "null"] if nullable else list(field.types)
+    elif not nullable:
+        schema["not"] = {"type": "null"}
+    if field.fields:
+        nested = _object_schema(field.fields)
+        schema["properties"] = nested["properties"]
+        schema["items"] = {**nested, "type": ["object", "null"]}
+    return schema
+
+
+def _problems(place: str, validator: jsonschema_rs.Validator, values: dict[str, Any]) -> tuple[str, ...]:
+    try:
+        if validator.is_valid(values):
+            return ()
+        errors = islice(validator.iter_errors(values), _PROBLEMS_SHOWN)
+        return tuple(_problem(place, error) for error in errors)
+    except ValueError:
+        return (f"{place}: is nested too deeply or holds what JSON cannot",)
+
+
+def _problem(place: str, error: jsonschema_rs.ValidationError) -> str:
+    """Name the field and the rule. The error's own message quotes the value, so it is never used."""
+    steps = [f"[{step}]" if isinstance(step, int) else f".{step}" for step in error.instance_path]
+    path = place + "".join(steps)
+    match error.kind:
+        case jsonschema_rs.ValidationErrorKind.Required(property=name):
+            return f"{path}.{name}: is required"
+        case jsonschema_rs.ValidationErrorKind.Type(types=types):
+            return f"{path}: must be {' or '.join(kind for kind in types if kind != 'null')}"
+        case _:
+            return f"{path}: breaks the rule '{error.kind.name}'"

@@ -1,0 +1,198 @@
+"""The tracking plan: what may be collected, field by field, and what for.
+
+A workspace writes it as a JSON document. Nothing that the plan does not name is kept.
+"""
+
+import json
+from enum import StrEnum
+from importlib import resources
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from domain.consent import Purpose
+from domain.errors import Refused
+
+
+class Kind(StrEnum):
+    """What a field holds, which decides how it is protected."""
+
+    EMAIL = "email"
+    PHONE = "phone"
+    IP = "ip"
+    UA = "ua"
+    FREE_TEXT = "free_text"
+    URL = "url"
+    ID = "id"
+    PLAIN = "plain"
+
+
+class Basis(StrEnum):
+    """The lawful basis that the field is kept on (GDPR, article 6)."""
+
+    CONSENT = "consent"
+    CONTRACT = "contract"
+    LEGAL_OBLIGATION = "legal_obligation"
+    LEGITIMATE_INTEREST = "legitimate_interest"
+
+
+class Egress(StrEnum):
+    """The form in which the field may leave this system for another one."""
+
+    NONE = "none"
+    PLAIN = "plain"
+    HASHED = "hashed"
+
+
+JsonType = Literal["string", "number", "integer", "boolean", "object", "array", "any"]
+
+_TEXT_KINDS = frozenset({Kind.FREE_TEXT, Kind.URL, Kind.IP, Kind.UA})
+_CONTEXT_KINDS = {"ip": Kind.IP, "userAgent": Kind.UA}
+_DEEPEST = 4
+
+
+class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The annotation of one field. `purposes` of None are those of the field or event around it."""
+
+    kind: Kind
+    type: JsonType | tuple[JsonType, ...] = "string"
+    purposes: frozenset[Purpose] | None = None
+    retention_days: int | None = None
+    sensitive: bool = False
+    basis: Basis = Basis.CONSENT
+    egress: Egress = Egress.NONE
+    fields: dict[str, "Field"] = {}
+    """What an object, or each object in a list, may hold."""
+
+    @property
+    def types(self) -> tuple[JsonType, ...]:
+        """All JSON types that the field may have."""
+        return self.type if isinstance(self.type, tuple) else (self.type,)
+
+    @property
+    def sealed(self) -> bool:
+        """True when the value is readable only with the person's data key."""
+        return self.sensitive or self.kind in (Kind.EMAIL, Kind.PHONE)
+
+
+class EventRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One event: what it may be used for, its own fields, and those that it must have."""
+
+    purposes: frozenset[Purpose]
+    fields: dict[str, Field] = {}
+    required: tuple[str, ...] = ()
+
+
+class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A whole tracking plan.
+
+    `fields` may stand in the properties of any event, `traits` and `context` in the parts of those names. An event
+    that `events` does not name is taken under `default` in the mode `flag`, and refused in the mode `drop`.
+    """
+
+    version: Literal[1]
+    mode: Literal["flag", "drop"]
+    default: EventRules
+    fields: dict[str, Field]
+    traits: dict[str, Field]
+    context: dict[str, Field]
+    events: dict[str, EventRules]
+
+
+class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    version: Literal[1]
+    mode: Literal["flag", "drop"] = "flag"
+    default: dict[str, Any] = msgspec.field(default_factory=lambda: {"purposes": ["analytics"]})
+    fields: dict[str, Any] = {}
+    traits: dict[str, Any] = {}
+    context: dict[str, Any] | None = None
+    events: dict[str, Any] = {}
+
+
+Shape = TypeVar("Shape")
+
+
+def default_document() -> dict[str, Any]:
+    """Give the plan document that a new workspace starts with."""
+    text = resources.files("privacy").joinpath("plan_default.json").read_text(encoding="utf-8")
+    document: dict[str, Any] = json.loads(text)
+    return document
+
+
+def read_plan(document: object) -> Plan:
+    """Turn a JSON document into a plan. Without `context`, the default plan's applies.
+
+    Raises `Refused` with the place that is wrong, as `events.purchase.fields.total: …`.
+    """
+    raw = _convert(document, _Document, "plan")
+    common = _read_fields("fields", raw.fields)
+    plan = Plan(
+        version=raw.version,
+        mode=raw.mode,
+        default=_read_event("default", raw.default, common),
+        fields=common,
+        traits=_read_fields("traits", raw.traits),
+        context=_read_fields("context", default_document()["context"] if raw.context is None else raw.context),
+        events={name: _read_event(f"events.{name}", event, common) for name, event in raw.events.items()},
+    )
+    for name, kind in _CONTEXT_KINDS.items():
+        if name in plan.context and plan.context[name].kind is not kind:
+            raise Refused(f"context.{name}: its kind must be {kind}")
+    return plan
+
+
+def _read_event(place: str, document: object, common: dict[str, Field]) -> EventRules:
+    if not isinstance(document, dict):
+        raise Refused(f"{place}: must be an object")
+    fields = _read_fields(f"{place}.fields", document.get("fields", {}))
+    event = _convert({**document, "fields": {}}, EventRules, place)
+    if not event.purposes:
+        raise Refused(f"{place}.purposes: must name at least one purpose")
+    if Purpose.NECESSARY in event.purposes:
+        raise Refused(f"{place}.purposes: an event is about a person, which 'necessary' does not cover")
+    for name in event.required:
+        if name not in fields and name not in common:
+            raise Refused(f"{place}.required: the plan does not annotate '{name}'")
+    for name, field in fields.items():
+        if field.purposes is not None and not field.purposes & (event.purposes | {Purpose.NECESSARY}):
+            raise Refused(f"{place}.fields.{name}.purposes: shares none with its event, so it could never be kept")
+    return msgspec.structs.replace(event, fields=fields)
+
+
+def _read_fields(place: str, documents: object, *, depth: int = 1, in_list: bool = False) -> dict[str, Field]:
+    if not isinstance(documents, dict):
+        raise Refused(f"{place}: must be an object")
+    if depth > _DEEPEST:
+        raise Refused(f"{place}: fields may be nested {_DEEPEST} deep")
+    return {
+        name: _read_field(f"{place}.{name}", document, depth=depth, in_list=in_list)
+        for name, document in documents.items()
+    }
+
+
+def _read_field(place: str, document: object, *, depth: int, in_list: bool) -> Field:
+    if not isinstance(document, dict):
+        raise Refused(f"{place}: must be an object")
+    field = _convert({**document, "fields": {}}, Field, place)
+    is_list = "array" in field.types
+    children = _read_fields(f"{place}.fields", document.get("fields", {}), depth=depth + 1, in_list=in_list or is_list)
+    if field.purposes is not None and not field.purposes:
+        raise Refused(f"{place}.purposes: must name at least one purpose")
+    if field.retention_days is not None and field.retention_days < 1:
+        raise Refused(f"{place}.retention_days: must be 1 or more")
+    if field.sealed and in_list:
+        raise Refused(f"{place}: cannot be sealed inside a list; mark the list itself sensitive")
+    if "object" in field.types and not children and not field.sealed:
+        raise Refused(f"{place}: an object must name its fields, or be sensitive")
+    if children and not {"object", "array"} & set(field.types):
+        raise Refused(f"{place}.fields: only an object or a list of objects has fields")
+    if field.kind in _TEXT_KINDS and not field.sealed and not set(field.types) <= {"string", "array"}:
+        raise Refused(f"{place}.type: the kind {field.kind} holds strings")
+    return msgspec.structs.replace(field, fields=children)
+
+
+def _convert(document: object, shape: type[Shape], place: str) -> Shape:
+    try:
+        return msgspec.convert(document, shape)
+    except msgspec.ValidationError as error:
+        raise Refused(f"{place}: {error}") from None

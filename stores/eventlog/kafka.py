@@ -1,0 +1,166 @@
+"""The event log in Kafka: for many gateways and builders, and for readers outside Tagway."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
+
+from domain.errors import LogUnavailable, Refused, TagwayError
+from stores.eventlog.kafka_consumer import KafkaConsumer
+from stores.eventlog.kafka_producer import Producers
+from stores.eventlog.port import LARGEST_RECORD, Consumer, Record, StartOffsets, TopicSpec, partition_of
+
+_FOR_EVER_MS: Final = -1
+_BROKERS_CHOICE: Final = -1
+_SETTLED: Final = (
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    ClusterAuthorizationFailedError,
+)
+"""Asking again would change nothing; where operators make the topics, they are there."""
+_HEALTH_SECONDS: Final = 2.0
+
+
+class KafkaLog:
+    """The log in one Kafka cluster. `patience` is how many seconds an append may take."""
+
+    def __init__(self, bootstrap: str, *, partitions: int = 4, patience: float = 10.0) -> None:
+        self.partitions = partitions
+        self._bootstrap = bootstrap
+        self._patience = patience
+        self._producers = Producers(bootstrap, patience)
+        self._missing: dict[str, TopicSpec] = {}
+
+    async def append(self, topic: str, records: Sequence[Record]) -> list[TagwayError | None]:
+        """Append through the idempotent producer, which joins concurrent callers' records in batches; see the port."""
+        results: list[TagwayError | None] = [LogUnavailable() for _ in records]
+        try:
+            async with asyncio.timeout(self._patience):
+                if self._missing:
+                    await self.ensure_topics(self._missing)
+                producer = await self._producers.current()
+                await self._send(producer, topic, records, results)
+        except (TimeoutError, LogUnavailable):
+            pass
+        except KafkaError:
+            self._producers.retire(producer)
+        # A copy, because a late acknowledgement must not change what the caller has been told.
+        return list(results)
+
+    async def ensure_topics(self, topics: Mapping[str, TopicSpec]) -> None:
+        """Create missing topics, with as many copies as the brokers give by default.
+
+        Those that the brokers are not there to create are tried again before the next append.
+        """
+        self._missing = {**self._missing, **topics}
+        wanted = [
+            NewTopic(name, self.partitions, _BROKERS_CHOICE, {}, _settings(spec))
+            for name, spec in sorted(topics.items())
+        ]
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        try:
+            async with asyncio.timeout(self._patience):
+                await admin.start()
+                answer = await admin.create_topics(wanted)
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise LogUnavailable from error
+        finally:
+            await admin.close()
+        outcomes = {name: for_code(code) for name, code, *_ in answer.topic_errors}
+        for name, outcome in outcomes.items():
+            if outcome in _SETTLED:
+                self._missing.pop(name, None)
+        refused = sorted(
+            name for name, outcome in outcomes.items() if outcome not in (NoError, TopicAlreadyExistsError)
+        )
+        if refused:
+            raise LogUnavailable(f"The brokers did not create {', '.join(refused)}.")
+
+    @asynccontextmanager
+    async def consume(self, topic: str, group: str, start: StartOffsets) -> AsyncIterator[Consumer]:
+        """Join the group, and leave it at the end."""
+        consumer = KafkaConsumer(self._bootstrap, topic, group, start)
+        try:
+            yield consumer
+        finally:
+            await consumer.leave()
+
+    async def ends(self, topic: str) -> dict[int, int]:
+        """Return the next offset of each partition."""
+        producer = await self._producers.current()
+        reader = AIOKafkaConsumer(bootstrap_servers=self._bootstrap)
+        try:
+            async with asyncio.timeout(self._patience):
+                await reader.start()
+                partitions = await producer.partitions_for(topic)
+                ends = await reader.end_offsets([TopicPartition(topic, partition) for partition in partitions])
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise LogUnavailable from error
+        finally:
+            await reader.stop()
+        return {place.partition: offset for place, offset in ends.items()}
+
+    async def trim(self, topic: str, keep: timedelta) -> None:
+        """Do nothing: the brokers remove what is older than the topic's own retention."""
+
+    async def healthy(self) -> bool:
+        """Ask the cluster for its metadata."""
+        try:
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                producer = await self._producers.current()
+                await producer.client.fetch_all_metadata()
+        except (KafkaError, LogUnavailable, TimeoutError, OSError):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Send what waits and let go of the brokers."""
+        await self._producers.close()
+
+    async def _send(
+        self,
+        producer: AIOKafkaProducer,
+        topic: str,
+        records: Sequence[Record],
+        results: list[TagwayError | None],
+    ) -> None:
+        """Fill in the results as they come, so that a time-out in the middle leaves those known."""
+        count = len(await producer.partitions_for(topic))
+        sent: dict[asyncio.Future[Any], int] = {}
+
+        def settle(future: asyncio.Future[Any]) -> None:
+            if not future.cancelled() and future.exception() is None:
+                results[sent[future]] = None
+
+        for index, record in enumerate(records):
+            if len(record.key) + len(record.value) > LARGEST_RECORD:
+                results[index] = Refused("A record may hold at most 1 MB.", code="event_too_large")
+                continue
+            partition = partition_of(record.key, count)
+            future = await producer.send(topic, record.value, key=record.key, partition=partition)
+            sent[future] = index
+            future.add_done_callback(settle)
+        if sent:
+            await asyncio.wait(sent)
+        if any(future.exception() for future in sent):
+            self._producers.retire(producer)
+
+
+def _settings(spec: TopicSpec) -> dict[str, str]:
+    if spec.compacted:
+        return {"cleanup.policy": "compact"}
+    kept = _FOR_EVER_MS if spec.keep is None else spec.keep // timedelta(milliseconds=1)
+    return {"cleanup.policy": "delete", "retention.ms": str(kept)}

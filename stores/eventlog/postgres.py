@@ -1,0 +1,124 @@
+"""The event log in Postgres, the embedded default: durable, with nothing more to run or to back up."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+from domain.errors import LogUnavailable, Refused, StoreUnavailable, TagwayError
+from stores.eventlog.port import LARGEST_RECORD, Consumer, Record, StartOffsets, TopicSpec, partition_of
+from stores.eventlog.postgres_consumer import ENDS, UNKNOWN_TOPIC, PostgresConsumer
+from stores.eventlog.postgres_writer import LOST, Writer
+from stores.postgres import Connection, Database
+
+# A topic keeps the count of partitions that it began with: another count would part a key from its past.
+_CREATE: Final = """
+    INSERT INTO log_partition (topic, partition)
+    SELECT $1, partition FROM generate_series(0, $2 - 1) AS partition
+    WHERE NOT EXISTS (SELECT FROM log_partition WHERE topic = $1)
+    ON CONFLICT DO NOTHING
+"""
+_FIRST_KEPT: Final = """
+    SELECT coalesce(
+        (SELECT "offset" FROM log_record
+         WHERE topic = $1 AND partition = $2 AND at >= now() - $3::interval
+         ORDER BY "offset" LIMIT 1),
+        (SELECT next_offset FROM log_partition WHERE topic = $1 AND partition = $2))
+"""
+_REMOVE: Final = """
+    DELETE FROM log_record WHERE topic = $1 AND partition = $2 AND "offset" IN (
+        SELECT "offset" FROM log_record
+        WHERE topic = $1 AND partition = $2 AND "offset" < $3 ORDER BY "offset" LIMIT $4)
+"""
+_REMOVE_AT_ONCE: Final = 5_000
+_HEALTH_SECONDS: Final = 2.0
+
+
+class PostgresLog:
+    """The log in the tables of one database. `patience` is how many seconds an append may take."""
+
+    def __init__(self, database: Database, *, partitions: int = 4, patience: float = 10.0) -> None:
+        self.partitions = partitions
+        self._database = database
+        self._patience = patience
+        self._writer = Writer(database, patience)
+        self._counts: dict[str, int] = {}
+
+    async def append(self, topic: str, records: Sequence[Record]) -> list[TagwayError | None]:
+        """Append in one transaction with whoever else waits; see the port."""
+        results = [_refusal(record) for record in records]
+        try:
+            async with asyncio.timeout(self._patience):
+                count = await self._count(topic)
+                fitting = zip(records, results, strict=True)
+                placed = [(partition_of(record.key, count), record) for record, refusal in fitting if refusal is None]
+                if placed:
+                    await self._writer.write(topic, placed)
+        except (TimeoutError, LogUnavailable):
+            return [refusal or LogUnavailable() for refusal in results]
+        return results
+
+    async def ensure_topics(self, topics: Mapping[str, TopicSpec]) -> None:
+        """Create missing topics. All are kept until trimmed, also those that Kafka would compact."""
+        async with self._borrowed() as connection:
+            for topic in sorted(topics):
+                await connection.execute(_CREATE, topic, self.partitions)
+
+    @asynccontextmanager
+    async def consume(self, topic: str, group: str, start: StartOffsets) -> AsyncIterator[Consumer]:
+        """Join the group, and leave it at the end."""
+        consumer = PostgresConsumer(self._database, topic, group, start)
+        try:
+            yield consumer
+        finally:
+            await consumer.leave()
+
+    async def ends(self, topic: str) -> dict[int, int]:
+        """Return the next offset of each partition."""
+        async with self._borrowed() as connection:
+            return dict(await connection.fetch(ENDS, topic))
+
+    async def trim(self, topic: str, keep: timedelta) -> None:
+        """Remove what is older than `keep`, a few thousand records at a time so that nobody waits for it."""
+        async with self._borrowed() as connection:
+            for partition, _ in await connection.fetch(ENDS, topic):
+                first_kept = await connection.fetchval(_FIRST_KEPT, topic, partition, keep)
+                removed = "DELETE -1"
+                while removed != "DELETE 0":
+                    removed = await connection.execute(_REMOVE, topic, partition, first_kept, _REMOVE_AT_ONCE)
+
+    async def healthy(self) -> bool:
+        """Ask the server for its time."""
+        try:
+            async with asyncio.timeout(_HEALTH_SECONDS), self._borrowed() as connection:
+                await connection.execute("SELECT now()")
+        except (TimeoutError, LogUnavailable):
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Stop writing. The database stays open, for it was lent."""
+        await self._writer.close()
+
+    async def _count(self, topic: str) -> int:
+        if topic not in self._counts:
+            count = len(await self.ends(topic))
+            if not count:
+                raise LogUnavailable(UNKNOWN_TOPIC)
+            self._counts[topic] = count
+        return self._counts[topic]
+
+    @asynccontextmanager
+    async def _borrowed(self) -> AsyncIterator[Connection]:
+        try:
+            async with self._database.workspace(None) as connection:
+                yield connection
+        except (StoreUnavailable, *LOST) as error:
+            raise LogUnavailable from error
+
+
+def _refusal(record: Record) -> TagwayError | None:
+    if len(record.key) + len(record.value) > LARGEST_RECORD:
+        return Refused("A record may hold at most 1 MB.", code="event_too_large")
+    return None

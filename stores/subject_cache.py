@@ -1,0 +1,78 @@
+"""The subjects that gateways met lately, in Redis, so that a batch costs one round trip."""
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Final, cast
+from uuid import UUID
+
+import msgspec
+
+from domain.alias import Alias, Subject
+from domain.errors import StoreUnavailable
+from stores.redis import LOST, Redis
+from stores.subjects import Standing
+
+_KEEP: Final = timedelta(seconds=60)
+_CLOSED_FOR: Final = timedelta(seconds=5)
+
+# A dropped entry leaves this behind for a moment. Fills never overwrite what is there, so a gateway that read
+# Postgres before the change cannot bring the old state back after it.
+_CLOSED: Final = b""
+_SUPPRESSED: Final = b"suppressed"
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Subject).decode
+
+
+class SubjectCache:
+    """Reads, fills and drops entries `tagway:subject:{workspace}:{kind}:{version}:{hex index}`.
+
+    Every method raises `StoreUnavailable` when Redis does not answer.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def read(self, workspace: UUID, aliases: Sequence[Alias]) -> Standing:
+        """Look all aliases up in one round trip; those in neither collection are not cached."""
+        try:
+            answer = await self._redis.mget([_name(workspace, alias) for alias in aliases])
+        except LOST as error:
+            raise StoreUnavailable("Redis is not reachable") from error
+        values = cast("list[bytes | None]", answer)
+        subjects: dict[Alias, Subject] = {}
+        suppressed: set[Alias] = set()
+        for alias, value in zip(aliases, values, strict=True):
+            if value == _SUPPRESSED:
+                suppressed.add(alias)
+            elif value:
+                subjects[alias] = _decode(value)
+        return Standing(subjects, frozenset(suppressed))
+
+    async def fill(self, workspace: UUID, standing: Standing) -> None:
+        """Keep what was read from Postgres for a minute, unless an entry was dropped meanwhile."""
+        entries = {_name(workspace, alias): _encode(subject) for alias, subject in standing.subjects.items()}
+        entries |= {_name(workspace, alias): _SUPPRESSED for alias in standing.suppressed}
+        if not entries:
+            return
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for name, value in entries.items():
+                    pipeline.set(name, value, ex=_KEEP, nx=True)
+                await pipeline.execute()
+        except LOST as error:
+            raise StoreUnavailable("Redis is not reachable") from error
+
+    async def drop(self, workspace: UUID, aliases: Iterable[Alias]) -> None:
+        """Forget entries, so that every gateway reads Postgres next."""
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for alias in aliases:
+                    pipeline.set(_name(workspace, alias), _CLOSED, ex=_CLOSED_FOR)
+                await pipeline.execute()
+        except LOST as error:
+            raise StoreUnavailable("Redis is not reachable") from error
+
+
+def _name(workspace: UUID, alias: Alias) -> str:
+    return f"tagway:subject:{workspace}:{alias.kind}:{alias.version}:{alias.index.hex()}"

@@ -1,0 +1,117 @@
+"""People as the gateway meets them: from an identifier's blind index to the subject behind it."""
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from domain.alias import Alias, AliasKind, Subject
+from domain.consent import Purpose, State
+from stores.postgres import Connection
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What is stored about some aliases. An alias in neither collection is unknown."""
+
+    subjects: Mapping[Alias, Subject]
+    suppressed: frozenset[Alias]
+    """Aliases of erased people, whose subjects are gone."""
+
+
+class Newcomer(msgspec.Struct, frozen=True):
+    """A subject to be, under the one alias that it is first known by."""
+
+    alias: Alias
+    subject_id: UUID
+    wrapped_key: bytes
+
+
+# A profile's consent is the last word on each purpose over all subjects of the profile; of two at the same
+# instant the refusal counts.
+_FIND = """
+    SELECT asked.kind, asked.version, asked.index, subject.id, subject.profile_id, subject.wrapped_key,
+        (
+            SELECT jsonb_object_agg(purpose, state)
+            FROM (
+                SELECT DISTINCT ON (purpose) purpose, state
+                FROM subject AS kin
+                JOIN consent ON consent.workspace_id = kin.workspace_id AND consent.subject_id = kin.id
+                WHERE kin.workspace_id = $1 AND kin.profile_id = subject.profile_id
+                ORDER BY purpose, at DESC, state = 'granted'
+            ) AS last_word
+        ) AS consent,
+        EXISTS (
+            SELECT FROM suppression
+            WHERE (suppression.workspace_id, suppression.kind, suppression.version, suppression.index)
+                = ($1, asked.kind, asked.version, asked.index)
+        ) AS suppressed
+    FROM unnest($2::text[], $3::smallint[], $4::bytea[]) AS asked (kind, version, index)
+    LEFT JOIN alias
+        ON (alias.workspace_id, alias.kind, alias.version, alias.index)
+            = ($1, asked.kind, asked.version, asked.index)
+    LEFT JOIN subject ON subject.workspace_id = $1 AND subject.id = alias.subject_id
+"""
+
+# Only who wins the alias becomes a subject. The order keeps racing gateways out of each other's locks.
+_ENROL = """
+    WITH newcomer AS (
+        SELECT * FROM unnest($2::text[], $3::smallint[], $4::bytea[], $5::uuid[], $6::bytea[])
+            AS newcomer (kind, version, index, subject_id, wrapped_key)
+    ), winner AS (
+        INSERT INTO alias (workspace_id, kind, version, index, subject_id, first_seen_at)
+        SELECT $1, kind, version, index, subject_id, $7 FROM newcomer ORDER BY kind, version, index
+        ON CONFLICT DO NOTHING
+        RETURNING subject_id
+    )
+    INSERT INTO subject (workspace_id, id, profile_id, wrapped_key, created_at)
+    SELECT $1, subject_id, subject_id, wrapped_key, $7 FROM newcomer JOIN winner USING (subject_id)
+"""
+
+
+async def find_subjects(connection: Connection, workspace: UUID, aliases: Collection[Alias]) -> Standing:
+    """Find the subjects of some aliases, with the consent of their profiles, in one statement."""
+    rows = await connection.fetch(_FIND, workspace, *_columns(aliases))
+    subjects: dict[Alias, Subject] = {}
+    suppressed: set[Alias] = set()
+    for row in rows:
+        alias = Alias(AliasKind(row["kind"]), row["version"], row["index"])
+        if row["suppressed"]:
+            suppressed.add(alias)
+        if row["id"] is not None:
+            consent = {Purpose(purpose): State(state) for purpose, state in (row["consent"] or {}).items()}
+            subjects[alias] = Subject(row["id"], row["profile_id"], row["wrapped_key"], consent, row["suppressed"])
+    return Standing(subjects, frozenset(suppressed))
+
+
+async def enrol_subjects(
+    connection: Connection, workspace: UUID, newcomers: Collection[Newcomer], at: datetime
+) -> Standing:
+    """Store newcomers and return the subjects that their aliases now have.
+
+    Gateways that race for one alias settle on the first to commit: the others get that subject.
+    """
+    kinds, versions, indexes = _columns(newcomer.alias for newcomer in newcomers)
+    subject_ids = [newcomer.subject_id for newcomer in newcomers]
+    wrapped_keys = [newcomer.wrapped_key for newcomer in newcomers]
+    await connection.execute(_ENROL, workspace, kinds, versions, indexes, subject_ids, wrapped_keys, at)
+    return await find_subjects(connection, workspace, [newcomer.alias for newcomer in newcomers])
+
+
+async def profile_aliases(connection: Connection, workspace: UUID, profiles: Collection[UUID]) -> list[Alias]:
+    """List every alias of some profiles."""
+    rows = await connection.fetch(
+        """
+        SELECT kind, version, index
+        FROM subject JOIN alias ON alias.workspace_id = subject.workspace_id AND alias.subject_id = subject.id
+        WHERE subject.workspace_id = $1 AND subject.profile_id = ANY($2::uuid[])
+        """,
+        workspace,
+        list(profiles),
+    )
+    return [Alias(AliasKind(kind), version, index) for kind, version, index in rows]
+
+
+def _columns(aliases: Iterable[Alias]) -> tuple[list[str], list[int], list[bytes]]:
+    rows = [(alias.kind.value, alias.version, alias.index) for alias in aliases]
+    return [kind for kind, _, _ in rows], [version for _, version, _ in rows], [index for _, _, index in rows]

@@ -1,0 +1,57 @@
+"""Workspaces: what everything else belongs to."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from stores.plans import add_plan
+from stores.postgres import Connection
+
+
+class WorkspaceRow(msgspec.Struct, frozen=True):
+    """A stored workspace. `wrapped_key` opens only with the master key; `plan_version` is 0 without a plan."""
+
+    id: UUID
+    name: str
+    wrapped_key: bytes
+    plan_version: int
+
+
+async def create_workspace(
+    connection: Connection, workspace: UUID, name: str, *, wrapped_key: bytes, plan: Mapping[str, Any], at: datetime
+) -> None:
+    """Store a workspace with its first tracking plan. The connection must be of the worker role."""
+    async with connection.transaction():
+        await connection.execute(
+            "INSERT INTO workspace (id, name, wrapped_key, created_at) VALUES ($1, $2, $3, $4)",
+            workspace,
+            name,
+            wrapped_key,
+            at,
+        )
+        await add_plan(connection, workspace, plan, at)
+
+
+async def read_workspace(connection: Connection, workspace: UUID) -> WorkspaceRow | None:
+    """Read one workspace with the version of its newest plan; None when there is none of this id."""
+    row = await connection.fetchrow(
+        """
+        SELECT id, name, wrapped_key,
+               coalesce((SELECT max(version) FROM tracking_plan WHERE workspace_id = workspace.id), 0) AS plan_version
+        FROM workspace
+        WHERE id = $1
+        """,
+        workspace,
+    )
+    return None if row is None else WorkspaceRow(*row.values())
+
+
+async def find_workspace(connection: Connection, name: str) -> UUID | None:
+    """Find the oldest workspace of a name. The connection must be of the worker role."""
+    found: UUID | None = await connection.fetchval(
+        "SELECT id FROM workspace WHERE name = $1 ORDER BY created_at LIMIT 1", name
+    )
+    return found

@@ -1,0 +1,76 @@
+import base64
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.settings import Settings, SettingsError, decode_master_key
+
+_KEY = base64.b64encode(bytes(range(32))).decode()
+_PRODUCTION = {
+    "TAGWAY_PROFILE": "production",
+    "TAGWAY_POSTGRES_URL": "postgresql://tagway:hush-pg@db.example:5432/tagway?sslmode=require&password=hush-query",
+    "TAGWAY_REDIS_URL": "redis://:hush-redis@cache.example:6379/0",
+    "TAGWAY_MASTER_KEY": _KEY,
+}
+
+
+def test_the_defaults_are_the_embedded_mode() -> None:
+    settings = Settings.read({"PATH": "/bin"})
+    assert (settings.port, settings.postgres_url, settings.profile) == (8000, None, "dev")
+    assert settings.address == "http://127.0.0.1:8000"
+
+
+def test_values_are_typed() -> None:
+    settings = Settings.read({"TAGWAY_PORT": "9000", "TAGWAY_DATA": "/var/data", "TAGWAY_REDIS_URL": ""})
+    assert (settings.port, settings.data, settings.redis_url) == (9000, Path("/var/data"), None)
+
+
+def test_every_fault_is_named_and_no_value_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.read({"TAGWAY_PORT": "hush", "TAGWAY_PROFILE": "hush", "TAGWAY_POSTGRES_ULR": "hush"})
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 3
+    assert "TAGWAY_POSTGRES_ULR is not a setting: did you mean TAGWAY_POSTGRES_URL?" in lines
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("missing", ["TAGWAY_POSTGRES_URL", "TAGWAY_REDIS_URL", "TAGWAY_MASTER_KEY"])
+def test_production_refuses_to_start_without(missing: str) -> None:
+    Settings.read(_PRODUCTION)
+    with pytest.raises(SettingsError, match=missing):
+        Settings.read({name: value for name, value in _PRODUCTION.items() if name != missing})
+
+
+def test_a_description_hides_secrets() -> None:
+    described = dict(Settings.read(_PRODUCTION).describe())
+    assert described["TAGWAY_POSTGRES_URL"] == "postgresql://tagway:…@db.example:5432/tagway"
+    assert described["TAGWAY_MASTER_KEY"] == "(set)"
+    assert "hush" not in str(described)
+    assert _KEY not in str(described)
+
+
+def test_an_environment_reads_back_as_the_same_settings() -> None:
+    settings = Settings.read(_PRODUCTION | {"TAGWAY_PORT": "81"})
+    assert Settings.read(settings.environment()) == settings
+
+
+def test_the_master_key_comes_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "master.key"
+    file.write_text(_KEY + "\n")
+    assert Settings.read({"TAGWAY_MASTER_KEY_FILE": str(file)}).read_master_key() == bytes(range(32))
+    with pytest.raises(SettingsError):
+        Settings.read({"TAGWAY_MASTER_KEY_FILE": str(tmp_path / "none")}).read_master_key()
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_a_master_key_may_be_base64_or_hex(key: bytes) -> None:
+    for text in (key.hex(), base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode().rstrip("=")):
+        assert decode_master_key(text) == key
+
+
+@pytest.mark.parametrize("text", ["", "short", "z" * 64, base64.b64encode(bytes(31)).decode()])
+def test_other_master_keys_are_refused(text: str) -> None:
+    with pytest.raises(SettingsError):
+        decode_master_key(text)
