@@ -1,6 +1,7 @@
 """What people have said about each purpose."""
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
