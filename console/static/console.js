@@ -20,7 +20,7 @@ const STATES = {
 function showState(state) {
   const [text, tone] = STATES[state];
   byId("line").textContent = text;
-  byId("line").className = `badge dot ${tone}`;
+  byId("line").className = `badge dot line ${tone}`;
 }
 
 function showView(people) {
@@ -44,7 +44,7 @@ async function open(key) {
   await question("query Viewer { viewer { workspace scopes } }");
   keepKey(key);
   byId("door").hidden = true;
-  byId("leave").hidden = false;
+  byId("tabs").hidden = byId("leave").hidden = false;
 
   const line = new Line({ token: key }, showState);
   openFeed(line);

@@ -53,7 +53,7 @@ export function conditionRow(leaf, onremove) {
           choice("unit", "Unit of the window", UNITS, unit),
         ]
       : [
-          text("name", "Trait name", inner.name, { class: "input tight wide" }),
+          text("trait", "Trait name", inner.name, { class: "input tight wide" }),
           choice("op", "Compare", COMPARES, inner.op ?? "=="),
           text("value", "Value", inner.value === undefined ? "" : valueText(inner.value), { class: "input tight wide" }),
         ];
@@ -64,7 +64,7 @@ export function conditionRow(leaf, onremove) {
     make(
       "div",
       { class: "row" },
-      make("label", { class: "small row" }, make("input", { type: "checkbox", name: "not", checked: negated }), "is not so"),
+      make("label", { class: "small row" }, make("input", { type: "checkbox", name: "not", checked: negated }), "must not hold"),
       make("button", { class: "button plain tight", type: "button", onclick: onremove }, "Remove"),
     ),
   );
@@ -94,7 +94,7 @@ export function readDefinition(match, rows) {
             n: field("n").valueAsNumber,
             window: field("amount").value + field("unit").value,
           }
-        : { type: "trait", name: field("name").value.trim(), op: field("op").value, value: readValue(field("value").value) };
+        : { type: "trait", name: field("trait").value.trim(), op: field("op").value, value: readValue(field("value").value) };
     return field("not").checked ? { type: "not", child: leaf } : leaf;
   });
   if (!leaves.length) return null;

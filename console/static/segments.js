@@ -84,8 +84,12 @@ export function openSegments(ask) {
         { class: "row" },
         make("code", { class: "badge" }, segment.key),
         make("span", { class: `badge dot ${segment.status.toLowerCase() === "active" ? "good" : "warn"}` }, segment.status.toLowerCase()),
-        editable && make("button", { class: "button plain tight", type: "button", onclick: () => fill(segment, editable) }, "Edit"),
-        remove,
+        make(
+          "span",
+          { class: "deeds" },
+          editable && make("button", { class: "button plain tight", type: "button", onclick: () => fill(segment, editable) }, "Edit"),
+          remove,
+        ),
       ),
     );
   }
@@ -176,6 +180,7 @@ const keyOf = (name) =>
   name
     .toLowerCase()
     .normalize("NFKD")
+    .replace(/\p{M}/gu, "")
     .replace(/[^a-z0-9]+/g, "_")
     .replace(/^[^a-z]+|_+$/g, "")
     .slice(0, 64);

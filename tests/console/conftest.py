@@ -3,8 +3,9 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from inspect import isawaitable
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,22 @@ class Standin:
     events: list[dict[str, Any]] = field(default_factory=list)
     streams: dict[str, list[asyncio.Queue[dict[str, Any]]]] = field(default_factory=dict)
     sockets: set[WebSocket] = field(default_factory=set)
-    subscribed: asyncio.Event = field(default_factory=asyncio.Event)
+    happened: asyncio.Condition = field(default_factory=asyncio.Condition)
     schema: GraphQLSchema = field(default_factory=load_schema)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the events collected so far."""
+        return [event.get("event", event["type"]) for event in self.events]
+
+    async def until(self, reached: Callable[["Standin"], object]) -> None:
+        """Wait until what was collected and subscribed to satisfies `reached`."""
+        async with asyncio.timeout(15), self.happened:
+            await self.happened.wait_for(lambda: reached(self))
+
+    async def _happen(self) -> None:
+        async with self.happened:
+            self.happened.notify_all()
 
     def push(self, name: str, item: dict[str, Any]) -> None:
         """Send one payload to all who are subscribed to `name`."""
@@ -90,7 +105,7 @@ class Standin:
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         streams = self.streams.setdefault(name, [])
         streams.append(queue)
-        self.subscribed.set()
+        await self._happen()
         try:
             while True:
                 yield await queue.get()
@@ -140,21 +155,26 @@ class Standin:
 
     async def _tell(self, socket: WebSocket, id_: str, asked: dict[str, Any]) -> None:
         document = parse(asked["query"])
-        told = validate(self.schema, document) or await subscribe(
+        told = validate(self.schema, document) or subscribe(
             self.schema, document, self.roots(), variable_values=asked.get("variables")
         )
+        if isawaitable(told):
+            told = await told
         if isinstance(told, list | ExecutionResult):
             errors: list[GraphQLError] = told if isinstance(told, list) else told.errors or []
-            return await socket.send_json({"id": id_, "type": "error", "payload": [each.formatted for each in errors]})
+            await socket.send_json({"id": id_, "type": "error", "payload": [each.formatted for each in errors]})
+            return
         async for result in told:
             await socket.send_json({"id": id_, "type": "next", "payload": result.formatted})
 
     async def collect(self, request: Request) -> Response:
         batch = json.loads(await request.body())["batch"]
         self.events += batch
+        await self._happen()
         for event in batch:
             self.feed(type=event["type"], name=event.get("event"), profileId="UHJvZmlsZTp2aXNpdG9y")
-        if [event.get("event") for event in self.events].count("product_view") == 3:
+        views = [event for event in self.events if event.get("event") == "product_view"]
+        if len(views) >= 3 and any(view in batch for view in views[2:3]):
             self.change("ENTERED", "keen_looker", "visitor")
         return JSONResponse({"success": True, "results": []})
 

@@ -52,7 +52,9 @@ export function openBanner(tagway) {
     hide();
   };
   // Esc leaves an open question open; it is no answer.
-  banner.onkeydown = ({ key }) => key === "Escape" && opener && hide();
+  banner.addEventListener("keydown", ({ key }) => {
+    if (key === "Escape" && opener) hide();
+  });
   byId("privacy").onclick = ({ currentTarget }) => {
     opener = currentTarget;
     show(true);

@@ -50,11 +50,9 @@ class House:
                     return line
         pytest.fail(f"it never said {text!r}, but:\n{''.join(self.said)}")
 
-    def children(self) -> dict[str, int]:
-        """Return program → process id of its children."""
-        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0") for pid in listed}
-        return {Path(words[0].decode()).name + " " + words[-2].decode(): pid for pid, words in commands.items()}
+    def children(self) -> set[int]:
+        """Return the process ids of its children."""
+        return set(map(int, Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()))
 
     async def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -73,11 +71,11 @@ def _free_port() -> int:
 
 
 @asynccontextmanager
-async def _up(data: Path, port: int) -> AsyncIterator[House]:
+async def _up(data: Path, port: int, **settings: str) -> AsyncIterator[House]:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "gateway.cli.main", "up"),
         cwd=ROOT,
-        env=_environment(data, port),
+        env=_environment(data, port) | settings,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
@@ -128,15 +126,14 @@ async def test_every_part_killed_comes_back(data: Path) -> None:
         await house.hears("Ctrl-C")
         before = house.children()
         assert len(before) == 4
-        for pid in before.values():
+        for pid in before:
             os.kill(pid, signal.SIGKILL)
         for _ in before:
             await house.hears("starting it again")
-        url = find_stores(Settings(data=data)).postgres_url
+        url = str(find_stores(Settings(data=data)).postgres_url)
         async with asyncio.timeout(30):
-            while len(house.children()) < 4 or not await _answers(str(url)):  # noqa: ASYNC110  nobody tells us
+            while len(house.children() - before) < 4 or not await _answers(url):  # noqa: ASYNC110  nobody tells us
                 await asyncio.sleep(0.05)
-        assert not set(before.values()) & set(house.children().values())
 
 
 @services
@@ -144,7 +141,7 @@ async def test_every_part_killed_comes_back(data: Path) -> None:
 async def test_up_killed_leaves_nothing_running(data: Path) -> None:
     async with _up(data, _free_port()) as house:
         await house.hears("Ctrl-C")
-        watched = [os.pidfd_open(pid) for pid in house.children().values()]
+        watched = [os.pidfd_open(pid) for pid in house.children()]
         house.process.kill()
         await house.process.communicate()
         await asyncio.wait_for(asyncio.gather(*(asyncio.to_thread(_wait_for_end, each) for each in watched)), 60)
@@ -161,6 +158,15 @@ async def test_keys_are_made_listed_and_revoked(data: Path) -> None:
         assert await _command(data, "keys", "revoke", line.split()[0]) == (0, "revoked\n")
         assert "shop" not in (await _command(data, "keys", "list"))[1]
         assert (await _command(data, "doctor"))[0] == 0
+
+
+async def test_named_stores_are_used_instead_of_embedded_ones(data: Path, database_url: str, redis_url: str) -> None:
+    stores = {"TAGWAY_POSTGRES_URL": database_url, "TAGWAY_REDIS_URL": redis_url}
+    async with _up(data, _free_port(), **stores) as house:
+        await house.hears("Ctrl-C")
+        assert len(house.children()) == 2
+    assert not (data / "postgres").exists()
+    assert not (data / "redis").exists()
 
 
 @services
