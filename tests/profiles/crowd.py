@@ -62,7 +62,6 @@ async def check_equals_single_profiles(world: World, events: list[Sent]) -> None
         profiles = {await world.profile_of(who) for who in person}
         assert len(profiles) == 1, person
         (id,) = profiles  # noqa: A001 - its column's name
-        assert id is not None
         mine = [event for event in events if set(event.who) & person]
         names = Counter(event.name if event.type is CallType.TRACK else "identify" for event in mine)
         stated: dict[str, Any] = {}
