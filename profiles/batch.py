@@ -20,6 +20,7 @@ from stores.identities import (
     Owner,
     add_claims,
     add_links,
+    any_moved,
     count_identifiers,
     find_owners,
     find_profiles,
@@ -113,7 +114,7 @@ class Step:
                 raise Contended("a profile was made by another builder")
             for profile, at in born.items():
                 profiles[profile] = Profile(profile, 0, {}, {}, {}, at, at)
-        if await find_profiles(connection, workspace, spoken.expected) != spoken.expected:
+        if await any_moved(connection, workspace, spoken.expected):
             raise Contended("a subject was merged by another builder")
         return profiles, set(born)
 
