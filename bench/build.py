@@ -24,6 +24,7 @@ from domain.clock import utc_now
 from domain.consent import Purpose
 from domain.event import CallType, ProtectedEvent, encode_event
 from domain.topics import EVENTS
+from gateway.build import collect_rarely
 from profiles.backfill import Backfill
 from profiles.builder import Builder
 from profiles.metrics import BuildMetrics
@@ -153,9 +154,10 @@ async def build(builder: Builder, batches: list[Batch]) -> None:
 
 async def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="tagway-bench-"))
-    folder.chmod(0o711)
+    folder.chmod(0o711)  # noqa: ASYNC240 - nothing else runs yet
     server = EmbeddedPostgres(folder / "postgres")
     profiler = cProfile.Profile() if "--profile" in sys.argv else None
+    collect_rarely()
     try:
         url = await server.start()
         await migrate(url)

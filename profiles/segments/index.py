@@ -76,7 +76,7 @@ def _compile(node: Definition, leaves: dict[bytes, CountLeaf | TraitLeaf]) -> Tr
 # Loops, not all() and any() over generators: these run several times per event.
 def _every(parts: tuple[Tree, ...]) -> Tree:
     def every(bits: Bits) -> bool:
-        for part in parts:
+        for part in parts:  # noqa: SIM110 - for speed, as said
             if not part(bits):
                 return False
         return True
@@ -86,7 +86,7 @@ def _every(parts: tuple[Tree, ...]) -> Tree:
 
 def _some(parts: tuple[Tree, ...]) -> Tree:
     def some(bits: Bits) -> bool:
-        for part in parts:
+        for part in parts:  # noqa: SIM110 - for speed, as said
             if part(bits):
                 return True
         return False
