@@ -42,7 +42,7 @@ async def build(settings: Settings) -> None:
 
 
 def collect_rarely() -> None:
-    """Let the garbage collector look less often at what is long-lived: the remembered profiles, which hold no cycles."""
+    """Let the garbage collector look less often at the remembered profiles, which are many and hold no cycles."""
     gc.set_threshold(50_000, 20, 50)
 
 
