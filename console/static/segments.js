@@ -83,7 +83,7 @@ export function openSegments(ask) {
         "div",
         { class: "row" },
         make("code", { class: "badge" }, segment.key),
-        make("span", { class: `badge dot ${segment.status.toLowerCase() === "active" ? "good" : "warn"}` }, segment.status.toLowerCase()),
+        make("span", { class: `badge dot ${segment.status.toLowerCase() === "live" ? "good" : "warn"}` }, segment.status.toLowerCase()),
         make(
           "span",
           { class: "deeds" },
