@@ -77,7 +77,7 @@ class Backfill:
         async with self._database.across() as connection:
             pending = await pending_segments(connection)
         for workspace, segment in pending:
-            while await self.step(workspace, segment):
+            while await self.step(workspace, segment):  # noqa: ASYNC110 - not a wait for anything
                 # Live batches queue for the definitions behind this step; they go first.
                 await asyncio.sleep(0)
 
@@ -111,12 +111,11 @@ class Backfill:
     async def _build(self, connection: Connection, workspace: UUID, stored: StoredSegment) -> tuple[bool, int]:
         segment = compile_segment(stored)
         if segment is None:
-            error = "the definition is not valid"
-            await finish_segment(connection, workspace, stored.id, SegmentStatus.FAILED, error, self._clock())
+            await self._finish(connection, workspace, stored.id, SegmentStatus.FAILED, "the definition is not valid")
             return False, 0
         ids = await profiles_after(connection, workspace, stored.built_through, self._at_once)
         if not ids:
-            await finish_segment(connection, workspace, stored.id, SegmentStatus.LIVE, None, self._clock())
+            await self._finish(connection, workspace, stored.id, SegmentStatus.LIVE)
             return True, 0
         await save_built_through(connection, workspace, stored.id, ids[-1])
         return True, await self._rebuild(connection, workspace, segment, ids)
@@ -127,9 +126,9 @@ class Backfill:
         if definitions is None:
             return 0
         work = Work(connection, workspace, definitions, profiles, self._clock())
-        for id, profile in profiles.items():
+        for profile in profiles.values():
             if profile.merged_into is None:
-                touch = work.touch(id)
+                touch = work.touch(profile.id)
                 touch.rebuild.update(leaf.key for leaf in segment.counts)
                 touch.causes[segment.id] = {"backfill": segment.version}
         await work.settle()
@@ -148,8 +147,8 @@ class Backfill:
             return False, 0
         now = self._clock()
         work = Work(connection, workspace, definitions, profiles, now)
-        for id, profile in profiles.items():
-            work.leave(id, profile.memberships[stored.id], now, {"deleted": True})
+        for profile in profiles.values():
+            work.leave(profile.id, profile.memberships[stored.id], now, {"deleted": True})
         await work.settle()
         return True, len(work.changes)
 
@@ -163,4 +162,14 @@ class Backfill:
     async def _fail(self, connection: Connection, workspace: UUID, segment: UUID, error: str) -> None:
         _LOG.error("segment_failed", segment=str(segment), problem=error)
         async with transaction(connection):
-            await finish_segment(connection, workspace, segment, SegmentStatus.FAILED, error, self._clock())
+            await self._finish(connection, workspace, segment, SegmentStatus.FAILED, error)
+
+    async def _finish(
+        self,
+        connection: Connection,
+        workspace: UUID,
+        segment: UUID,
+        status: SegmentStatus,
+        error: str | None = None,
+    ) -> None:
+        await finish_segment(connection, workspace, segment, status, error=error, at=self._clock())

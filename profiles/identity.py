@@ -1,7 +1,7 @@
 """Deciding who is who: pure, over the events of one batch and what is known of the profiles they speak of.
 
-An event's subject is that of its strongest identifier. Its weaker identifiers are claims: one that is unknown becomes the
-subject's own, one that belongs to somebody else says that the two are one person, which limits may refuse.
+An event's subject is that of its strongest identifier. Its weaker identifiers are claims: one that is unknown becomes
+the subject's own, one that belongs to somebody else says that the two are one person, which limits may refuse.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,11 +52,6 @@ class Resolution(msgspec.Struct):
     merges: dict[UUID, UUID]
     links: list[Link]
     claims: list[Claim]
-
-
-def needs_decision(event: ProtectedEvent, owners: Mapping[Alias, Owner], profile: UUID) -> bool:
-    """Tell whether an event's weaker identifiers say anything new."""
-    return any(alias not in owners or owners[alias].profile_id != profile for alias in event.aliases[1:])
 
 
 def resolve(

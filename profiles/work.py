@@ -87,7 +87,7 @@ class Work:
 
     def merge(self, merges: Mapping[UUID, UUID]) -> None:
         """Fold losing profiles into their winners, before anything else touches either."""
-        involved = {id: self.profiles[id] for pair in merges.items() for id in pair}
+        involved = {each: self.profiles[each] for pair in merges.items() for each in pair}
         for loser, winner in merges.items():
             self._absorb(involved[winner], involved[loser])
         for winner in set(merges.values()):
@@ -101,14 +101,14 @@ class Work:
         """Judge every touched profile at `now` and write all that has changed."""
         await self._rebuild()
         now = to_micros(self.now)
-        for id, touch in self._touches.items():
-            profile, index = self.profiles[id], self.index(id)
-            self._leaves.update((id, key) for key in stamp(profile, index, touch, now))
-            self._look_again(id, touch, index)
+        for profile_id, touch in self._touches.items():
+            profile, index = self.profiles[profile_id], self.index(profile_id)
+            self._leaves.update((profile_id, key) for key in stamp(profile, index, touch, now))
+            self._look_again(profile_id, touch, index)
             moves, stored = judge(profile, index, touch, self.now)
-            self._memberships.extend((id, membership) for membership in stored)
+            self._memberships.extend((profile_id, membership) for membership in stored)
             for move in moves:
-                self._move(id, move)
+                self._move(profile_id, move)
         await self._save()
 
     def _absorb(self, winner: Profile, loser: Profile) -> None:
@@ -132,9 +132,12 @@ class Work:
                 self.replace_leaf(winner, leaf, state.stamps)
 
     async def _rebuild(self) -> None:
-        rebuilt = {id: touch.rebuild for id, touch in self._touches.items() if touch.rebuild}
+        rebuilt = {profile_id: touch.rebuild for profile_id, touch in self._touches.items() if touch.rebuild}
         leaves = {
-            key: leaf for id, keys in rebuilt.items() for key, leaf in self.index(id).counts.items() if key in keys
+            key: leaf
+            for profile_id, keys in rebuilt.items()
+            for key, leaf in self.index(profile_id).counts.items()
+            if key in keys
         }
         if not leaves:
             return
@@ -144,16 +147,16 @@ class Work:
         by_profile: dict[UUID, list[Happening]] = defaultdict(list)
         for happening in history:
             by_profile[happening.profile_id].append(happening)
-        for id, keys in rebuilt.items():
+        for profile_id, keys in rebuilt.items():
             for key in keys:
                 leaf = leaves[key]
-                self._touches[id].stamps.pop(key, None)
+                self._touches[profile_id].stamps.pop(key, None)
                 self.replace_leaf(
-                    id,
+                    profile_id,
                     leaf,
                     (
                         to_micros(happening.at)
-                        for happening in by_profile[id]
+                        for happening in by_profile[profile_id]
                         if happening.name == leaf.event and leaf.matches(happening.properties)
                     ),
                 )
@@ -184,16 +187,16 @@ class Work:
         # Whoever holds a copy of a profile knows by its version that it is old.
         self._changed.update(profile for profile, _ in self._leaves)
         self._changed.update(profile for profile, _ in self._memberships)
-        for id in self._changed:
-            self.profiles[id].version += 1
+        for profile_id in self._changed:
+            self.profiles[profile_id].version += 1
         if self._changed:
-            await save_profiles(connection, workspace, [self.profiles[id] for id in self._changed])
+            await save_profiles(connection, workspace, [self.profiles[profile_id] for profile_id in self._changed])
         if self._emptied:
             await delete_all_leaves(connection, workspace, self._emptied)
         if self._dropped:
             await delete_leaves(connection, workspace, self._dropped)
         if self._leaves:
-            states = [(id, key, self.profiles[id].leaves[key]) for id, key in self._leaves]
+            states = [(each, key, self.profiles[each].leaves[key]) for each, key in self._leaves]
             await save_leaves(connection, workspace, states)
             self.next_due = min((state.due_at for _, _, state in states if state.due_at), default=None)
         if self._removals:
@@ -203,8 +206,8 @@ class Work:
         if self._moves:
             self.changes = [
                 NewChange(
-                    id,
-                    self.profiles[id].version,
+                    profile_id,
+                    self.profiles[profile_id].version,
                     move.segment_id,
                     move.segment_key,
                     move.segment_version,
@@ -212,6 +215,6 @@ class Work:
                     move.at,
                     move.cause,
                 )
-                for id, move in self._moves
+                for profile_id, move in self._moves
             ]
             await add_changes(connection, workspace, self.changes)

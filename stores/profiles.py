@@ -111,7 +111,10 @@ async def read_profiles(connection: Connection, workspace: UUID, ids: Collection
     )
     profiles = {row["id"]: Profile(*row) for row in rows}
     rows = await connection.fetch(
-        "SELECT profile_id, leaf, stamps, due_at FROM leaf_state WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])",
+        """
+        SELECT profile_id, leaf, stamps, due_at FROM leaf_state
+        WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])
+        """,
         workspace,
         list(ids),
     )
@@ -127,7 +130,8 @@ async def read_profiles(connection: Connection, workspace: UUID, ids: Collection
         list(ids),
     )
     for profile_id, segment_id, *rest in rows:
-        profiles[profile_id].memberships[segment_id] = Membership(segment_id, *rest, stored=True)
+        membership = profiles[profile_id].memberships[segment_id] = Membership(segment_id, *rest)
+        membership.stored = True
     return profiles
 
 
@@ -181,9 +185,7 @@ async def save_profiles(connection: Connection, workspace: UUID, profiles: Seque
     )
 
 
-async def save_leaves(
-    connection: Connection, workspace: UUID, states: Sequence[tuple[UUID, bytes, LeafState]]
-) -> None:
+async def save_leaves(connection: Connection, workspace: UUID, states: Sequence[tuple[UUID, bytes, LeafState]]) -> None:
     """Write leaf states of locked profiles."""
     for statement, those in (
         (_UPDATE_LEAVES, [each for each in states if each[2].stored]),

@@ -106,7 +106,7 @@ async def save_built_through(connection: Connection, workspace: UUID, segment: U
 
 
 async def finish_segment(
-    connection: Connection, workspace: UUID, segment: UUID, status: SegmentStatus, error: str | None, at: datetime
+    connection: Connection, workspace: UUID, segment: UUID, status: SegmentStatus, *, error: str | None, at: datetime
 ) -> None:
     """End a build, well or not, and let every builder read the definitions anew."""
     await connection.execute(

@@ -1,4 +1,4 @@
-"""From what happened to a profile to the segments it enters and leaves: only touched segments are judged, at one instant."""
+"""From what happened to a profile to the segments it enters and leaves: what is touched is judged, at one instant."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
