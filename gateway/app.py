@@ -11,8 +11,9 @@ from starlette.routing import BaseRoute
 from domain.errors import TagwayError
 from gateway.access import AccessLog
 from gateway.errors import answer_failure, answer_http_exception
+from gateway.graphql import graphql_routes
 from gateway.resources import Resources, State
-from gateway.routes import collect, console, demo, health, profile, sources, tag
+from gateway.routes import collect, console, demo, health, profile, recommend, sources, tag
 
 
 def routes() -> Sequence[BaseRoute]:
@@ -21,6 +22,7 @@ def routes() -> Sequence[BaseRoute]:
         *collect.ROUTES,
         *sources.ROUTES,
         *profile.ROUTES,
+        *recommend.ROUTES,
         *tag.ROUTES,
         *health.ROUTES,
         *demo.ROUTES,
@@ -36,7 +38,7 @@ def create_app(resources: Resources) -> Starlette:
         yield State(resources=resources)
 
     return Starlette(
-        routes=routes(),
+        routes=[*routes(), *graphql_routes(resources.graphql)],
         middleware=[Middleware(AccessLog, metrics=resources.metrics)],
         exception_handlers={TagwayError: answer_failure, HTTPException: answer_http_exception},
         lifespan=lifespan,

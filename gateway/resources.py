@@ -10,9 +10,11 @@ from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
 from gateway.feed import LiveFeed
+from gateway.graphql import GraphQLApp
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.workspace import Workspaces
+from learning.popular import Popular
 from stores.eventlog.port import EventLog
 from stores.postgres import Database
 from stores.redis import Redis
@@ -32,7 +34,9 @@ class Resources:
     collector: Collector
     intake: Intake
     feed: LiveFeed
+    popular: Popular
     metrics: Metrics
+    graphql: GraphQLApp
 
 
 class State(TypedDict):

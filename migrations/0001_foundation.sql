@@ -229,6 +229,7 @@ CREATE TABLE segment_change (
     position bigint UNIQUE
 );
 CREATE INDEX segment_change_unpublished ON segment_change (id) WHERE position IS NULL;
+CREATE INDEX segment_change_by_workspace ON segment_change (workspace_id, position);
 CREATE INDEX segment_change_by_profile ON segment_change (workspace_id, profile_id, position);
 CREATE INDEX segment_change_by_segment ON segment_change (workspace_id, segment_id, position);
 

@@ -1,0 +1,249 @@
+"""GraphQL over HTTP, server-sent events and sockets, on Starlette."""
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+import msgspec
+import uuid_utils
+from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+from strawberry.asgi import GraphQL
+from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
+from strawberry.http.base import BaseRequestProtocol
+from strawberry.schema.base import BaseSchema
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
+
+from domain.errors import FAILURES, Refused, TagwayError
+from gateway.auth import Authenticator
+from gateway.socket import Socket, SocketHandler
+from gateway.workspace import Workspaces
+from resolvers.context import Caller, Services, Session
+
+_LARGEST_BODY: Final = 128 * 1024
+_GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
+_JSON: Final = "application/json"
+_STATUS_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
+
+# No cookie ever speaks for a caller, so any page may ask with a token it holds.
+_CORS: Final = {
+    "access-control-allow-origin": "*",
+    "access-control-allow-headers": "authorization, content-type",
+    "access-control-allow-methods": "GET, POST",
+    "access-control-max-age": "86400",
+}
+
+_encode = msgspec.json.Encoder().encode
+
+
+class GraphQLApp(GraphQL[Session, None]):
+    """Serves the schema as an ASGI app. Every failure is a GraphQL error with `extensions.code`."""
+
+    graphql_transport_ws_handler_class = SocketHandler
+    websocket_adapter_class = Socket
+
+    def __init__(
+        self, schema: BaseSchema, services: Services, authenticator: Authenticator, workspaces: Workspaces
+    ) -> None:
+        super().__init__(
+            schema,
+            graphql_ide="graphiql" if services.development else None,
+            subscription_protocols=(GRAPHQL_TRANSPORT_WS_PROTOCOL, GRAPHQL_SSE_PROTOCOL),
+            connection_init_wait_timeout=timedelta(seconds=10),
+            allowed_origins=("*",),
+        )
+        self._services = services
+        self._authenticator = authenticator
+        self._workspaces = workspaces
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request or socket."""
+        if scope["type"] != "http":
+            await super().__call__(scope, receive, send)
+            return
+        if scope["method"] == "OPTIONS":
+            response = Response(status_code=204, headers=_CORS)
+        else:
+            response = await self._answer(scope, _bounded(receive))
+        await response(scope, receive, send)
+
+    async def caller_of(self, token: str) -> Caller:
+        """Tell who a secret key or end-user token speaks for. Raises `Refused` and `StoreUnavailable`."""
+        principal = await self._authenticator.token(token)
+        return Caller(principal, (await self._workspaces.get(principal.workspace)).keys)
+
+    async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Session:  # noqa: ARG002 - their signature
+        """Open a session; that of a socket learns its caller from `connection_init`."""
+        session = Session(self._services, str(uuid_utils.uuid7()), over_http=isinstance(request, Request))
+        if isinstance(request, Request):
+            scheme, _, token = request.headers.get("authorization", "").partition(" ")
+            if scheme.lower() == "bearer" and token.strip():
+                session.caller = await self.caller_of(token.strip())
+            elif not self._services.development:
+                raise Refused(code="missing_key")
+        return session
+
+    async def on_ws_connect(self, context: Session) -> None:
+        """Learn from a socket's first message who opened it. Raises `Refused` and `StoreUnavailable`."""
+        context.caller = await self.caller_of(token_in(context.connection_params or {}))
+
+    def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
+        """Show the explorer to browsers only."""
+        return (
+            request.method == "GET"
+            and request.query_params.get("query") is None
+            and "text/html" in request.headers.get("accept", "")
+        )
+
+    async def get_sub_response(self, request: Request | WebSocket) -> Response:
+        """Note which of the two media types the answer shall have."""
+        noted = await super().get_sub_response(request)
+        modern = _GRAPHQL_RESPONSE in request.headers.get("accept", "")
+        noted.headers["content-type"] = f"{_GRAPHQL_RESPONSE if modern else _JSON}; charset=utf-8"
+        return noted
+
+    def create_response(
+        self, response_data: GraphQLHTTPResponse | list[GraphQLHTTPResponse], sub_response: Response
+    ) -> Response:
+        """Answer 200 to whatever was executed; else, in the modern media type only, with the failure's status."""
+        status = 200
+        content_type = sub_response.headers["content-type"]
+        if isinstance(response_data, dict) and "data" not in response_data and _GRAPHQL_RESPONSE in content_type:
+            status = _status_of(response_data.get("errors") or [])
+        return Response(_encode(response_data), status, {"content-type": content_type, **_CORS})
+
+    async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
+        """Leave `data` out where nothing was executed."""
+        response = await super().process_result(request, result)
+        if isinstance(result, PreExecutionError):
+            response.pop("data", None)
+        return response
+
+    async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
+        """Read the request. Raises `Refused` for another content type and for what is not an object."""
+        media_type = (request.content_type or "").partition(";")[0].strip().lower()
+        if request.method == "POST" and media_type != _JSON:
+            raise Refused(f"Send the request as {_JSON}.", code="unsupported_media_type")
+        data = await super().parse_http_body(request)
+        if isinstance(data, GraphQLRequestData) and not isinstance(data.operation_name, str | None):
+            raise Refused("`operationName` must be a string or null.")
+        return data
+
+    def parse_json(self, data: str | bytes) -> Any:
+        """Decode an object or a list. Raises `Refused`."""
+        try:
+            found = self.decode_json(data)
+        except json.JSONDecodeError as error:
+            raise Refused(code="malformed_json") from error
+        if not isinstance(found, dict | list):
+            raise Refused("A request is a JSON object.")
+        return found
+
+    def decode_json(self, data: str | bytes) -> object:
+        """Decode JSON. Raises `json.JSONDecodeError`, which is what the transports expect."""
+        try:
+            return msgspec.json.decode(data)
+        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            raise json.JSONDecodeError("not JSON", "", 0) from error
+
+    def encode_json(self, data: object) -> bytes:
+        """Encode JSON."""
+        return _encode(data)
+
+    async def execute_single(  # noqa: PLR0917 - their signature
+        self,
+        request: Request,  # noqa: ARG002 - their signature
+        request_adapter: AsyncHTTPRequestAdapter,
+        sub_response: Response,  # noqa: ARG002
+        context: Session,
+        root_value: None,
+        request_data: GraphQLRequestData,
+    ) -> ExecutionResult:
+        """Run a query or mutation; a subscription needs a transport that streams."""
+        allowed = {OperationType.QUERY} if request_adapter.method == "GET" else _NOT_STREAMED
+        try:
+            return await self.schema.execute(
+                request_data.query,
+                root_value=root_value,
+                variable_values=request_data.variables,
+                context_value=context,
+                operation_name=request_data.operation_name,
+                allowed_operation_types=allowed,
+                operation_extensions=request_data.extensions,
+            )
+        except CannotGetOperationTypeError as error:
+            raise Refused(error.as_http_error_reason()) from error
+        except InvalidOperationTypeError as error:
+            if error.operation_type is OperationType.SUBSCRIPTION:
+                raise Refused("Subscribe over a socket, or accept text/event-stream.") from error
+            raise Refused("A GET request may only query.", code="method_not_allowed") from error
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Response:
+        request = Request(scope, receive)
+        try:
+            return await self.run(request)
+        except TagwayError as error:
+            code, message = error.code, error.detail or error.failure.message
+        except HTTPException as error:
+            code, message = _STATUS_CODES.get(error.status_code, "invalid_request"), error.reason
+        scope["tagway.code"] = code
+        failure = FAILURES[code]
+        headers = {**_CORS, "content-type": (await self.get_sub_response(request)).headers["content-type"]}
+        if failure.retry_after is not None:
+            headers["retry-after"] = str(failure.retry_after)
+        return Response(_encode({"errors": [_error(code, message)]}), failure.status, headers)
+
+
+_NOT_STREAMED: Final = {OperationType.QUERY, OperationType.MUTATION}
+
+
+def graphql_routes(app: GraphQLApp) -> tuple[BaseRoute, ...]:
+    """Mount the app at /graphql, for requests and for sockets."""
+    return Route("/graphql", app), WebSocketRoute("/graphql", app)
+
+
+def token_in(connection_params: Mapping[str, Any]) -> str:
+    """Find the token in a socket's first message: `{"token": …}` or `{"Authorization": "Bearer …"}`.
+
+    Raises `Refused` when there is none.
+    """
+    named = {str(name).lower(): value for name, value in connection_params.items()}
+    token = named.get("token")
+    if not token and isinstance(authorization := named.get("authorization"), str):
+        scheme, _, credentials = authorization.partition(" ")
+        token = credentials.strip() if scheme.lower() == "bearer" else None
+    if not isinstance(token, str) or not token:
+        raise Refused(code="missing_key")
+    return token
+
+
+def _bounded(receive: Receive) -> Receive:
+    received = 0
+
+    async def receive_bounded() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > _LARGEST_BODY:
+            raise Refused("A GraphQL request may hold at most 128 KB.", code="request_too_large")
+        return message
+
+    return receive_bounded
+
+
+def _error(code: str, message: str) -> dict[str, Any]:
+    return {"message": message, "extensions": {"code": code}}
+
+
+def _status_of(errors: Iterable[Any]) -> int:
+    codes = [(error.get("extensions") or {}).get("code") for error in errors]
+    return max((FAILURES[code].status for code in codes if code in FAILURES), default=400)

@@ -1,0 +1,158 @@
+"""One GraphQL socket: what may be said on it, for how long, and how it ends."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any, Final, cast
+
+import msgspec
+import structlog
+from starlette.websockets import WebSocketDisconnect, WebSocketState
+from strawberry.asgi import ASGIWebSocketAdapter
+from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message as ProtocolMessage
+
+from domain.errors import Refused, StoreUnavailable
+from resolvers.context import Session
+
+_LARGEST_FRAME: Final = 128 * 1024
+_LONGEST_REASON: Final = 120
+"""Bytes. A close frame whose reason is longer is not sent at all."""
+
+_BAD_REQUEST: Final = 4400
+_UNAUTHORIZED: Final = 4401
+_FORBIDDEN: Final = 4403
+_TRY_AGAIN_LATER: Final = 1013
+_TOO_BIG: Final = 1009
+_CHECK_AGAIN_SECONDS: Final = 5.0
+
+_log = structlog.get_logger()
+
+
+class _Init(msgspec.Struct, tag_field="type", tag="connection_init"):
+    payload: dict[str, Any] = {}
+
+
+class _Ping(msgspec.Struct, tag_field="type", tag="ping"):
+    payload: dict[str, Any] | None = None
+
+
+class _Pong(msgspec.Struct, tag_field="type", tag="pong"):
+    payload: dict[str, Any] | None = None
+
+
+class _Operation(msgspec.Struct, rename="camel"):
+    query: str
+    variables: dict[str, Any] | None = None
+    operation_name: str | None = None
+    extensions: dict[str, Any] | None = None
+
+
+class _Subscribe(msgspec.Struct, tag_field="type", tag="subscribe"):
+    id: str
+    payload: _Operation
+
+
+class _Complete(msgspec.Struct, tag_field="type", tag="complete"):
+    id: str
+
+
+_Frame = _Init | _Ping | _Pong | _Subscribe | _Complete
+
+
+class Socket(ASGIWebSocketAdapter):
+    """Reads and writes frames of text."""
+
+    async def iter_json(self, *, ignore_parsing_errors: bool = False) -> AsyncGenerator[object, None]:
+        """Yield messages until the socket ends. Raises what the handler knows for frames that are none."""
+        while self.ws.application_state is not WebSocketState.DISCONNECTED:
+            try:
+                text = await self.ws.receive_text()
+            except WebSocketDisconnect:
+                return
+            except KeyError as error:
+                raise NonTextMessageReceived from error
+            if text is None:
+                raise NonTextMessageReceived
+            if len(text) > _LARGEST_FRAME:
+                await self.close(_TOO_BIG, "Message too big")
+                return
+            try:
+                message = self.view.decode_json(text)
+            except ValueError as error:
+                if ignore_parsing_errors:
+                    continue
+                raise NonJsonMessageReceived from error
+            yield message
+
+    async def send_json(self, message: Mapping[str, object]) -> None:
+        """Send one message. Raises `WebSocketDisconnected`."""
+        if self.ws.application_state is WebSocketState.DISCONNECTED:
+            raise WebSocketDisconnected
+        try:
+            await self.ws.send_text(cast("bytes", self.view.encode_json(message)).decode())
+        except WebSocketDisconnect as error:
+            raise WebSocketDisconnected from error
+
+    async def close(self, code: int, reason: str) -> None:
+        """End the socket, once."""
+        if self.ws.application_state is not WebSocketState.DISCONNECTED:
+            shortened = reason.encode()[:_LONGEST_REASON].decode(errors="ignore")
+            await self.ws.close(code, shortened)
+
+
+class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
+    """Speaks graphql-transport-ws, refuses malformed messages, and asks again whether the caller is still welcome."""
+
+    _check: asyncio.Task[None] | None = None
+
+    async def handle_message(self, message: ProtocolMessage) -> None:
+        """Handle a message if it has the shape of one."""
+        try:
+            msgspec.convert(message, _Frame)
+        except msgspec.ValidationError as error:
+            await self.handle_invalid_message(str(error))
+            return
+        await super().handle_message(message)
+
+    async def handle_connection_init(self, message: ConnectionInitMessage) -> None:
+        """Let the caller in, or close: 4401 without a token, 4403 with one that is refused."""
+        if await self._admitted(super().handle_connection_init(message)) and self.connection_acknowledged:
+            self._check = self._check or asyncio.create_task(self._keep_checking())
+
+    async def shutdown(self) -> None:
+        """End all operations."""
+        if self._check:
+            self._check.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._check
+        await super().shutdown()
+
+    async def handle_task_exception(self, error: Exception) -> None:
+        """Log what no operation should raise; that the other side has gone is no news."""
+        if not isinstance(error, WebSocketDisconnected):
+            _log.error("socket_failed", request_id=self.context.request_id, error=type(error).__name__)
+
+    async def _keep_checking(self) -> None:
+        """Close the socket of a token that expired and of a key that was revoked."""
+        while True:
+            await asyncio.sleep(_CHECK_AGAIN_SECONDS)
+            with contextlib.suppress(StoreUnavailable):
+                if not await self._admitted(self.view.on_ws_connect(self.context)):
+                    return
+
+    async def _admitted(self, admission: Any) -> bool:
+        try:
+            await admission
+        except Refused as refusal:
+            code = _UNAUTHORIZED if refusal.code == "missing_key" else _FORBIDDEN
+            await self.websocket.close(code, refusal.failure.message)
+            return False
+        except StoreUnavailable as error:
+            if self.connection_acknowledged:
+                raise
+            await self.websocket.close(_TRY_AGAIN_LATER, error.failure.message)
+            return False
+        return True

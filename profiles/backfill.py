@@ -1,0 +1,166 @@
+"""Applying a new or edited segment to the profiles that are there, and undoing a deleted one, while events keep coming.
+
+Profiles are taken in the order of their ids. Up to where the work has come, live events are judged by the new
+definition, beyond it by the previous one, so each profile switches once, in the transaction that rebuilds it.
+"""
+
+import asyncio
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from domain.clock import Clock
+from domain.errors import StoreUnavailable
+from domain.segment import SegmentStatus
+from profiles.catalogue import Catalogue, compile_segment
+from profiles.memory import Memory
+from profiles.metrics import BuildMetrics
+from profiles.segments.index import Segment
+from profiles.work import Work
+from stores.changes import call_publisher
+from stores.faults import Contended, Unfit, transaction
+from stores.postgres import Connection, Database
+from stores.profiles import profiles_after
+from stores.segments import (
+    StoredSegment,
+    delete_segment,
+    finish_segment,
+    forget_leaves,
+    hold_definitions,
+    pending_segments,
+    read_segment,
+    save_built_through,
+    segment_members,
+    try_own_segment,
+)
+
+_LOG = structlog.get_logger(__name__)
+_LOOK_EVERY: Final = 0.5
+_FORGET_AT_ONCE: Final = 5_000
+
+
+class Backfill:
+    """Builds and deletes segments. Any number may run: each step of a segment is one worker's.
+
+    `at_once` profiles are rebuilt per transaction; live events of the workspace wait for one such step at most.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        metrics: BuildMetrics,
+        *,
+        catalogue: Catalogue | None = None,
+        memory: Memory | None = None,
+        at_once: int = 100,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
+        self._catalogue = catalogue or Catalogue()
+        self._memory = memory or Memory()
+        self._at_once = at_once
+
+    async def run(self) -> None:
+        """Work on segments as they are saved and deleted, until cancelled."""
+        while True:
+            try:
+                await self.finish_all()
+            except (Contended, StoreUnavailable) as error:
+                _LOG.warning("backfill_waits", problem=str(error))
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def finish_all(self) -> None:
+        """Work until no segment waits but those that another worker has. Raises `StoreUnavailable`, `Contended`."""
+        async with self._database.across() as connection:
+            pending = await pending_segments(connection)
+        for workspace, segment in pending:
+            while await self.step(workspace, segment):
+                # Live batches queue for the definitions behind this step; they go first.
+                await asyncio.sleep(0)
+
+    async def step(self, workspace: UUID, segment: UUID) -> bool:
+        """Take one segment one transaction further, and tell whether there is more to do on it."""
+        async with self._database.across() as connection:
+            try:
+                async with transaction(connection):
+                    if not await try_own_segment(connection, segment):
+                        return False
+                    await hold_definitions(connection, workspace)
+                    stored = await read_segment(connection, workspace, segment)
+                    more, changes = await self._advance(connection, workspace, stored)
+            except Unfit as fault:
+                await self._fail(connection, workspace, segment, str(fault))
+                return False
+            if changes:
+                await call_publisher(connection)
+        self._metrics.changes.inc(changes)
+        return more
+
+    async def _advance(self, connection: Connection, workspace: UUID, stored: StoredSegment | None) -> tuple[bool, int]:
+        if stored is None:
+            return False, 0
+        if stored.status is SegmentStatus.DELETING:
+            return await self._delete(connection, workspace, stored)
+        if stored.status is SegmentStatus.BUILDING:
+            return await self._build(connection, workspace, stored)
+        return await self._forget(connection, workspace), 0
+
+    async def _build(self, connection: Connection, workspace: UUID, stored: StoredSegment) -> tuple[bool, int]:
+        segment = compile_segment(stored)
+        if segment is None:
+            error = "the definition is not valid"
+            await finish_segment(connection, workspace, stored.id, SegmentStatus.FAILED, error, self._clock())
+            return False, 0
+        ids = await profiles_after(connection, workspace, stored.built_through, self._at_once)
+        if not ids:
+            await finish_segment(connection, workspace, stored.id, SegmentStatus.LIVE, None, self._clock())
+            return True, 0
+        await save_built_through(connection, workspace, stored.id, ids[-1])
+        return True, await self._rebuild(connection, workspace, segment, ids)
+
+    async def _rebuild(self, connection: Connection, workspace: UUID, segment: Segment, ids: list[UUID]) -> int:
+        profiles = await self._memory.lock(connection, workspace, ids)
+        definitions = await self._catalogue.read(connection, workspace)
+        if definitions is None:
+            return 0
+        work = Work(connection, workspace, definitions, profiles, self._clock())
+        for id, profile in profiles.items():
+            if profile.merged_into is None:
+                touch = work.touch(id)
+                touch.rebuild.update(leaf.key for leaf in segment.counts)
+                touch.causes[segment.id] = {"backfill": segment.version}
+        await work.settle()
+        return len(work.changes)
+
+    async def _delete(self, connection: Connection, workspace: UUID, stored: StoredSegment) -> tuple[bool, int]:
+        ids = await segment_members(connection, workspace, stored.id, self._at_once)
+        if not ids:
+            more = await self._forget(connection, workspace)
+            if not more:
+                await delete_segment(connection, workspace, stored.id)
+            return more, 0
+        profiles = await self._memory.lock(connection, workspace, ids)
+        definitions = await self._catalogue.read(connection, workspace)
+        if definitions is None:
+            return False, 0
+        now = self._clock()
+        work = Work(connection, workspace, definitions, profiles, now)
+        for id, profile in profiles.items():
+            work.leave(id, profile.memberships[stored.id], now, {"deleted": True})
+        await work.settle()
+        return True, len(work.changes)
+
+    async def _forget(self, connection: Connection, workspace: UUID) -> bool:
+        """Remove some states that no definition needs any more, and tell whether there may be others."""
+        definitions = await self._catalogue.read(connection, workspace)
+        if definitions is None:
+            return False
+        return await forget_leaves(connection, workspace, definitions.leaves(), _FORGET_AT_ONCE) == _FORGET_AT_ONCE
+
+    async def _fail(self, connection: Connection, workspace: UUID, segment: UUID, error: str) -> None:
+        _LOG.error("segment_failed", segment=str(segment), problem=error)
+        async with transaction(connection):
+            await finish_segment(connection, workspace, segment, SegmentStatus.FAILED, error, self._clock())

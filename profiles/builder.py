@@ -1,0 +1,180 @@
+"""From the log into the profiles: each batch of one partition is one transaction, with its offset.
+
+A crash anywhere leaves either all of a batch's effects or none, and a batch that comes twice has no second effect.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import structlog
+
+from domain.alias import Alias
+from domain.clock import Clock
+from domain.errors import StoreUnavailable
+from domain.event import ProtectedEvent, decode_event
+from profiles.batch import Built, build_events
+from profiles.catalogue import Catalogue
+from profiles.identity import Limits
+from profiles.memory import Memory
+from profiles.metrics import BuildMetrics
+from stores.changes import call_publisher
+from stores.eventlog.port import Batch, Stored
+from stores.faults import Contended, Unfit, transaction
+from stores.offsets import bury, lock_offset, read_offsets, save_offset
+from stores.postgres import Connection, Database
+
+GROUP: Final = "builders"
+
+Decoded = tuple[Stored, ProtectedEvent]
+Forget = Callable[[UUID, Collection[Alias]], Awaitable[None]]
+
+_LOG = structlog.get_logger(__name__)
+_FIRST_PAUSE: Final = 0.1
+_LONGEST_PAUSE: Final = 5.0
+_CONTENDED_PAUSE: Final = 0.01
+
+
+class Builder:
+    """Builds batches. Several may run at once, in one process or in many, on the same log and database.
+
+    `forget` is told of aliases whose cached subject is old once a merge is committed, `wake_timers` of the soonest timer
+    that was written.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        metrics: BuildMetrics,
+        *,
+        catalogue: Catalogue | None = None,
+        memory: Memory | None = None,
+        limits: Limits | None = None,
+        forget: Forget | None = None,
+        wake_timers: Callable[[datetime], None] | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
+        self._catalogue = catalogue or Catalogue()
+        self._memory = memory or Memory()
+        self._limits = limits or Limits()
+        self._forget = forget
+        self._wake_timers = wake_timers
+
+    async def start_offsets(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
+        """Tell a consumer where to read on. Raises `StoreUnavailable`."""
+        async with self._database.across() as connection:
+            return await read_offsets(connection, GROUP, topic, partitions)
+
+    async def build(self, batch: Batch) -> None:
+        """Return once the batch has had its effect. Waits for a store that is away; never gives up on one."""
+        decoded: list[Decoded] = []
+        unreadable: list[tuple[Stored, str]] = []
+        for record in batch.records:
+            try:
+                decoded.append((record, decode_event(record.value)))
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
+                # What stands before the place quotes values; the place itself names fields only.
+                place = str(error).rpartition(" - at ")[2] if " - at " in str(error) else "the whole record"
+                unreadable.append((record, f"not an event: {place}"))
+        await self._isolate(batch, decoded, unreadable, batch.next_offset)
+
+    async def _isolate(
+        self, batch: Batch, decoded: Sequence[Decoded], unfit: Sequence[tuple[Stored, str]], next_offset: int
+    ) -> None:
+        """Build some consecutive records together; where one of them is at fault, halve until it stands alone."""
+        try:
+            await self._persist(batch, decoded, unfit, next_offset)
+        except Unfit as fault:
+            if len(decoded) == 1:
+                await self._persist(batch, [], [*unfit, (decoded[0][0], str(fault))], next_offset)
+                return
+            middle = len(decoded) // 2
+            boundary = decoded[middle][0].offset
+            before = [each for each in unfit if each[0].offset < boundary]
+            after = [each for each in unfit if each[0].offset >= boundary]
+            await self._isolate(batch, decoded[:middle], before, boundary)
+            await self._isolate(batch, decoded[middle:], after, next_offset)
+
+    async def _persist(
+        self, batch: Batch, decoded: Sequence[Decoded], unfit: Sequence[tuple[Stored, str]], next_offset: int
+    ) -> None:
+        pause = _FIRST_PAUSE
+        while True:
+            try:
+                await self._attempt(batch, decoded, unfit, next_offset)
+            except Contended:
+                self._metrics.contended.inc()
+                await asyncio.sleep(_CONTENDED_PAUSE)
+            except StoreUnavailable as error:
+                _LOG.warning("store_unavailable", problem=error.detail, retry_in=pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+            else:
+                return
+
+    async def _attempt(
+        self, batch: Batch, decoded: Sequence[Decoded], unfit: Sequence[tuple[Stored, str]], next_offset: int
+    ) -> None:
+        results: list[Built] = []
+        async with self._database.across() as connection:
+            async with transaction(connection):
+                start = await lock_offset(connection, GROUP, batch.topic, batch.partition)
+                if start >= next_offset:
+                    return
+                buried = [(record, None, reason) for record, reason in unfit if record.offset >= start]
+                due = [(record, event) for record, event in decoded if record.offset >= start]
+                results, strangers = await self._build(connection, due)
+                for record, workspace, reason in [*buried, *strangers]:
+                    await bury(connection, batch.topic, record, workspace, reason, self._clock())
+                await save_offset(connection, GROUP, batch.topic, batch.partition, next_offset)
+            if any(built.changes for built in results):
+                await call_publisher(connection)
+        await self._report(results, len(buried) + len(strangers))
+
+    async def _build(
+        self, connection: Connection, decoded: Sequence[Decoded]
+    ) -> tuple[list[Built], list[tuple[Stored, UUID | None, str]]]:
+        by_workspace: dict[UUID, list[Decoded]] = defaultdict(list)
+        for record, event in decoded:
+            by_workspace[event.workspace].append((record, event))
+        results: list[Built] = []
+        strangers: list[tuple[Stored, UUID | None, str]] = []
+        for workspace, those in sorted(by_workspace.items()):
+            definitions = await self._catalogue.share(connection, workspace)
+            if definitions is None:
+                strangers += [(record, None, "unknown workspace") for record, _ in those]
+                continue
+            events = [event for _, event in those]
+            try:
+                built = await build_events(connection, workspace, events, definitions, self._memory, self._limits, self._clock())
+            except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+                # Whatever a record holds that this code did not foresee must not stop the records behind it.
+                _LOG.exception("build_failed", problem=type(error).__name__)
+                raise Unfit(f"could not be built: {type(error).__name__}") from error
+            unknown = {id(event) for event in built.strangers}
+            strangers += [(record, workspace, "unknown subject") for record, event in those if id(event) in unknown]
+            results.append(built)
+        return results, strangers
+
+    async def _report(self, results: Sequence[Built], buried: int) -> None:
+        self._metrics.buried.inc(buried)
+        for built in results:
+            self._memory.keep(built.workspace, built.profiles)
+            self._metrics.events.inc(built.events)
+            self._metrics.duplicates.inc(built.duplicates)
+            self._metrics.changes.inc(built.changes)
+            if self._wake_timers and built.next_due:
+                self._wake_timers(built.next_due)
+            if self._forget and built.stale:
+                try:
+                    await self._forget(built.workspace, built.stale)
+                except StoreUnavailable:
+                    # Entries live for a minute; what they say meanwhile was right before the merge.
+                    _LOG.warning("subject_cache_not_dropped")

@@ -1,0 +1,156 @@
+"""Deciding who is who: pure, over the events of one batch and what is known of the profiles they speak of.
+
+An event's subject is that of its strongest identifier. Its weaker identifiers are claims: one that is unknown becomes the
+subject's own, one that belongs to somebody else says that the two are one person, which limits may refuse.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from domain.alias import Alias, AliasKind
+from domain.event import ProtectedEvent
+from stores.identities import Claim, Link, Owner
+
+PER_PROFILE: Final = {
+    AliasKind.USER_ID: 1,
+    AliasKind.EMAIL: 5,
+    AliasKind.PHONE: 5,
+    AliasKind.ANONYMOUS_ID: 25,
+}
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one profile may gather before a claim is refused: a shared device must not make a crowd one person."""
+
+    identifiers: Mapping[AliasKind, int] = MappingProxyType(PER_PROFILE)
+    subjects: int = 50
+
+
+class Person(msgspec.Struct):
+    """What is known of one profile, kept up while claims are decided."""
+
+    id: UUID
+    first_seen_at: datetime
+    subjects: int = 1
+    identifiers: dict[AliasKind, int] = {}
+
+    def precedence(self) -> tuple[bool, datetime, UUID]:
+        """Order of who stays in a merge: who has a user id, else who came first, else the smaller id."""
+        return (not self.identifiers.get(AliasKind.USER_ID), self.first_seen_at, self.id)
+
+
+class Resolution(msgspec.Struct):
+    """What was decided. `merges` maps each losing profile to the one that has its subjects in the end."""
+
+    profile_of: dict[UUID, UUID]
+    """For each subject that was spoken of, the profile that carries it now."""
+    merges: dict[UUID, UUID]
+    links: list[Link]
+    claims: list[Claim]
+
+
+def needs_decision(event: ProtectedEvent, owners: Mapping[Alias, Owner], profile: UUID) -> bool:
+    """Tell whether an event's weaker identifiers say anything new."""
+    return any(alias not in owners or owners[alias].profile_id != profile for alias in event.aliases[1:])
+
+
+def resolve(
+    events: Iterable[ProtectedEvent],
+    profile_of: Mapping[UUID, UUID],
+    owners: Mapping[Alias, Owner],
+    people: Mapping[UUID, Person],
+    limits: Limits,
+) -> Resolution:
+    """Decide on the claims of events, in their order.
+
+    `profile_of` maps each event's subject to its profile, `owners` holds the known aliases of the events, and `people`
+    each profile that either speaks of.
+    """
+    decider = _Decider(profile_of, owners, people, limits)
+    for event in events:
+        for alias in event.aliases[1:]:
+            decider.hear(event, alias)
+    return decider.outcome()
+
+
+class _Decider:
+    def __init__(
+        self,
+        profile_of: Mapping[UUID, UUID],
+        owners: Mapping[Alias, Owner],
+        people: Mapping[UUID, Person],
+        limits: Limits,
+    ) -> None:
+        self._profile_of = dict(profile_of) | {owner.subject_id: owner.profile_id for owner in owners.values()}
+        self._subject_of = {alias: owner.subject_id for alias, owner in owners.items()}
+        self._people = people
+        self._limits = limits
+        self._merged: dict[UUID, UUID] = {}
+        self._decided: set[tuple[UUID, UUID]] = set()
+        self._links: list[Link] = []
+        self._claims: list[Claim] = []
+
+    def hear(self, event: ProtectedEvent, alias: Alias) -> None:
+        person = self._person(event.subject)
+        other_subject = self._subject_of.get(alias)
+        if other_subject is None:
+            self._link(event, alias, person)
+            return
+        other = self._person(other_subject)
+        if other is person or (event.subject, other_subject) in self._decided:
+            return
+        self._decided.add((event.subject, other_subject))
+        reason = self._objection(person, other)
+        if reason is None:
+            self._merge(*sorted((person, other), key=Person.precedence))
+        self._claims.append(
+            Claim(
+                event.subject,
+                other_subject,
+                event.message_id,
+                event.at,
+                "refused" if reason else "merged",
+                reason,
+            )
+        )
+
+    def outcome(self) -> Resolution:
+        """Follow chains of merges to their ends."""
+        profile_of = {subject: self._person(subject).id for subject in self._profile_of}
+        merges = {loser: self._final(loser) for loser in self._merged}
+        return Resolution(profile_of, merges, self._links, self._claims)
+
+    def _link(self, event: ProtectedEvent, alias: Alias, person: Person) -> None:
+        held = person.identifiers.get(alias.kind, 0)
+        if held < self._limits.identifiers[alias.kind]:
+            person.identifiers[alias.kind] = held + 1
+            self._subject_of[alias] = event.subject
+            self._links.append(Link(alias, event.subject, event.received_at))
+
+    def _objection(self, person: Person, other: Person) -> str | None:
+        for kind, limit in self._limits.identifiers.items():
+            if person.identifiers.get(kind, 0) + other.identifiers.get(kind, 0) > limit:
+                return f"more than {limit} of {kind}"
+        if person.subjects + other.subjects > self._limits.subjects:
+            return f"more than {self._limits.subjects} subjects"
+        return None
+
+    def _merge(self, winner: Person, loser: Person) -> None:
+        self._merged[loser.id] = winner.id
+        winner.subjects += loser.subjects
+        winner.first_seen_at = min(winner.first_seen_at, loser.first_seen_at)
+        for kind, many in loser.identifiers.items():
+            winner.identifiers[kind] = winner.identifiers.get(kind, 0) + many
+
+    def _person(self, subject: UUID) -> Person:
+        return self._people[self._final(self._profile_of[subject])]
+
+    def _final(self, profile: UUID) -> UUID:
+        while profile in self._merged:
+            profile = self._merged[profile]
+        return profile

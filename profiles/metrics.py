@@ -1,0 +1,19 @@
+"""What a builder counts."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class BuildMetrics:
+    """Counters of one process, on the registry that it is given."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.events = Counter("tagway_build_events", "Events built into profiles.", registry=registry)
+        self.duplicates = Counter("tagway_build_duplicates", "Events left out as built before.", registry=registry)
+        self.buried = Counter("tagway_build_dead_letters", "Records put aside with a reason.", registry=registry)
+        self.changes = Counter("tagway_build_segment_changes", "Memberships that began or ended.", registry=registry)
+        self.contended = Counter(
+            "tagway_build_contended", "Transactions run again for another's sake.", registry=registry
+        )
+        self.timers = Counter("tagway_build_timers", "Leaves looked at because time had passed.", registry=registry)
+        self.published = Counter("tagway_build_published", "Segment changes published.", registry=registry)
+        self.lag = Gauge("tagway_build_lag", "Records on the log that are not built yet.", registry=registry)

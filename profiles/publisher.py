@@ -1,0 +1,130 @@
+"""Membership changes on their way out: numbered without gaps once they are committed, then put on Redis and the log.
+
+One process publishes at a time; the database session that holds the lock ends with its process, and another takes over.
+What was sent but not yet noted as sent is sent again, with the same positions.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from domain.errors import LogUnavailable, StoreUnavailable
+from domain.segment import SegmentChange
+from domain.topics import SEGMENT_CHANGES
+from profiles.metrics import BuildMetrics
+from stores.changes import (
+    CHANNEL,
+    number_changes,
+    read_changes,
+    read_published,
+    save_published,
+    try_own_publishing,
+)
+from stores.eventlog.port import EventLog, Record
+from stores.faults import Contended, transaction
+from stores.postgres import Connection, Database
+from stores.pubsub import publish
+from stores.redis import Redis
+
+REDIS_CHANNEL: Final = "tagway:segment-changes"
+
+Deliver = Callable[[Sequence[SegmentChange]], Awaitable[None]]
+
+_LOG = structlog.get_logger(__name__)
+_encode = msgspec.json.Encoder().encode
+_AT_ONCE: Final = 500
+_LOOK_EVERY: Final = 1.0
+_RETRY_AFTER: Final = 0.5
+
+
+class Outlet:
+    """One place that changes go to, and how far it has come: one that is away does not hold up the other."""
+
+    def __init__(self, name: str, deliver: Deliver) -> None:
+        self._name = name
+        self._deliver = deliver
+        self.through = 0
+
+    async def catch_up(self, connection: Connection, last: int) -> bool:
+        """Deliver what is numbered and not delivered; False when the place is away."""
+        while self.through < last:
+            changes = await read_changes(connection, self.through, _AT_ONCE)
+            if not changes:
+                break
+            try:
+                await self._deliver(changes)
+            except (LogUnavailable, StoreUnavailable) as error:
+                _LOG.warning("changes_not_delivered", outlet=self._name, problem=str(error))
+                return False
+            self.through = changes[-1].position
+        return True
+
+
+class Publisher:
+    """Publishes while it holds the lock, and waits for the lock otherwise."""
+
+    def __init__(self, database: Database, redis: Redis, log: EventLog, metrics: BuildMetrics) -> None:
+        self._database = database
+        self._redis = redis
+        self._log = log
+        self._metrics = metrics
+        self._news = asyncio.Event()
+
+    async def run(self) -> None:
+        """Publish until cancelled."""
+        while True:
+            try:
+                async with self._database.hold() as connection:
+                    await self._serve(connection)
+            except (StoreUnavailable, Contended) as error:
+                _LOG.warning("publisher_waits", problem=str(error))
+            await asyncio.sleep(_RETRY_AFTER)
+
+    async def _serve(self, connection: Connection) -> None:
+        while not await try_own_publishing(connection):
+            await asyncio.sleep(_LOOK_EVERY)
+        await connection.add_listener(CHANNEL, self._hear)
+        outlets = [Outlet("redis", self._to_redis), Outlet("log", self._to_log)]
+        for outlet in outlets:
+            outlet.through = await read_published(connection)
+        while True:
+            self._news.clear()
+            full = await self.publish(connection, outlets)
+            if not full:
+                await self._wait()
+
+    async def publish(self, connection: Connection, outlets: Sequence[Outlet]) -> bool:
+        """Number what is committed and deliver it; True when there is more at once. Raises `StoreUnavailable`."""
+        async with transaction(connection):
+            numbered, last = await number_changes(connection, _AT_ONCE)
+        before = min(outlet.through for outlet in outlets)
+        for outlet in outlets:
+            await outlet.catch_up(connection, last)
+        through = min(outlet.through for outlet in outlets)
+        if through > before:
+            async with transaction(connection):
+                await save_published(connection, through)
+            self._metrics.published.inc(through - before)
+        return numbered == _AT_ONCE
+
+    def _hear(self, *_: Any) -> None:
+        self._news.set()
+
+    async def _wait(self) -> None:
+        try:
+            async with asyncio.timeout(_LOOK_EVERY):
+                await self._news.wait()
+        except TimeoutError:
+            return
+
+    async def _to_redis(self, changes: Sequence[SegmentChange]) -> None:
+        await publish(self._redis, REDIS_CHANNEL, _encode(changes))
+
+    async def _to_log(self, changes: Sequence[SegmentChange]) -> None:
+        records = [Record(change.profile_id.bytes, _encode(change)) for change in changes]
+        for error in await self._log.append(SEGMENT_CHANGES, records):
+            if error is not None:
+                raise error

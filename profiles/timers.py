@@ -1,0 +1,124 @@
+"""Time itself as an input: leaves flip at their instants, with no traffic, also after a restart.
+
+Timers live in Postgres beside the states that they are about, so there is nothing to restore.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from domain.clock import Clock
+from domain.errors import StoreUnavailable
+from profiles.catalogue import Catalogue
+from profiles.memory import Memory
+from profiles.metrics import BuildMetrics
+from profiles.work import Work
+from stores.changes import call_publisher
+from stores.faults import Contended, Unfit, transaction
+from stores.postgres import Connection, Database
+from stores.timers import Due, due_leaves, next_due
+
+AT_ONCE: Final = 256
+"""Leaves per transaction, so that live batches get their turn between them."""
+
+_LOG = structlog.get_logger(__name__)
+_LONGEST_SLEEP: Final = 1.0
+_HELD_PAUSE: Final = 0.02
+_STORE_PAUSE: Final = 0.5
+
+
+class Timers:
+    """Looks at due leaves. Any number may run; they pass over profiles that somebody else holds."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        metrics: BuildMetrics,
+        *,
+        catalogue: Catalogue | None = None,
+        memory: Memory | None = None,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._metrics = metrics
+        self._catalogue = catalogue or Catalogue()
+        self._memory = memory or Memory()
+        self._woken = asyncio.Event()
+        self._planned: datetime | None = None
+
+    def wake(self, due: datetime) -> None:
+        """Tell of a timer that was just written: it may be sooner than the one slept for."""
+        if self._planned is None or due < self._planned:
+            self._woken.set()
+
+    async def run(self) -> None:
+        """Look at leaves as they become due, until cancelled."""
+        while True:
+            try:
+                pause = _HELD_PAUSE if await self.fire() else await self._until_next()
+            except StoreUnavailable:
+                pause = _STORE_PAUSE
+            except Contended:
+                pause = _HELD_PAUSE
+            except Unfit as fault:
+                _LOG.error("timers_failed", problem=str(fault))
+                pause = _STORE_PAUSE
+            self._woken.clear()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    async def fire(self) -> int:
+        """Look at what is due now, in order, and return how many leaves are left for those who hold their profiles.
+
+        Raises `StoreUnavailable`, `Contended`.
+        """
+        while True:
+            async with self._database.across() as connection:
+                due = await due_leaves(connection, self._clock(), AT_ONCE)
+                by_workspace: dict[UUID, list[Due]] = defaultdict(list)
+                for each in due:
+                    by_workspace[each.workspace_id].append(each)
+                done = 0
+                for workspace, those in sorted(by_workspace.items()):
+                    done += await self._look(connection, workspace, those)
+            if done == 0 or len(due) < AT_ONCE:
+                return len(due) - done
+
+    async def _look(self, connection: Connection, workspace: UUID, due: Sequence[Due]) -> int:
+        async with transaction(connection):
+            definitions = await self._catalogue.share(connection, workspace)
+            if definitions is None:
+                return 0
+            profiles = await self._memory.lock(connection, workspace, {each.profile_id for each in due}, wait=False)
+            work = Work(connection, workspace, definitions, profiles, self._clock())
+            mine = [each for each in due if each.profile_id in profiles]
+            for each in mine:
+                index, touch = work.index(each.profile_id), work.touch(each.profile_id)
+                touch.due.add(each.leaf)
+                cause = {"timer": each.at.isoformat()}
+                for segment in index.by_leaf.get(each.leaf, ()):
+                    touch.causes[segment.id] = cause
+                    touch.instants[segment.id] = each.at
+            await work.settle()
+        self._memory.keep(workspace, profiles.values())
+        if work.changes:
+            await call_publisher(connection)
+        self._metrics.timers.inc(len(mine))
+        self._metrics.changes.inc(len(work.changes))
+        return len(mine)
+
+    async def _until_next(self) -> float:
+        async with self._database.across() as connection:
+            self._planned = await next_due(connection)
+        if self._planned is None:
+            return _LONGEST_SLEEP
+        return min(max((self._planned - self._clock()).total_seconds(), 0.0), _LONGEST_SLEEP)

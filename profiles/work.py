@@ -1,0 +1,217 @@
+"""What one transaction does to the profiles of one workspace: gathered in memory, then written with few statements."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from domain.clock import to_micros
+from domain.segment import ChangeKind
+from profiles.catalogue import Definitions
+from profiles.segments.evaluate import Cause, Move, Touch, judge, next_look, stamp
+from profiles.segments.index import Index
+from profiles.segments.leaf import CountLeaf
+from profiles.traits import fold_profile
+from stores.changes import NewChange, add_changes
+from stores.events import Happening, read_history
+from stores.postgres import Connection
+from stores.profiles import (
+    LeafState,
+    Membership,
+    Profile,
+    Removal,
+    delete_all_leaves,
+    delete_leaves,
+    delete_memberships,
+    save_leaves,
+    save_memberships,
+    save_profiles,
+)
+
+
+class Work:
+    """Holds locked profiles. Whoever changes them says so by `touch` and `change`; `settle` does the rest."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        workspace: UUID,
+        definitions: Definitions,
+        profiles: dict[UUID, Profile],
+        now: datetime,
+    ) -> None:
+        self.profiles = profiles
+        self.now = now
+        self.changes: list[NewChange] = []
+        self.next_due: datetime | None = None
+        """The soonest timer that was written."""
+        self._connection = connection
+        self._workspace = workspace
+        self._definitions = definitions
+        self._touches: dict[UUID, Touch] = {}
+        self._changed: set[UUID] = set()
+        self._moves: list[tuple[UUID, Move]] = []
+        self._memberships: list[tuple[UUID, Membership]] = []
+        self._removals: list[Removal] = []
+        self._leaves: set[tuple[UUID, bytes]] = set()
+        self._dropped: list[tuple[UUID, bytes]] = []
+        self._emptied: list[UUID] = []
+
+    def index(self, profile: UUID) -> Index:
+        """Return the definitions that apply to a profile."""
+        return self._definitions.index(profile)
+
+    def touch(self, profile: UUID) -> Touch:
+        """Return what this transaction brings to a profile, to add to."""
+        return self._touches.setdefault(profile, Touch())
+
+    def change(self, profile: UUID) -> None:
+        """Note that the profile's own row changes."""
+        self._changed.add(profile)
+
+    def replace_leaf(self, profile: UUID, leaf: CountLeaf, stamps: Iterable[int]) -> None:
+        """Set the state of a leaf from all the stamps there are."""
+        leaves = self.profiles[profile].leaves
+        newest = leaf.newest(stamps)
+        if newest or leaf.key in leaves:
+            state = leaves.setdefault(leaf.key, LeafState([]))
+            state.stamps, state.due_at = newest, None
+            state.due_at = next_look(leaf, state, to_micros(self.now))
+            self._leaves.add((profile, leaf.key))
+
+    def leave(self, profile: UUID, membership: Membership, at: datetime, cause: Cause) -> None:
+        """End a membership, whatever the definition says."""
+        self.profiles[profile].memberships.pop(membership.segment_id)
+        segment = (membership.segment_id, membership.segment_key, membership.segment_version)
+        self._move(profile, Move(*segment, ChangeKind.EXITED, at, cause))
+
+    def merge(self, merges: Mapping[UUID, UUID]) -> None:
+        """Fold losing profiles into their winners, before anything else touches either."""
+        involved = {id: self.profiles[id] for pair in merges.items() for id in pair}
+        for loser, winner in merges.items():
+            self._absorb(involved[winner], involved[loser])
+        for winner in set(merges.values()):
+            index = self.index(winner)
+            if self._definitions.building:
+                # One of the two may be on an old definition, and then their leaves do not add up.
+                self.touch(winner).rebuild.update(index.counts)
+            self._restate(winner, index)
+
+    async def settle(self) -> None:
+        """Judge every touched profile at `now` and write all that has changed."""
+        await self._rebuild()
+        now = to_micros(self.now)
+        for id, touch in self._touches.items():
+            profile, index = self.profiles[id], self.index(id)
+            self._leaves.update((id, key) for key in stamp(profile, index, touch, now))
+            self._look_again(id, touch, index)
+            moves, stored = judge(profile, index, touch, self.now)
+            self._memberships.extend((id, membership) for membership in stored)
+            for move in moves:
+                self._move(id, move)
+        await self._save()
+
+    def _absorb(self, winner: Profile, loser: Profile) -> None:
+        fold_profile(winner, loser)
+        for key, state in loser.leaves.items():
+            known = winner.leaves.setdefault(key, LeafState([]))
+            known.stamps = [*known.stamps, *state.stamps]
+        for membership in list(loser.memberships.values()):
+            self.leave(loser.id, membership, self.now, {"merge": str(winner.id)})
+        loser.traits, loser.sealed, loser.counters, loser.leaves = {}, {}, {}, {}
+        loser.merged_into = winner.id
+        self._emptied.append(loser.id)
+        self._changed.update((winner.id, loser.id))
+        self.touch(winner.id).everything(self.index(winner.id), {"merge": str(loser.id)})
+
+    def _restate(self, winner: UUID, index: Index) -> None:
+        profile = self.profiles[winner]
+        for key, state in list(profile.leaves.items()):
+            leaf = index.counts.get(key)
+            if leaf is not None:
+                self.replace_leaf(winner, leaf, state.stamps)
+
+    async def _rebuild(self) -> None:
+        rebuilt = {id: touch.rebuild for id, touch in self._touches.items() if touch.rebuild}
+        leaves = {
+            key: leaf for id, keys in rebuilt.items() for key, leaf in self.index(id).counts.items() if key in keys
+        }
+        if not leaves:
+            return
+        since = self.now - timedelta(microseconds=max(leaf.window for leaf in leaves.values()))
+        names = {leaf.event for leaf in leaves.values()}
+        history = await read_history(self._connection, self._workspace, rebuilt, names, since)
+        by_profile: dict[UUID, list[Happening]] = defaultdict(list)
+        for happening in history:
+            by_profile[happening.profile_id].append(happening)
+        for id, keys in rebuilt.items():
+            for key in keys:
+                leaf = leaves[key]
+                self._touches[id].stamps.pop(key, None)
+                self.replace_leaf(
+                    id,
+                    leaf,
+                    (
+                        to_micros(happening.at)
+                        for happening in by_profile[id]
+                        if happening.name == leaf.event and leaf.matches(happening.properties)
+                    ),
+                )
+
+    def _look_again(self, profile: UUID, touch: Touch, index: Index) -> None:
+        leaves = self.profiles[profile].leaves
+        for key in touch.due:
+            leaf, state = index.counts.get(key), leaves.get(key)
+            if leaf is None:
+                self._drop_leaf(profile, key)
+            elif state is not None:
+                state.due_at = next_look(leaf, state, to_micros(self.now))
+                self._leaves.add((profile, key))
+
+    def _drop_leaf(self, profile: UUID, key: bytes) -> None:
+        self.profiles[profile].leaves.pop(key, None)
+        self._dropped.append((profile, key))
+        self._changed.add(profile)
+
+    def _move(self, profile: UUID, move: Move) -> None:
+        self._moves.append((profile, move))
+        self._changed.add(profile)
+        if move.kind is ChangeKind.EXITED:
+            self._removals.append(Removal(profile, move.segment_id))
+
+    async def _save(self) -> None:
+        connection, workspace = self._connection, self._workspace
+        # Whoever holds a copy of a profile knows by its version that it is old.
+        self._changed.update(profile for profile, _ in self._leaves)
+        self._changed.update(profile for profile, _ in self._memberships)
+        for id in self._changed:
+            self.profiles[id].version += 1
+        if self._changed:
+            await save_profiles(connection, workspace, [self.profiles[id] for id in self._changed])
+        if self._emptied:
+            await delete_all_leaves(connection, workspace, self._emptied)
+        if self._dropped:
+            await delete_leaves(connection, workspace, self._dropped)
+        if self._leaves:
+            states = [(id, key, self.profiles[id].leaves[key]) for id, key in self._leaves]
+            await save_leaves(connection, workspace, states)
+            self.next_due = min((state.due_at for _, _, state in states if state.due_at), default=None)
+        if self._removals:
+            await delete_memberships(connection, workspace, self._removals)
+        if self._memberships:
+            await save_memberships(connection, workspace, self._memberships)
+        if self._moves:
+            self.changes = [
+                NewChange(
+                    id,
+                    self.profiles[id].version,
+                    move.segment_id,
+                    move.segment_key,
+                    move.segment_version,
+                    move.kind,
+                    move.at,
+                    move.cause,
+                )
+                for id, move in self._moves
+            ]
+            await add_changes(connection, workspace, self.changes)

@@ -1,0 +1,98 @@
+"""What resolvers can reach, from the widest to the narrowest: the process, who is calling, this one operation."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import strawberry
+
+from domain.alias import Alias, AliasKind
+from domain.clock import Clock
+from domain.errors import Refused
+from domain.key import Principal, Scope
+from privacy.keys import WorkspaceKeys
+from privacy.pseudonym import alias_for
+from resolvers.cursor import Cursors
+from resolvers.live.hub import Hub
+from resolvers.loaders import Loaders
+from stores.postgres import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What a process has one of. `development` opens introspection to everyone."""
+
+    database: Database
+    hub: Hub
+    clock: Clock
+    development: bool = False
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who is calling, with the keys of their workspace."""
+
+    principal: Principal
+    keys: WorkspaceKeys
+
+    @cached_property
+    def cursors(self) -> Cursors:
+        """Signs the cursors of the caller's workspace."""
+        return Cursors(self.keys.signing_key("cursor"))
+
+    def alias_for(self, kind: AliasKind, value: str) -> Alias | None:
+        """Give the blind index of a plain identifier, or None when it cannot be one."""
+        return alias_for(kind, value, self.keys)
+
+    def require(self, *scopes: Scope, end_users: bool) -> None:
+        """Raise `Refused` unless the caller has all scopes and is no end user where those are not let in."""
+        if self.principal.is_end_user and not end_users:
+            raise Refused("An end user's token may not do that.", code="wrong_kind_of_key")
+        missing = [scope for scope in scopes if scope not in self.principal.scopes]
+        if missing:
+            raise Refused(f"The key lacks the scope {missing[0]}.", code="missing_scope")
+
+
+@dataclass(slots=True)
+class Session:
+    """One HTTP request or one socket. The caller of a socket is known only after its `connection_init`."""
+
+    services: Services
+    request_id: str
+    caller: Caller | None = None
+    over_http: bool = True
+    connection_params: dict[str, Any] | None = None
+
+
+@dataclass(slots=True)
+class Operation:
+    """One operation. A socket runs many, so nothing that was loaded for one of them may serve another."""
+
+    session: Session
+    _loaders: Loaders | None = field(default=None, init=False)
+
+    @property
+    def services(self) -> Services:
+        """What the process has one of."""
+        return self.session.services
+
+    @property
+    def caller(self) -> Caller:
+        """Who is calling. Raises `Refused` when nobody said."""
+        if self.session.caller is None:
+            raise Refused(code="missing_key")
+        return self.session.caller
+
+    @property
+    def loaders(self) -> Loaders:
+        """What was loaded so far, for the caller's workspace."""
+        if self._loaders is None:
+            self._loaders = Loaders(self.services.database, self.caller.principal.workspace)
+        return self._loaders
+
+    def forget(self) -> None:
+        """Load everything anew from here on: the next payload of a subscription shows the state of its own time."""
+        self._loaders = None
+
+
+Info = strawberry.Info[Operation, None]

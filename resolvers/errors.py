@@ -1,0 +1,63 @@
+"""What callers are told when something fails: a code always, our own words, never an unexpected exception's."""
+
+import traceback
+from typing import Any
+
+import structlog
+from graphql import GraphQLError
+from strawberry.extensions import MaskErrors
+
+from domain.errors import FAILURES, TagwayError
+
+_log = structlog.get_logger(__name__)
+
+
+class CodedErrors(MaskErrors):
+    """Gives every error `extensions.code` of the error table and hides what was not expected."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+    def anonymise_error(self, error: GraphQLError) -> GraphQLError:
+        """Return the error as callers may see it."""
+        cause = error.original_error
+        while isinstance(cause, GraphQLError) and cause.original_error:
+            cause = cause.original_error
+        if isinstance(cause, TagwayError):
+            return self._expected(error, cause)
+        if cause is None or isinstance(cause, GraphQLError):
+            # The request's own fault, in graphql-core's words. The object stays: transports tell by its class
+            # which faults end a socket.
+            error.extensions = {"code": "invalid_request", **(error.extensions or {})}
+            return error
+        return self._unexpected(error, cause)
+
+    def _expected(self, error: GraphQLError, cause: TagwayError) -> GraphQLError:
+        extensions: dict[str, Any] = {"code": cause.code}
+        if cause.failure.retry_after is not None:
+            extensions["retryAfter"] = cause.failure.retry_after
+        return _retold(error, cause.detail or cause.failure.message, extensions)
+
+    def _unexpected(self, error: GraphQLError, cause: Exception) -> GraphQLError:
+        request_id = self.execution_context.context.session.request_id
+        # The exception's own text may quote a value, so only its class and where it came from are logged.
+        frames = traceback.extract_tb(cause.__traceback__)[-5:]
+        _log.error(
+            "graphql_failed",
+            request_id=request_id,
+            error=type(cause).__name__,
+            path=".".join(str(step) for step in error.path or ()),
+            frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+        )
+        return _retold(error, FAILURES["internal"].message, {"code": "internal", "requestId": request_id})
+
+
+def _retold(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
+    return GraphQLError(
+        message,
+        nodes=error.nodes,
+        source=error.source,
+        positions=error.positions,
+        path=error.path,
+        extensions=extensions,
+    )

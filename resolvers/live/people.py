@@ -1,0 +1,99 @@
+"""Who the listened-to people are: found once they are known, and followed when two turn out to be one."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Final
+from uuid import UUID
+
+from domain.alias import Alias
+from domain.errors import StoreUnavailable
+from resolvers.live.listener import Listener, Moved
+from stores.postgres import Database
+from stores.reads import profiles
+
+_EVERY_SECONDS: Final = 1.0
+_STIRRED_SECONDS: Final = 0.05
+
+
+class People:
+    """Asks each second, in two statements per workspace, who everyone is.
+
+    Sooner, when a change came for someone while others are still unknown, as it may be theirs.
+
+    `move` is told of each listener whose person stands elsewhere than before.
+    """
+
+    def __init__(self, database: Database, move: Callable[[Listener, UUID], None]) -> None:
+        self._database = database
+        self._move = move
+        self._listeners: dict[UUID, set[Listener]] = defaultdict(set)
+        self._strangers: dict[UUID, set[Listener]] = defaultdict(set)
+        self._stirred: set[UUID] = set()
+        self._wake = asyncio.Event()
+
+    def add(self, listener: Listener) -> None:
+        """Keep an eye on a listener's person."""
+        self._listeners[listener.wanted.workspace].add(listener)
+        if listener.profile is None:
+            self._strangers[listener.wanted.workspace].add(listener)
+
+    def discard(self, listener: Listener) -> None:
+        """Take the eye off."""
+        for places in (self._listeners, self._strangers):
+            places[listener.wanted.workspace].discard(listener)
+            if not places[listener.wanted.workspace]:
+                del places[listener.wanted.workspace]
+
+    def stir(self, workspace: UUID) -> None:
+        """Look soon if someone in the workspace is still unknown."""
+        if workspace in self._strangers:
+            self._stirred.add(workspace)
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        clock = asyncio.get_running_loop().time
+        due = clock() + _EVERY_SECONDS
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), max(0.0, due - clock()))
+            self._wake.clear()
+            stirred, self._stirred = self._stirred, set()
+            everyone = clock() >= due
+            for workspace in list(self._listeners) if everyone else stirred:
+                listeners = (self._listeners if everyone else self._strangers).get(workspace, ())
+                with suppress(StoreUnavailable):
+                    await self.locate(workspace, list(listeners))
+            if everyone:
+                due = clock() + _EVERY_SECONDS
+            await asyncio.sleep(_STIRRED_SECONDS)
+
+    async def locate(self, workspace: UUID, listeners: Iterable[Listener], *, quietly: bool = False) -> None:
+        """Find where each listener's person stands, and tell those who moved unless `quietly`."""
+        listeners = [listener for listener in listeners if listener.wanted.person is not None]
+        aliases = list({alias for listener in listeners for alias in _aliases(listener)})
+        ids = list({listener.profile for listener in listeners if listener.profile})
+        async with self._database.workspace(workspace) as connection:
+            owners = await profiles.of_aliases(connection, aliases) if aliases else {}
+            ids = list({*ids, *owners.values()})
+            heirs = await profiles.successors(connection, ids) if ids else {}
+        for listener in listeners:
+            known = next((owners[alias] for alias in _aliases(listener) if alias in owners), listener.profile)
+            after = heirs.get(known, known) if known else None
+            before = listener.profile
+            # A listener may have gone while Postgres was asked.
+            if after is None or after == before or listener not in self._listeners.get(workspace, ()):
+                continue
+            self._move(listener, after)
+            self._strangers[workspace].discard(listener)
+            if not self._strangers[workspace]:
+                del self._strangers[workspace]
+            if not quietly:
+                listener.put(Moved(before, after))
+
+
+def _aliases(listener: Listener) -> tuple[Alias, ...]:
+    person = listener.wanted.person
+    return person if isinstance(person, tuple) else ()

@@ -1,0 +1,75 @@
+"""Loads whatever is reachable from a list for the whole list at once."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+from uuid import UUID
+
+from strawberry.dataloader import DataLoader
+
+from domain.alias import Alias
+from domain.consent import Consent
+from stores.postgres import Connection, Database
+from stores.reads import events, profiles, segments
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
+COUNTED: int = 10_000
+"""Totals are exact up to here, and not told beyond."""
+
+
+class Loaders:
+    """The loaders of one operation in one workspace: each runs one statement per level of the query."""
+
+    def __init__(self, database: Database, workspace: UUID) -> None:
+        self._database = database
+        self._workspace = workspace
+        self.profile: DataLoader[UUID, profiles.ProfileRow | None] = self._one(profiles.by_ids)
+        self.profile_of_alias: DataLoader[Alias, UUID | None] = self._one(profiles.of_aliases)
+        self.identities: DataLoader[UUID, list[profiles.Identity]] = self._many(profiles.identities)
+        self.consents: DataLoader[UUID, list[Consent]] = self._many(profiles.consents)
+        self.memberships: DataLoader[UUID, list[segments.Membership]] = self._many(segments.memberships)
+        self.event: DataLoader[str, events.EventRow | None] = self._one(events.by_message_ids)
+        self.history: DataLoader[events.History, list[events.EventRow]] = self._listed(events.histories)
+        self.event_count: DataLoader[UUID, int | None] = self._one(_count_events)
+        self.segment: DataLoader[UUID, segments.SegmentRow | None] = self._one(segments.by_ids)
+        self.segment_of_key: DataLoader[str, segments.SegmentRow | None] = self._one(segments.by_keys)
+        self.segment_size: DataLoader[UUID, int | None] = self._one(segments.sizes)
+        self.members: DataLoader[segments.Members, list[profiles.ProfileRow]] = self._listed(segments.members)
+
+    def _one(
+        self, read: Callable[[Connection, Sequence[Key]], Awaitable[dict[Key, Value]]]
+    ) -> DataLoader[Key, Value | None]:
+        """Load one value per key, None where there is none."""
+
+        async def load(keys: list[Key]) -> list[Value | None]:
+            async with self._database.workspace(self._workspace) as connection:
+                found = await read(connection, keys)
+            return [found.get(key) for key in keys]
+
+        return DataLoader(load)
+
+    def _many(
+        self, read: Callable[[Connection, Sequence[Key]], Awaitable[dict[Key, list[Value]]]]
+    ) -> DataLoader[Key, list[Value]]:
+        """Load a list per key, empty where there is nothing."""
+
+        async def load(keys: list[Key]) -> list[list[Value]]:
+            async with self._database.workspace(self._workspace) as connection:
+                found = await read(connection, keys)
+            return [found.get(key, []) for key in keys]
+
+        return DataLoader(load)
+
+    def _listed(self, read: Callable[[Connection, Sequence[Key]], Awaitable[list[Value]]]) -> DataLoader[Key, Value]:
+        """Load what `read` returns in the order of the keys."""
+
+        async def load(keys: list[Key]) -> list[Value]:
+            async with self._database.workspace(self._workspace) as connection:
+                return await read(connection, keys)
+
+        return DataLoader(load)
+
+
+async def _count_events(connection: Connection, keys: Sequence[UUID]) -> dict[UUID, int]:
+    return await events.counts(connection, keys, COUNTED + 1)

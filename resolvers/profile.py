@@ -1,0 +1,199 @@
+"""People, as far as they have allowed to be known."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import strawberry
+from strawberry.scalars import JSON
+
+from domain.alias import Alias, AliasKind
+from domain.consent import Purpose, State
+from domain.errors import Refused
+from domain.key import Scope
+from resolvers.connection import After, Connection, First, connect, page_size
+from resolvers.context import Caller, Info
+from resolvers.event import Event, history
+from resolvers.fields import field
+from resolvers.loaders import COUNTED
+from resolvers.node import Node, to_global, uuid_of
+from resolvers.permissions import needs
+from resolvers.segment import Segment, segment_of
+from stores.reads import profiles
+from stores.reads.profiles import ProfileRow, Recent
+
+strawberry.enum(AliasKind, name="IdentityKind", description="Kinds of identifiers, strongest first.")
+strawberry.enum(State, name="ConsentState", description="What was said about one purpose.")
+
+_RECENT = "profiles by last seen"
+
+
+@strawberry.type
+class Identity:
+    """That a person has an identifier of this kind. The identifier itself is never shown."""
+
+    kind: AliasKind
+    first_seen_at: datetime
+
+
+@strawberry.type
+class Consent:
+    """A person's last word about one purpose. What was never said counts as denied."""
+
+    purpose: Purpose
+    state: State
+    source: str
+    at: datetime
+
+
+@strawberry.type
+class SegmentMembership:
+    """That a person is in a segment."""
+
+    segment: Segment
+    entered_at: datetime
+    expires_at: datetime | None = strawberry.field(description="When it ends by itself if nothing else happens.")
+    cause: JSON = strawberry.field(description="What led to it: an event, a timer, a build, a merge.")
+
+
+@strawberry.type
+class Profile(Node):
+    """One person, over all devices that were shown to be theirs."""
+
+    row: strawberry.Private[ProfileRow]
+    version: int = strawberry.field(description="Raised by each change; orders what a query and a subscription say.")
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+    @field()
+    def traits(self, names: list[str] | None = None) -> JSON:
+        """What was stated about the person, personal data left out; all or those named."""
+        return JSON(_named(self.row.traits, names))
+
+    @field()
+    def counters(self, names: list[str] | None = None) -> JSON:
+        """How often each event happened; all or those named."""
+        return JSON(_named(self.row.counters, names))
+
+    @field()
+    async def identities(self, info: Info) -> list[Identity]:
+        """Which kinds of identifiers the person is known by."""
+        found = await info.context.loaders.identities.load(self.row.id)
+        return [Identity(kind=each.kind, first_seen_at=each.first_seen_at) for each in found]
+
+    @field()
+    async def consents(self, info: Info) -> list[Consent]:
+        """What the person has said."""
+        found = await info.context.loaders.consents.load(self.row.id)
+        return [Consent(purpose=each.purpose, state=each.state, source=each.source, at=each.at) for each in found]
+
+    @field(needs(Scope.SEGMENTS_READ, end_users=True))
+    async def segments(self, info: Info, keys: list[str] | None = None) -> list[SegmentMembership]:
+        """The segments the person is in; all or those with these keys."""
+        return [
+            SegmentMembership(
+                segment=segment_of(each.segment),
+                entered_at=each.entered_at,
+                expires_at=each.expires_at,
+                cause=JSON(each.cause),
+            )
+            for each in await info.context.loaders.memberships.load(self.row.id)
+            if keys is None or each.segment.key in keys
+        ]
+
+    @field(needs(Scope.SEGMENTS_READ, end_users=True))
+    async def in_segment(self, info: Info, key: str) -> bool:
+        """Whether the person is in the segment with this key; false when there is none."""
+        return any(each.segment.key == key for each in await info.context.loaders.memberships.load(self.row.id))
+
+    @field(needs(Scope.EVENTS_READ, end_users=True))
+    async def events(self, info: Info, first: First = 20, after: After = None) -> Connection[Event]:
+        """What the person did, the newest first."""
+        return await history(info, self.row.id, first, after)
+
+
+@strawberry.input(one_of=True)
+class ProfileBy:
+    """One way to name a person."""
+
+    id: strawberry.ID | None = strawberry.UNSET
+    external_id: str | None = strawberry.UNSET
+    anonymous_id: str | None = strawberry.UNSET
+    email: str | None = strawberry.UNSET
+    phone: str | None = strawberry.UNSET
+
+
+def profile_of(row: ProfileRow) -> Profile:
+    """Show a profile."""
+    return Profile(
+        id=to_global("Profile", row.id),
+        row=row,
+        version=row.version,
+        first_seen_at=row.first_seen_at,
+        last_seen_at=row.last_seen_at,
+    )
+
+
+def wanted(by: ProfileBy | None, caller: Caller) -> UUID | tuple[Alias, ...]:
+    """Name the person asked for: by id, or by identifiers of which the first that is known counts.
+
+    End users are always themselves. Raises `Refused` when they ask for someone, or others for nobody.
+    """
+    principal = caller.principal
+    if principal.is_end_user:
+        if by is not None:
+            raise Refused("An end user's token reads its own profile only: leave `by` out.", code="wrong_kind_of_key")
+        named = [(AliasKind.USER_ID, principal.user_id), (AliasKind.ANONYMOUS_ID, principal.anonymous_id)]
+    elif by is None:
+        raise Refused("Say whom you mean with `by`.")
+    elif by.id:
+        return uuid_of("Profile", by.id)
+    else:
+        named = [
+            (AliasKind.USER_ID, by.external_id or None),
+            (AliasKind.EMAIL, by.email or None),
+            (AliasKind.PHONE, by.phone or None),
+            (AliasKind.ANONYMOUS_ID, by.anonymous_id or None),
+        ]
+    aliases = [caller.alias_for(kind, value) for kind, value in named if value]
+    return tuple(alias for alias in aliases if alias)
+
+
+async def find_profile(info: Info, by: ProfileBy | None) -> Profile | None:
+    """Find the one person asked for."""
+    whom, loaders = wanted(by, info.context.caller), info.context.loaders
+    if isinstance(whom, tuple):
+        known = [found for found in await loaders.profile_of_alias.load_many(whom) if found]
+        if not known:
+            return None
+        whom = known[0]
+    row = await loaders.profile.load(whom)
+    return profile_of(row) if row else None
+
+
+async def list_profiles(info: Info, first: int, after: str | None) -> Connection[Profile]:
+    """Page through the workspace's profiles, the most recently seen first."""
+    caller, database = info.context.caller, info.context.services.database
+    start = caller.cursors.read(_RECENT, after, Recent) if after else None
+    size = page_size(first) + 1
+    async with database.workspace(caller.principal.workspace) as connection:
+        rows = await profiles.page(connection, size, start)
+
+    async def count() -> int | None:
+        async with database.workspace(caller.principal.workspace) as connection:
+            return await profiles.count(connection, COUNTED + 1)
+
+    return connect(
+        rows,
+        first,
+        after,
+        caller.cursors,
+        _RECENT,
+        place=lambda row: Recent(row.last_seen_at, row.id),
+        item=profile_of,
+        count=count,
+    )
+
+
+def _named(values: dict[str, Any], names: list[str] | None) -> dict[str, Any]:
+    return values if names is None else {name: values[name] for name in names if name in values}

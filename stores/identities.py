@@ -1,0 +1,149 @@
+"""Who is who: subjects, their aliases, and the claims by which they became one person."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from domain.alias import Alias, AliasKind
+from stores.postgres import Connection
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """The subject that an alias belongs to, and the profile that carries it."""
+
+    subject_id: UUID
+    profile_id: UUID
+
+
+class Link(msgspec.Struct, frozen=True):
+    """An alias that was unknown until an event showed whose it is."""
+
+    alias: Alias
+    subject_id: UUID
+    at: datetime
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What an event said about two subjects, and what was made of it."""
+
+    subject_id: UUID
+    other_subject_id: UUID
+    message_id: str
+    at: datetime
+    decision: Literal["merged", "refused"]
+    reason: str | None = None
+
+
+async def find_profiles(connection: Connection, workspace: UUID, subjects: Collection[UUID]) -> dict[UUID, UUID]:
+    """Map subjects to the profiles that carry them now; unknown subjects are left out."""
+    rows = await connection.fetch(
+        "SELECT id, profile_id FROM subject WHERE workspace_id = $1 AND id = ANY($2::uuid[])", workspace, list(subjects)
+    )
+    return dict(rows)
+
+
+async def find_owners(connection: Connection, workspace: UUID, aliases: Collection[Alias]) -> dict[Alias, Owner]:
+    """Map known aliases to their owners."""
+    asked = list(aliases)
+    rows = await connection.fetch(
+        """
+        SELECT asked.at, subject.id, subject.profile_id
+        FROM unnest($2::text[], $3::smallint[], $4::bytea[]) WITH ORDINALITY AS asked (kind, version, index, at)
+        JOIN alias ON (alias.workspace_id, alias.kind, alias.version, alias.index)
+            = ($1, asked.kind, asked.version, asked.index)
+        JOIN subject ON subject.workspace_id = $1 AND subject.id = alias.subject_id
+        """,
+        workspace,
+        [alias.kind.value for alias in asked],
+        [alias.version for alias in asked],
+        [alias.index for alias in asked],
+    )
+    return {asked[at - 1]: Owner(subject_id, profile_id) for at, subject_id, profile_id in rows}
+
+
+async def count_identifiers(
+    connection: Connection, workspace: UUID, profiles: Collection[UUID]
+) -> dict[UUID, tuple[int, dict[AliasKind, int]]]:
+    """Tell, for each profile, how many subjects it carries and how many aliases of each kind.
+
+    An alias that is indexed under several versions of a key counts once.
+    """
+    rows = await connection.fetch(
+        """
+        SELECT profile_id, NULL AS kind, count(*) AS many
+        FROM subject WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[]) GROUP BY profile_id
+        UNION ALL
+        SELECT profile_id, kind, max(many) FROM (
+            SELECT subject.profile_id, alias.kind, alias.version, count(*) AS many
+            FROM subject
+            JOIN alias ON alias.workspace_id = subject.workspace_id AND alias.subject_id = subject.id
+            WHERE subject.workspace_id = $1 AND subject.profile_id = ANY($2::uuid[])
+            GROUP BY subject.profile_id, alias.kind, alias.version
+        ) AS version GROUP BY profile_id, kind
+        """,
+        workspace,
+        list(profiles),
+    )
+    subjects = {row["profile_id"]: row["many"] for row in rows if row["kind"] is None}
+    kinds: dict[UUID, dict[AliasKind, int]] = {profile: {} for profile in subjects}
+    for profile_id, kind, many in rows:
+        if kind is not None:
+            kinds[profile_id][AliasKind(kind)] = many
+    return {profile: (many, kinds[profile]) for profile, many in subjects.items()}
+
+
+async def add_links(connection: Connection, workspace: UUID, links: Sequence[Link]) -> bool:
+    """Store aliases of known subjects; False when somebody else stored one of them first."""
+    ordered = sorted(links, key=lambda link: (link.alias.kind.value, link.alias.version, link.alias.index))
+    status = await connection.execute(
+        """
+        INSERT INTO alias (workspace_id, kind, version, index, subject_id, first_seen_at)
+        SELECT $1, * FROM unnest($2::text[], $3::smallint[], $4::bytea[], $5::uuid[], $6::timestamptz[])
+        ON CONFLICT DO NOTHING
+        """,
+        workspace,
+        [link.alias.kind.value for link in ordered],
+        [link.alias.version for link in ordered],
+        [link.alias.index for link in ordered],
+        [link.subject_id for link in ordered],
+        [link.at for link in ordered],
+    )
+    return int(status.rpartition(" ")[2]) == len(links)
+
+
+async def add_claims(connection: Connection, workspace: UUID, claims: Sequence[Claim]) -> None:
+    """Write down decisions; the same decision about the same two subjects is written once."""
+    await connection.execute(
+        """
+        INSERT INTO claim (workspace_id, subject_id, other_subject_id, message_id, at, decision, reason)
+        SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::text[], $7::text[])
+            AS new (subject_id, other_subject_id, message_id, at, decision, reason)
+        WHERE NOT EXISTS (
+            SELECT FROM claim WHERE claim.workspace_id = $1 AND claim.subject_id = new.subject_id
+                AND claim.other_subject_id = new.other_subject_id AND claim.decision = new.decision)
+        """,
+        workspace,
+        [claim.subject_id for claim in claims],
+        [claim.other_subject_id for claim in claims],
+        [claim.message_id for claim in claims],
+        [claim.at for claim in claims],
+        [claim.decision for claim in claims],
+        [claim.reason for claim in claims],
+    )
+
+
+async def move_subjects(connection: Connection, workspace: UUID, merges: Mapping[UUID, UUID]) -> None:
+    """Point the subjects of each losing profile at its winner."""
+    await connection.execute(
+        """
+        UPDATE subject SET profile_id = merge.winner
+        FROM unnest($2::uuid[], $3::uuid[]) AS merge (loser, winner)
+        WHERE subject.workspace_id = $1 AND subject.profile_id = merge.loser
+        """,
+        workspace,
+        list(merges),
+        list(merges.values()),
+    )
