@@ -92,7 +92,7 @@ class Authenticator:
             unproven = jwt.decode(token, options={"verify_signature": False})
             workspace = await self._workspaces.get(UUID(str(unproven.get("ws"))))
             claims = read_end_user_token(token, workspace, self._clock())
-        except (jwt.InvalidTokenError, ValueError) as error:
+        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError) as error:
             raise Refused(code="invalid_token") from error
         except Refused as error:
             raise Refused(code="invalid_token") from error
@@ -116,7 +116,7 @@ def mint_end_user_token(
 
 
 def read_end_user_token(token: str, workspace: Workspace, now: datetime) -> dict[str, Any]:
-    """Check a token and return its claims. Raises `jwt.InvalidTokenError` and `ValueError`."""
+    """Check a token and return its claims. Raises `jwt.InvalidTokenError`, `ValueError`, `TypeError`, `OverflowError`."""
     claims: dict[str, Any] = jwt.decode(
         token,
         workspace.keys.signing_key("end-user"),
