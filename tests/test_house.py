@@ -50,7 +50,9 @@ def test_sql_stays_in_stores() -> None:
 
 
 def test_no_file_knows_a_registry_or_a_machine() -> None:
-    hosts = "|".join(("pypi" + r"\.org", "python" + "hosted", "registry" + r"\.npmjs", "repo1?" + r"\.maven", "/ro" + "ot/"))
+    hosts = "|".join(
+        ("pypi" + r"\.org", "python" + "hosted", "registry" + r"\.npmjs", "repo1?" + r"\.maven", "/ro" + "ot/")
+    )
     found = subprocess.run(
         ["git", "grep", "-nIE", hosts, "--", ".", ":!*.svg"], cwd=ROOT, check=False, capture_output=True, text=True
     )
