@@ -36,7 +36,8 @@ def correct(original: datetime | None, sent: datetime | None, received: datetime
         return received
     if sent is None:
         return min(original, received + _AHEAD_AT_MOST)
-    return max(received - max(sent - original, timedelta(0)), _EARLIEST)
+    waited = max(sent - original, timedelta(0))
+    return received - min(waited, received - _EARLIEST)
 
 
 def _read_text(value: str) -> datetime:
