@@ -16,7 +16,7 @@ function entry(event, fresh) {
     { class: fresh && "fresh" },
     timeOfDay(event.at),
     make("span", { class: "type" }, event.type),
-    make("span", { class: "name" }, event.name ?? event.type),
+    make("span", { class: "name" }, event.name),
     make(
       "span",
       { class: "verdict" },
@@ -39,7 +39,7 @@ export function openFeed(line) {
   let drawn = false;
 
   const fits = (event) => {
-    const text = `${event.name ?? ""} ${event.type} ${event.reason ?? ""} ${event.profileId ?? ""}`.toLowerCase();
+    const text = `${event.name} ${event.type} ${event.reason ?? ""} ${event.profileId ?? ""}`.toLowerCase();
     return (!outcome.value || event.outcome === outcome.value) && text.includes(filter.value.trim().toLowerCase());
   };
   const tell = () => {
@@ -96,6 +96,8 @@ export function openFeed(line) {
   tell();
   line.subscribe(QUERY, ({ eventFeed }) => {
     times.push(Date.now());
-    take(eventFeed);
+    const { type, name, outcome } = eventFeed;
+    const kind = (type ?? "").toLowerCase();
+    take({ ...eventFeed, type: kind, name: name || kind || "unreadable", outcome: outcome.toLowerCase() });
   });
 }

@@ -11,7 +11,7 @@ ANN = "UHJvZmlsZTphbm4xMjM0"
 
 def person() -> dict[str, Any]:
     segment = new_segment("keen", "Keen looker", KEEN, size=3)
-    event = {"id": "e", "type": "track", "name": "product_view", "at": NOW, "properties": {"product_id": "lamp"}}
+    event = {"id": "e", "type": "TRACK", "name": "product_view", "at": NOW, "properties": {"product_id": "lamp"}}
     return {
         "ids": ["ann", ANN],
         "id": ANN,
@@ -59,7 +59,7 @@ async def test_feed_shows_filters_and_pauses(gateway: Standin, visitor: Visitor)
     page = await opened(gateway, visitor)
     rows = page.locator("#feed li")
     gateway.feed(name="product_view", profileId=ANN)
-    gateway.feed(name="purchase", outcome="dropped_consent", reason="analytics not granted")
+    gateway.feed(name="purchase", outcome="DROPPED_CONSENT", reason="analytics not granted")
     await expect(rows).to_have_count(2)
     await expect(rows.first).to_contain_text("dropped consent")
     await expect(rows.first).to_contain_text("analytics not granted")
