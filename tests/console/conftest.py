@@ -225,14 +225,14 @@ def application(standin: Standin) -> Starlette:
 
 
 @pytest_asyncio.fixture
-async def gateway() -> AsyncIterator[Standin]:
-    standin = Standin()
+async def standin() -> AsyncIterator[Standin]:
+    served = Standin()
     listener = socket.create_server(("127.0.0.1", 0))
-    standin.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    config = uvicorn.Config(application(standin), log_level="warning", ws="websockets-sansio", lifespan="off")
+    served.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    config = uvicorn.Config(application(served), log_level="warning", ws="websockets-sansio", lifespan="off")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    yield standin
+    yield served
     server.should_exit = True
     server.force_exit = True
     await serving
