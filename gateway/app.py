@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from domain.errors import TagwayError
 from gateway.access import AccessLog
 from gateway.errors import answer_failure, answer_http_exception
+from gateway.graphql import graphql_routes
 from gateway.resources import Resources, State
 from gateway.routes import collect, console, demo, health, profile, recommend, sources, tag
 
@@ -37,7 +38,7 @@ def create_app(resources: Resources) -> Starlette:
         yield State(resources=resources)
 
     return Starlette(
-        routes=routes(),
+        routes=[*routes(), *graphql_routes(resources.graphql)],
         middleware=[Middleware(AccessLog, metrics=resources.metrics)],
         exception_handlers={TagwayError: answer_failure, HTTPException: answer_http_exception},
         lifespan=lifespan,

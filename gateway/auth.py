@@ -2,6 +2,7 @@
 
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -32,10 +33,13 @@ class Authenticator:
     All methods raise `Refused` with a code of the error table, and `StoreUnavailable`.
     """
 
-    def __init__(self, database: Database, workspaces: Workspaces, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, workspaces: Workspaces, clock: Clock, ticks: Callable[[], float] = time.monotonic
+    ) -> None:
         self._database = database
         self._workspaces = workspaces
         self._clock = clock
+        self._ticks = ticks
         self._keys: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
 
     async def write_key(self, value: str, origin: str | None) -> ApiKey:
@@ -64,8 +68,8 @@ class Authenticator:
         return Principal(key.workspace, key.scopes)
 
     async def _key(self, value: str) -> ApiKey:
-        checked_at, key = self._keys.get(value, (0.0, None))
-        if time.monotonic() - checked_at >= _KEY_FRESH_SECONDS:
+        checked_at, key = self._keys.get(value, (-_KEY_FRESH_SECONDS, None))
+        if self._ticks() - checked_at >= _KEY_FRESH_SECONDS:
             key = await self._look_up(value)
         if key is None:
             raise Refused(code="unknown_key")
@@ -74,7 +78,7 @@ class Authenticator:
     async def _look_up(self, value: str) -> ApiKey | None:
         if len(value) > _LONGEST_KEY:
             return None
-        checked_at = time.monotonic()
+        checked_at = self._ticks()
         async with self._database.workspace(None) as connection:
             key = await find_key(connection, value)
         self._keys[value] = (checked_at, key)

@@ -10,6 +10,7 @@ from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
 from gateway.feed import LiveFeed
+from gateway.graphql import GraphQLApp
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.workspace import Workspaces
@@ -35,6 +36,7 @@ class Resources:
     feed: LiveFeed
     popular: Popular
     metrics: Metrics
+    graphql: GraphQLApp
 
 
 class State(TypedDict):

@@ -14,6 +14,8 @@ from gateway.settings import Settings
 from gateway.wiring import open_resources
 
 _DRAIN_SECONDS: Final = 15
+_LARGEST_FRAME: Final = 256 * 1024
+"""Bytes of a frame of a socket, which uvicorn holds in memory before anyone may refuse it."""
 
 
 class _Server(uvicorn.Server):
@@ -37,6 +39,7 @@ async def serve(settings: Settings) -> None:
             host=settings.host,
             port=settings.port,
             http="httptools",
+            ws_max_size=_LARGEST_FRAME,
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -11,6 +11,7 @@ from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.feed import LiveFeed
+from gateway.graphql import GraphQLApp
 from gateway.metrics import Metrics
 from gateway.resources import Resources
 from gateway.settings import Settings
@@ -18,6 +19,10 @@ from gateway.subjects import Subjects
 from gateway.workspace import Workspaces
 from learning.popular import Popular
 from privacy.keys import LocalMasterKey
+from resolvers.context import Services
+from resolvers.live.hub import Hub
+from resolvers.schema import build_schema
+from stores.broadcast import Broadcast
 from stores.eventlog.open import open_log
 from stores.feed import Feed
 from stores.postgres import Database
@@ -48,6 +53,9 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         subjects = Subjects(database, SubjectCache(redis), clock, metrics)
         feed = LiveFeed(Feed(redis), metrics)
         await stack.enter_async_context(_running(feed))
+        hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
+        authenticator = Authenticator(database, workspaces, clock)
+        services = Services(database, hub, clock, development=settings.profile == "dev")
         yield Resources(
             settings=settings,
             clock=clock,
@@ -55,12 +63,13 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             redis=redis,
             log=log,
             workspaces=workspaces,
-            authenticator=Authenticator(database, workspaces, clock),
+            authenticator=authenticator,
             collector=Collector(Pipeline(build_steps(subjects, log), metrics), workspaces, feed, clock),
             intake=Intake(_COLLECTING_AT_MOST, metrics),
             feed=feed,
             popular=Popular(database, clock),
             metrics=metrics,
+            graphql=GraphQLApp(build_schema(), services, authenticator, workspaces),
         )
 
 

@@ -14,13 +14,14 @@ from domain.clock import Clock
 from domain.errors import StoreUnavailable
 from domain.segment import SegmentStatus
 from profiles.catalogue import Catalogue, compile_segment
+from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from profiles.segments.index import Segment
 from profiles.work import Work
 from stores.changes import call_publisher
 from stores.faults import Contended, Unfit, transaction
 from stores.postgres import Connection, Database
-from stores.profiles import load_memberships, lock_profiles, profiles_after
+from stores.profiles import profiles_after
 from stores.segments import (
     StoredSegment,
     delete_segment,
@@ -52,12 +53,14 @@ class Backfill:
         metrics: BuildMetrics,
         *,
         catalogue: Catalogue | None = None,
+        memory: Memory | None = None,
         at_once: int = 100,
     ) -> None:
         self._database = database
         self._clock = clock
         self._metrics = metrics
         self._catalogue = catalogue or Catalogue()
+        self._memory = memory or Memory()
         self._at_once = at_once
 
     async def run(self) -> None:
@@ -119,7 +122,7 @@ class Backfill:
         return True, await self._rebuild(connection, workspace, segment, ids)
 
     async def _rebuild(self, connection: Connection, workspace: UUID, segment: Segment, ids: list[UUID]) -> int:
-        profiles = await lock_profiles(connection, workspace, ids)
+        profiles = await self._memory.lock(connection, workspace, ids)
         definitions = await self._catalogue.read(connection, workspace)
         if definitions is None:
             return 0
@@ -139,11 +142,10 @@ class Backfill:
             if not more:
                 await delete_segment(connection, workspace, stored.id)
             return more, 0
-        profiles = await lock_profiles(connection, workspace, ids)
+        profiles = await self._memory.lock(connection, workspace, ids)
         definitions = await self._catalogue.read(connection, workspace)
         if definitions is None:
             return False, 0
-        await load_memberships(connection, workspace, profiles)
         now = self._clock()
         work = Work(connection, workspace, definitions, profiles, now)
         for id, profile in profiles.items():

@@ -10,6 +10,7 @@ from domain.alias import Alias
 from domain.event import ProtectedEvent
 from profiles.catalogue import Definitions
 from profiles.identity import Limits, Person, Resolution, needs_decision, resolve
+from profiles.memory import Memory
 from profiles.segments.leaf import event_key, event_stamp
 from profiles.traits import fold_event
 from profiles.work import Work
@@ -25,7 +26,7 @@ from stores.identities import (
     move_subjects,
 )
 from stores.postgres import Connection
-from stores.profiles import Profile, create_profiles, lock_profiles
+from stores.profiles import Profile, create_profiles
 from stores.subjects import profile_aliases
 
 
@@ -41,6 +42,8 @@ class Built(msgspec.Struct):
     stale: list[Alias] = []
     """Aliases of people who were merged: what is cached about them is old."""
     next_due: datetime | None = None
+    profiles: list[Profile] = []
+    """As they are once the transaction is committed."""
 
 
 async def build_events(
@@ -48,6 +51,7 @@ async def build_events(
     workspace: UUID,
     events: Sequence[ProtectedEvent],
     definitions: Definitions,
+    memory: Memory,
     limits: Limits,
     now: datetime,
 ) -> Built:
@@ -64,12 +68,12 @@ async def build_events(
         return built
     owners = await find_owners(connection, workspace, {alias for event in fresh for alias in event.aliases[1:]})
     profile_of = {event.subject: profile_of[event.subject] for event in fresh}
-    profiles, born = await _lock(connection, workspace, fresh, profile_of, owners)
+    profiles, born = await _lock(connection, workspace, memory, fresh, profile_of, owners)
     who = await _identify(connection, workspace, fresh, profile_of, owners, profiles, limits)
     await store_events(connection, workspace, fresh)
     work = Work(connection, workspace, definitions, profiles, now)
     if who.merges:
-        await work.merge(who.merges)
+        work.merge(who.merges)
         built.stale = await profile_aliases(connection, workspace, set(who.merges.values()))
     for profile, message_id in born.items():
         if profile not in who.merges:
@@ -78,6 +82,7 @@ async def build_events(
     _fold(work, fresh, who.profile_of)
     await work.settle()
     built.events, built.changes, built.next_due = len(fresh), len(work.changes), work.next_due
+    built.profiles = list(profiles.values())
     return built
 
 
@@ -90,6 +95,7 @@ async def _fresh(connection: Connection, workspace: UUID, events: Sequence[Prote
 async def _lock(
     connection: Connection,
     workspace: UUID,
+    memory: Memory,
     events: Iterable[ProtectedEvent],
     profile_of: Mapping[UUID, UUID],
     owners: Mapping[Alias, Owner],
@@ -104,7 +110,7 @@ async def _lock(
         for profile in spoken_of:
             seen[profile] = min(at, seen.get(profile, at))
             first.setdefault(profile, event.message_id)
-    profiles = await lock_profiles(connection, workspace, seen)
+    profiles = await memory.lock(connection, workspace, seen)
     born = {id: at for id, at in seen.items() if id not in profiles}
     if born:
         if await create_profiles(connection, workspace, born) != born.keys():

@@ -20,6 +20,7 @@ from domain.event import ProtectedEvent, decode_event
 from profiles.batch import Built, build_events
 from profiles.catalogue import Catalogue
 from profiles.identity import Limits
+from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from stores.changes import call_publisher
 from stores.eventlog.port import Batch, Stored
@@ -52,6 +53,7 @@ class Builder:
         metrics: BuildMetrics,
         *,
         catalogue: Catalogue | None = None,
+        memory: Memory | None = None,
         limits: Limits | None = None,
         forget: Forget | None = None,
         wake_timers: Callable[[datetime], None] | None = None,
@@ -60,6 +62,7 @@ class Builder:
         self._clock = clock
         self._metrics = metrics
         self._catalogue = catalogue or Catalogue()
+        self._memory = memory or Memory()
         self._limits = limits or Limits()
         self._forget = forget
         self._wake_timers = wake_timers
@@ -150,7 +153,7 @@ class Builder:
                 continue
             events = [event for _, event in those]
             try:
-                built = await build_events(connection, workspace, events, definitions, self._limits, self._clock())
+                built = await build_events(connection, workspace, events, definitions, self._memory, self._limits, self._clock())
             except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
                 # Whatever a record holds that this code did not foresee must not stop the records behind it.
                 _LOG.exception("build_failed", problem=type(error).__name__)
@@ -163,6 +166,7 @@ class Builder:
     async def _report(self, results: Sequence[Built], buried: int) -> None:
         self._metrics.buried.inc(buried)
         for built in results:
+            self._memory.keep(built.workspace, built.profiles)
             self._metrics.events.inc(built.events)
             self._metrics.duplicates.inc(built.duplicates)
             self._metrics.changes.inc(built.changes)

@@ -6,6 +6,7 @@ subject's own, one that belongs to somebody else says that the two are one perso
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from domain.alias import Alias, AliasKind
 from domain.event import ProtectedEvent
 from stores.identities import Claim, Link, Owner
 
-PER_PROFILE: Final[Mapping[AliasKind, int]] = {
+PER_PROFILE: Final = {
     AliasKind.USER_ID: 1,
     AliasKind.EMAIL: 5,
     AliasKind.PHONE: 5,
@@ -26,7 +27,7 @@ PER_PROFILE: Final[Mapping[AliasKind, int]] = {
 class Limits(msgspec.Struct, frozen=True):
     """What one profile may gather before a claim is refused: a shared device must not make a crowd one person."""
 
-    identifiers: Mapping[AliasKind, int] = PER_PROFILE
+    identifiers: Mapping[AliasKind, int] = MappingProxyType(PER_PROFILE)
     subjects: int = 50
 
 

@@ -23,9 +23,6 @@ from stores.profiles import (
     delete_all_leaves,
     delete_leaves,
     delete_memberships,
-    load_all_leaves,
-    load_leaves,
-    load_memberships,
     save_leaves,
     save_memberships,
     save_profiles,
@@ -75,10 +72,11 @@ class Work:
     def replace_leaf(self, profile: UUID, leaf: CountLeaf, stamps: Iterable[int]) -> None:
         """Set the state of a leaf from all the stamps there are."""
         leaves = self.profiles[profile].leaves
-        state = LeafState(leaf.newest(stamps))
-        state.due_at = next_look(leaf, state, to_micros(self.now))
-        if state.stamps or leaf.key in leaves:
-            leaves[leaf.key] = state
+        newest = leaf.newest(stamps)
+        if newest or leaf.key in leaves:
+            state = leaves.setdefault(leaf.key, LeafState([]))
+            state.stamps, state.due_at = newest, None
+            state.due_at = next_look(leaf, state, to_micros(self.now))
             self._leaves.add((profile, leaf.key))
 
     def leave(self, profile: UUID, membership: Membership, at: datetime, cause: Cause) -> None:
@@ -87,11 +85,9 @@ class Work:
         segment = (membership.segment_id, membership.segment_key, membership.segment_version)
         self._move(profile, Move(*segment, ChangeKind.EXITED, at, cause))
 
-    async def merge(self, merges: Mapping[UUID, UUID]) -> None:
+    def merge(self, merges: Mapping[UUID, UUID]) -> None:
         """Fold losing profiles into their winners, before anything else touches either."""
         involved = {id: self.profiles[id] for pair in merges.items() for id in pair}
-        await load_all_leaves(self._connection, self._workspace, involved)
-        await load_memberships(self._connection, self._workspace, {loser: involved[loser] for loser in merges})
         for loser, winner in merges.items():
             self._absorb(involved[winner], involved[loser])
         for winner in set(merges.values()):
@@ -103,7 +99,6 @@ class Work:
 
     async def settle(self) -> None:
         """Judge every touched profile at `now` and write all that has changed."""
-        await self._load()
         await self._rebuild()
         now = to_micros(self.now)
         for id, touch in self._touches.items():
@@ -135,19 +130,6 @@ class Work:
             leaf = index.counts.get(key)
             if leaf is not None:
                 self.replace_leaf(winner, leaf, state.stamps)
-
-    async def _load(self) -> None:
-        judged = {id: self.profiles[id] for id, touch in self._touches.items() if touch.causes or touch.due}
-        if judged:
-            await load_memberships(self._connection, self._workspace, judged)
-        wanted = [
-            (id, key)
-            for id in judged
-            for key in self._touches[id].needs(self.index(id))
-            if key not in self.profiles[id].leaves
-        ]
-        if wanted:
-            await load_leaves(self._connection, self._workspace, self.profiles, wanted)
 
     async def _rebuild(self) -> None:
         rebuilt = {id: touch.rebuild for id, touch in self._touches.items() if touch.rebuild}
@@ -181,10 +163,15 @@ class Work:
         for key in touch.due:
             leaf, state = index.counts.get(key), leaves.get(key)
             if leaf is None:
-                self._dropped.append((profile, key))
+                self._drop_leaf(profile, key)
             elif state is not None:
                 state.due_at = next_look(leaf, state, to_micros(self.now))
                 self._leaves.add((profile, key))
+
+    def _drop_leaf(self, profile: UUID, key: bytes) -> None:
+        self.profiles[profile].leaves.pop(key, None)
+        self._dropped.append((profile, key))
+        self._changed.add(profile)
 
     def _move(self, profile: UUID, move: Move) -> None:
         self._moves.append((profile, move))
@@ -194,6 +181,9 @@ class Work:
 
     async def _save(self) -> None:
         connection, workspace = self._connection, self._workspace
+        # Whoever holds a copy of a profile knows by its version that it is old.
+        self._changed.update(profile for profile, _ in self._leaves)
+        self._changed.update(profile for profile, _ in self._memberships)
         for id in self._changed:
             self.profiles[id].version += 1
         if self._changed:

@@ -7,6 +7,9 @@ const MOST_KEPT = 1000;
 const MOST_SHOWN = 200;
 const NEWS_EVERY = 5000;
 
+// GraphQL shouts its enums; people read words. What could not be read has neither type nor name.
+const inWords = ({ type, outcome, ...event }) => ({ ...event, type: type?.toLowerCase() ?? "", outcome: outcome.toLowerCase() });
+
 const tone = (outcome) =>
   outcome === "accepted" ? "good" : outcome.startsWith("dropped") ? "warn" : outcome === "duplicate" ? "" : "bad";
 
@@ -16,7 +19,7 @@ function entry(event, fresh) {
     { class: fresh && "fresh" },
     timeOfDay(event.at),
     make("span", { class: "type" }, event.type),
-    make("span", { class: "name" }, event.name),
+    make("span", { class: "name" }, event.name || event.type || "unreadable"),
     make(
       "span",
       { class: "verdict" },
@@ -39,7 +42,7 @@ export function openFeed(line) {
   let drawn = false;
 
   const fits = (event) => {
-    const text = `${event.name} ${event.type} ${event.reason ?? ""} ${event.profileId ?? ""}`.toLowerCase();
+    const text = `${event.name ?? ""} ${event.type} ${event.reason ?? ""} ${event.profileId ?? ""}`.toLowerCase();
     return (!outcome.value || event.outcome === outcome.value) && text.includes(filter.value.trim().toLowerCase());
   };
   const tell = () => {
@@ -96,8 +99,6 @@ export function openFeed(line) {
   tell();
   line.subscribe(QUERY, ({ eventFeed }) => {
     times.push(Date.now());
-    const { type, name, outcome } = eventFeed;
-    const kind = (type ?? "").toLowerCase();
-    take({ ...eventFeed, type: kind, name: name || kind || "unreadable", outcome: outcome.toLowerCase() });
+    take(inWords(eventFeed));
   });
 }

@@ -117,8 +117,8 @@ def _read_object(text: str) -> object:
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (
-    Route("/v1/{call}", collect, methods=["POST"], middleware=[_CORS]),
-    Route("/beacon/v1/batch", collect, methods=["POST"], middleware=[_CORS]),
+    Route("/v1/{call}", collect, methods=["POST", "OPTIONS"], middleware=[_CORS]),
+    Route("/beacon/v1/batch", collect, methods=["POST", "OPTIONS"], middleware=[_CORS]),
     Route("/pixel/v1/{call}", collect_pixel, methods=["GET"]),
     Route("/v1/pixel/{call}", collect_pixel, methods=["GET"]),
 )

@@ -65,7 +65,7 @@ async def rudderstack_config(request: WebRequest) -> Response:
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (
-    Route("/v1/projects/{key}/settings", segment_settings, methods=["GET"], middleware=[_CORS]),
-    Route("/sourceConfig/", rudderstack_config, methods=["GET"], middleware=[_CORS]),
-    Route("/sourceConfig", rudderstack_config, methods=["GET"], middleware=[_CORS]),
+    Route("/v1/projects/{key}/settings", segment_settings, methods=["GET", "OPTIONS"], middleware=[_CORS]),
+    Route("/sourceConfig/", rudderstack_config, methods=["GET", "OPTIONS"], middleware=[_CORS]),
+    Route("/sourceConfig", rudderstack_config, methods=["GET", "OPTIONS"], middleware=[_CORS]),
 )

@@ -85,6 +85,13 @@ async def test_what_events_carry_never_becomes_markup(standin: Standin, visitor:
     assert await page.locator("#feed img, #feed b").count() == 0
 
 
+async def test_event_that_could_not_be_read_shows_too(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
+    standin.feed(type=None, outcome="INVALID", reason="not an object")
+    await expect(page.locator("#feed li")).to_contain_text("unreadable")
+    assert visitor.complaints == []
+
+
 async def test_long_feed_is_bounded(standin: Standin, visitor: Visitor) -> None:
     page = await opened(standin, visitor)
     for number in range(1500):

@@ -1,7 +1,364 @@
-from tests.fixtures.gateway import Gateway, event
+import asyncio
+import base64
+import gzip
+import json
+import time
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from domain.consent import Purpose
+from domain.errors import LogUnavailable, Refused, TagwayError
+from domain.event import CallType
+from domain.key import KeyKind
+from stores.keys import list_keys, revoke_key
+from tests.fixtures.gateway import GRANTED, Gateway, basic, event, make_tenant
+
+GOOD = ["before", "after"]
 
 
 async def test_a_batch_is_answered_event_by_event(gateway: Gateway) -> None:
-    results = await gateway.batch(event(messageId="a"), event(messageId="b"))
-    assert [(r["message_id"], r["outcome"]) for r in results] == [("a", "accepted"), ("b", "accepted")]
-    assert [e.message_id for e in await gateway.logged()] == ["a", "b"]
+    status, answer = await gateway.post("/v1/batch", {"batch": [event(messageId="a"), event(messageId="b")]})
+    assert status == 200
+    assert answer["success"] is True
+    assert answer["counts"] == {"accepted": 2}
+    assert [result["message_id"] for result in answer["results"]] == ["a", "b"]
+    logged = await gateway.logged()
+    assert [(each.message_id, each.name, each.type) for each in logged] == [
+        ("a", "product_view", CallType.TRACK),
+        ("b", "product_view", CallType.TRACK),
+    ]
+    assert logged[0].properties == {"product_id": "p1"}
+    assert set(logged[0].purposes) <= set(Purpose)
+
+
+@pytest.mark.parametrize(
+    ("faulty", "outcome", "code", "message"),
+    [
+        (5, "invalid", "invalid_event", "Expected `object`"),
+        (event(type="dance"), "invalid", "invalid_event", "type: not one of"),
+        (event(properties="none"), "invalid", "invalid_event", "$.properties"),
+        (event(properties={"price": "dear"}), "invalid", "invalid_event", "properties.price"),
+        (event(timestamp="soon"), "invalid", "invalid_event", "timestamp: not a date"),
+        (event(anonymousId=None), "invalid", "invalid_event", "userId or anonymousId is needed"),
+        (event(anonymousId="undefined"), "invalid", "invalid_event", "a placeholder"),
+        (event(properties={"query": "x" * 40_000}), "too_large", "event_too_large", "32 KB"),
+        (event(properties={"query": "\0"}), "invalid", "invalid_event", "NUL"),
+        (event(messageId="before"), "duplicate", None, None),
+        (event(consent={}), "dropped_consent", None, None),
+        (event(consent={"analytics": False}), "dropped_consent", None, None),
+        (event(context={"consent": "yes"}), "dropped_consent", None, None),
+        (event(context={"consent": {"categoryPreferences": {"analytics": "yes"}}}), "dropped_consent", None, None),
+    ],
+)
+async def test_a_faulty_event_ends_alone(
+    gateway: Gateway, faulty: Any, outcome: str, code: str | None, message: str | None
+) -> None:
+    results = await gateway.batch(event(messageId="before"), faulty, event(messageId="after"))
+    assert [result["outcome"] for result in results] == ["accepted", outcome, "accepted"]
+    assert results[1].get("code") == code
+    assert message is None or message in results[1]["message"]
+    assert [each.message_id for each in await gateway.logged()] == GOOD
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers", "status", "code"),
+    [
+        ("/v1/batch", b"not json", {}, 400, "malformed_json"),
+        ("/v1/batch", b"[]", {}, 400, "invalid_request"),
+        ("/v1/batch", {"batch": [{}] * 2501}, {}, 413, "request_too_large"),
+        ("/v1/batch", b"x" * 512_001, {}, 413, "request_too_large"),
+        ("/v1/batch", gzip.compress(b" " * 5_000_000), {"Content-Encoding": "gzip"}, 413, "request_too_large"),
+        ("/v1/batch", b"{}", {"Content-Encoding": "gzip"}, 400, "malformed_encoding"),
+        ("/v1/batch", b"{}", {"Content-Encoding": "br"}, 415, "unsupported_media_type"),
+        ("/v1/batch", b"{}", {"Content-Type": "text/html"}, 415, "unsupported_media_type"),
+        ("/v1/track", event(properties={"query": "x" * 40_000}), {}, 400, "event_too_large"),
+        ("/v1/batch", {"batch": []}, {"Authorization": "Basic ???"}, 400, "invalid_request"),
+        ("/v1/batch", {"batch": []}, {"Authorization": basic("unknown")}, 401, "unknown_key"),
+        ("/v1/dance", event(), {}, 404, "not_found"),
+        ("/nowhere", {}, {}, 404, "not_found"),
+        ("/healthz", {}, {}, 405, "method_not_allowed"),
+    ],
+)
+async def test_a_faulty_request_is_refused_whole(
+    gateway: Gateway, path: str, body: Any, headers: dict[str, str], status: int, code: str
+) -> None:
+    answered, answer = await gateway.post(path, body, headers=headers)
+    assert (answered, answer["code"]) == (status, code)
+    assert answer["message"]
+    assert await gateway.logged() == []
+
+
+async def test_a_body_without_a_stated_length_is_cut_off_at_the_limit(gateway: Gateway) -> None:
+    async def endless() -> Any:
+        for _ in range(1_000):
+            yield b" " * 10_000
+
+    headers = {"Authorization": basic(gateway.tenant.write_key), "Content-Type": "application/json"}
+    async with gateway.http.post(gateway.url + "/v1/batch", data=endless(), headers=headers) as response:
+        assert response.status == 413
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain;charset=UTF-8", "", "application/vnd.x+json"])
+async def test_browsers_content_types_are_taken(gateway: Gateway, content_type: str) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    skip = () if content_type else ("Content-Type",)
+    body = json.dumps({"batch": [event()], "writeKey": gateway.tenant.write_key})
+    async with gateway.http.post(
+        gateway.url + "/v1/b", data=body.encode(), headers=headers, skip_auto_headers=skip
+    ) as response:
+        assert response.status == 200
+
+
+@pytest.mark.parametrize("way", ["basic", "body", "query", "bearer", "bearer and body"])
+async def test_the_write_key_may_come_each_way(gateway: Gateway, way: str) -> None:
+    key = gateway.tenant.write_key
+    body: dict[str, Any] = {"batch": [event()]}
+    headers = {}
+    match way:
+        case "basic":
+            headers["Authorization"] = basic(key)
+        case "body":
+            body["writeKey"] = key
+        case "bearer":
+            headers["Authorization"] = f"Bearer {key}"
+        case "bearer and body":
+            headers["Authorization"] = "Bearer an-oauth-token"
+            body["writeKey"] = key
+    path = f"/beacon/v1/batch?writeKey={key}" if way == "query" else "/v1/batch"
+    status, _ = await gateway.post(path, body, key=None, headers=headers)
+    assert status == 200
+
+
+async def test_without_a_key_or_with_the_wrong_kind_nothing_is_taken(gateway: Gateway) -> None:
+    assert await _code(gateway, None) == (401, "missing_key")
+    assert await _code(gateway, gateway.tenant.secret_key) == (403, "wrong_kind_of_key")
+
+
+async def test_a_revoked_key_is_refused_within_five_seconds(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await _code(gateway, gateway.tenant.write_key) == (200, None)
+    workspace = gateway.tenant.workspace
+    async with gateway.resources.database.workspace(workspace) as connection:
+        key = next(key for key in await list_keys(connection, workspace) if key.kind is KeyKind.WRITE)
+        assert await revoke_key(connection, workspace, key.id, gateway.resources.clock())
+        assert not await revoke_key(connection, workspace, key.id, gateway.resources.clock())
+    later = time.monotonic() + 5.0
+    monkeypatch.setattr(gateway.resources.authenticator, "_ticks", lambda: later)
+    assert await _code(gateway, gateway.tenant.write_key) == (401, "unknown_key")
+
+
+async def test_a_key_is_held_to_its_origins(gateway: Gateway) -> None:
+    tenant = await make_tenant(gateway.database_url, "strict", origins=["https://shop.example"])
+    headers = {"Authorization": basic(tenant.write_key)}
+    right = await gateway.post("/v1/batch", {"batch": []}, headers={**headers, "Origin": "https://shop.example"})
+    wrong = await gateway.post("/v1/batch", {"batch": []}, headers={**headers, "Origin": "https://evil.example"})
+    server = await gateway.post("/v1/batch", {"batch": []}, headers=headers)
+    assert (right[0], server[0]) == (200, 200)
+    assert (wrong[0], wrong[1]["code"]) == (403, "origin_not_allowed")
+
+
+async def test_a_browser_s_preflight_is_answered(gateway: Gateway) -> None:
+    asked = {
+        "Origin": "https://shop.example",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,content-type",
+    }
+    async with gateway.http.options(gateway.url + "/v1/t", headers=asked) as response:
+        assert response.status == 200
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+        assert "authorization" in response.headers["Access-Control-Allow-Headers"]
+    async with gateway.http.post(gateway.url + "/v1/t", data="{", headers=asked) as response:
+        assert response.status == 400
+        assert response.headers["Access-Control-Allow-Origin"] == "*"
+
+
+@pytest.mark.parametrize(
+    ("path", "call_type"),
+    [
+        ("track", CallType.TRACK),
+        ("t", CallType.TRACK),
+        ("identify", CallType.IDENTIFY),
+        ("i", CallType.IDENTIFY),
+        ("page", CallType.PAGE),
+        ("p", CallType.PAGE),
+        ("screen", CallType.SCREEN),
+        ("s", CallType.SCREEN),
+        ("group", CallType.GROUP),
+        ("g", CallType.GROUP),
+        ("alias", CallType.ALIAS),
+        ("a", CallType.ALIAS),
+    ],
+)
+async def test_every_single_call_has_its_path(gateway: Gateway, path: str, call_type: CallType) -> None:
+    call = event(type="ignored", userId="u1", groupId="g1", previousId="p1", name="Home")
+    status, answer = await gateway.post(f"/v1/{path}", call)
+    assert (status, answer["counts"]) == (200, {"accepted": 1})
+    assert [each.type for each in await gateway.logged()] == [call_type]
+
+
+async def test_a_pixel_is_always_an_image(gateway: Gateway) -> None:
+    call = base64.urlsafe_b64encode(
+        msgspec.json.encode({**event(messageId="segment"), "writeKey": gateway.tenant.write_key})
+    )
+    flat = {
+        "writeKey": gateway.tenant.write_key,
+        "anonymousId": "visitor-1",
+        "event": "product_view",
+        "messageId": "rudderstack",
+        "properties": json.dumps({"product_id": "p1"}),
+        "context": json.dumps({"consent": {"categoryPreferences": GRANTED}}),
+    }
+    for path, query in [
+        ("/v1/pixel/track", {"data": call.decode().rstrip("=")}),
+        ("/pixel/v1/track", flat),
+        ("/pixel/v1/track", {"data": "%%%"}),
+        ("/pixel/v1/dance", flat),
+        ("/pixel/v1/track", {**flat, "context": "{"}),
+    ]:
+        async with gateway.http.get(gateway.url + path, params=query) as response:
+            assert (response.status, response.content_type) == (200, "image/gif")
+    assert [each.message_id for each in await gateway.logged()] == ["segment", "rudderstack"]
+
+
+async def test_a_call_without_a_message_id_gets_one(gateway: Gateway) -> None:
+    (result,) = await gateway.batch(event(messageId=None))
+    assert result["outcome"] == "accepted"
+    assert [each.message_id for each in await gateway.logged()] == [result["message_id"]]
+
+
+async def test_personal_data_never_reaches_the_log(gateway: Gateway) -> None:
+    secrets = ["canary-user", "canary@shop.example", "+4915112345678", "canary-visitor", "203.0.113.77"]
+    user, mail, phone, visitor, address = secrets
+    who = {"userId": user, "anonymousId": visitor}
+    traits = {"email": mail, "phone": phone, "plan": "gold"}
+    results = await gateway.batch(
+        event(type="identify", traits=traits, context={"ip": address, "traits": traits}, **who),
+        event("search", properties={"query": f"write to {mail}"}, **who),
+        event(f"mail {mail}", **who),
+    )
+    assert [result["outcome"] for result in results] == ["accepted"] * 3
+    logged = b"".join(await gateway.log_values())
+    assert not [secret for secret in secrets if secret.encode() in logged]
+    assert b'"plan":"gold"' in logged
+
+
+async def test_fields_that_the_plan_does_not_name_are_dropped_by_name(gateway: Gateway) -> None:
+    (result,) = await gateway.batch(event(properties={"product_id": "p1", "shoe_size_secret": 43}))
+    assert result["dropped"] == ["properties.shoe_size_secret"]
+    assert b"shoe_size_secret" not in b"".join(await gateway.log_values())
+
+
+async def test_an_answer_names_fields_and_never_values(gateway: Gateway) -> None:
+    hostile = "canary@shop.example"
+    results = await gateway.batch(
+        event(type=hostile),
+        event(timestamp=hostile),
+        event(properties={"price": hostile}),
+        event(traits=hostile),
+        {**event(), "context": hostile},
+    )
+    assert {result["outcome"] for result in results} == {"invalid"}
+    assert hostile not in json.dumps(results)
+
+
+async def test_workspaces_never_see_each_other(gateway: Gateway) -> None:
+    other = await make_tenant(gateway.database_url, "other")
+    await gateway.batch(event(userId="u1"))
+    await gateway.batch(event(userId="u1"), key=other.write_key)
+    (ours,), (theirs,) = await gateway.logged(), await gateway.logged(other.workspace)
+    assert ours.subject != theirs.subject
+    assert not {alias.index for alias in ours.aliases} & {alias.index for alias in theirs.aliases}
+    async with gateway.resources.database.workspace(other.workspace) as connection:
+        assert await connection.fetchval("SELECT array_agg(id) FROM subject") == [theirs.subject]
+        assert await connection.fetchval("SELECT array_agg(id) FROM workspace") == [other.workspace]
+
+
+class DeadLog:
+    """A log that acknowledges nothing."""
+
+    async def append(self, _topic: str, records: Any) -> list[TagwayError | None]:
+        return [LogUnavailable() for _ in records]
+
+
+class PickyLog:
+    """A log that acknowledges the first record, never takes the second, and loses sight of the third."""
+
+    async def append(self, _topic: str, _records: Any) -> list[TagwayError | None]:
+        return [None, Refused("the record is too large for the log"), LogUnavailable()]
+
+
+async def test_without_a_log_the_client_is_asked_to_come_again(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _replace_log(gateway, monkeypatch, DeadLog())
+    status, answer = await gateway.post("/v1/batch", {"batch": [event(), event(consent={})]})
+    assert (status, answer["success"], answer["code"]) == (503, False, "log_unavailable")
+    assert answer["counts"] == {"unavailable": 1, "dropped_consent": 1}
+
+
+async def test_each_record_of_a_write_has_its_own_end(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    _replace_log(gateway, monkeypatch, PickyLog())
+    url, body = gateway.url + "/v1/batch", msgspec.json.encode({"batch": [event(), event(), event()]})
+    async with gateway.http.post(
+        url, data=body, headers={"Authorization": basic(gateway.tenant.write_key), "Content-Type": "text/plain"}
+    ) as response:
+        assert response.status == 503
+        assert int(response.headers["Retry-After"]) > 0
+        results = (await response.json())["results"]
+    assert [result["outcome"] for result in results] == ["accepted", "invalid", "unavailable"]
+
+
+async def test_a_fault_of_ours_costs_one_event(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    from gateway.collect import steps  # noqa: PLC0415 - the place where the fault is put
+
+    real = steps.protect
+
+    def trip(call: Any, *arguments: Any) -> Any:
+        if call.message_id == "poison":
+            raise RuntimeError("canary@shop.example")
+        return real(call, *arguments)
+
+    monkeypatch.setattr(steps, "protect", trip)
+    results = await gateway.batch(event(messageId="before"), event(messageId="poison"), event(messageId="after"))
+    assert [result["outcome"] for result in results] == ["accepted", "invalid", "accepted"]
+    assert results[1]["code"] == "internal"
+    assert "canary" not in json.dumps(results)
+
+
+async def test_a_flood_is_refused_and_a_stopping_process_says_so(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    intake = gateway.resources.intake
+    monkeypatch.setattr(intake, "_stopping", False)
+    monkeypatch.setattr(intake, "_most", 0)
+    assert await _code(gateway, gateway.tenant.write_key) == (429, "too_many_requests")
+    monkeypatch.setattr(intake, "_most", 10)
+    intake.stop()
+    assert await _code(gateway, gateway.tenant.write_key) == (503, "shutting_down")
+
+
+async def test_requests_at_once_meet_each_new_person_once(gateway: Gateway) -> None:
+    async def visit(number: int) -> None:
+        async with aiohttp.ClientSession() as http:
+            one = Gateway(gateway.url, gateway.tenant, gateway.database_url, http, gateway.resources)
+            await one.batch(*(event(anonymousId=f"visitor-{each}", messageId=f"{number}-{each}") for each in range(10)))
+
+    await asyncio.gather(*(visit(number) for number in range(8)))
+    logged = await gateway.logged()
+    assert len(logged) == 80
+    assert len({each.subject for each in logged}) == 10
+    stored = await gateway.sql("SELECT count(*) FROM subject WHERE workspace_id = $1", gateway.tenant.workspace)
+    assert [row["count"] for row in stored] == [10]
+
+
+def _replace_log(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, log: Any) -> None:
+    """Put another log under the last step."""
+    (*_, (_, append)) = gateway.resources.collector._pipeline._steps
+    monkeypatch.setattr(append, "_log", log)
+
+
+async def _code(gateway: Gateway, key: str | None) -> tuple[int, str | None]:
+    status, answer = await gateway.post("/v1/batch", {"batch": []}, key=key)
+    return status, answer.get("code")

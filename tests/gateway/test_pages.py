@@ -23,7 +23,7 @@ async def test_pages_and_their_files_are_served(gateway: Gateway, path: str, med
         assert response.status == 200
         assert response.content_type == media_type
         if media_type == "text/html":
-            assert "script-src 'self'" in response.headers["Content-Security-Policy"]
+            assert "default-src 'self'" in response.headers["Content-Security-Policy"]
             assert "unsafe" not in response.headers["Content-Security-Policy"]
 
 
