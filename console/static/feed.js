@@ -7,8 +7,8 @@ const MOST_KEPT = 1000;
 const MOST_SHOWN = 200;
 const NEWS_EVERY = 5000;
 
-// GraphQL shouts its enums; people read words.
-const inWords = (event) => ({ ...event, type: event.type.toLowerCase(), outcome: event.outcome.toLowerCase() });
+// GraphQL shouts its enums; people read words. What could not be read has neither type nor name.
+const inWords = ({ type, outcome, ...event }) => ({ ...event, type: type?.toLowerCase() ?? "", outcome: outcome.toLowerCase() });
 
 const tone = (outcome) =>
   outcome === "accepted" ? "good" : outcome.startsWith("dropped") ? "warn" : outcome === "duplicate" ? "" : "bad";
@@ -19,7 +19,7 @@ function entry(event, fresh) {
     { class: fresh && "fresh" },
     timeOfDay(event.at),
     make("span", { class: "type" }, event.type),
-    make("span", { class: "name" }, event.name || event.type),
+    make("span", { class: "name" }, event.name || event.type || "unreadable"),
     make(
       "span",
       { class: "verdict" },
