@@ -1,6 +1,6 @@
 """Events per second that one builder takes into Postgres, with identity, traits and 100 segments.
 
-    python bench/build.py [--profile]
+python bench/build.py [--profile]
 """
 
 import asyncio
@@ -127,7 +127,9 @@ async def run(url: str, profiler: cProfile.Profile | None) -> None:
         changes = await connection.fetchval("SELECT count(*) FROM segment_change")
     await database.close()
     rate = built / spent
-    print(f"{rate:,.0f} events/s ({cpu / built * 1e6:,.0f} µs of our own CPU per event), {offset} events, {changes} changes")
+    print(
+        f"{rate:,.0f} events/s ({cpu / built * 1e6:,.0f} µs of our own CPU per event), {offset} events, {changes} changes"
+    )
 
 
 async def main() -> None:

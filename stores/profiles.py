@@ -181,9 +181,7 @@ async def save_profiles(connection: Connection, workspace: UUID, profiles: Seque
     )
 
 
-async def save_leaves(
-    connection: Connection, workspace: UUID, states: Sequence[tuple[UUID, bytes, LeafState]]
-) -> None:
+async def save_leaves(connection: Connection, workspace: UUID, states: Sequence[tuple[UUID, bytes, LeafState]]) -> None:
     """Write leaf states of locked profiles."""
     for statement, those in (
         (_UPDATE_LEAVES, [each for each in states if each[2].stored]),
