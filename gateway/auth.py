@@ -116,7 +116,10 @@ def mint_end_user_token(
 
 
 def read_end_user_token(token: str, workspace: Workspace, now: datetime) -> dict[str, Any]:
-    """Check a token and return its claims. Raises `jwt.InvalidTokenError`, `ValueError`, `TypeError`, `OverflowError`."""
+    """Check a token and return its claims.
+
+    Raises `jwt.InvalidTokenError`, `ValueError`, `TypeError` and `OverflowError`: the claims may be anything.
+    """
     claims: dict[str, Any] = jwt.decode(
         token,
         workspace.keys.signing_key("end-user"),
