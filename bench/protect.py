@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import msgspec
 
-from domain.consent import CONSENTABLE, State
+from domain.consent import CONSENTABLE, State, Statements
 from domain.event import Call, CallType, encode_event
 from privacy.compiled import CompiledPlan
 from privacy.gate import gate
@@ -79,7 +79,7 @@ def main() -> None:
     keys = WorkspaceKeys(uuid4(), new_key())
     people = [(uuid4(), keys.new_wrapped_key()) for _ in range(PEOPLE)]
     calls = [make_call(number) for number in range(EVENTS)]
-    stored = dict.fromkeys(CONSENTABLE, State.GRANTED)
+    stored: Statements = dict.fromkeys(CONSENTABLE, State.GRANTED)
     size = median(len(msgspec.json.encode(call)) for call in calls)
 
     verdicts = [gate(call, plan, [signal.statements for signal in signals_of(call.context, {})]) for call in calls]

@@ -1,14 +1,74 @@
-"""The builder process."""
+"""The builder process, put together."""
 
 import asyncio
 import signal
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
+from prometheus_client import CollectorRegistry
+
+from domain.clock import Clock, utc_now
+from gateway.logs import configure_logs
 from gateway.settings import Settings
+from profiles.backfill import Backfill
+from profiles.builder import Builder
+from profiles.catalogue import Catalogue
+from profiles.memory import Memory
+from profiles.metrics import BuildMetrics
+from profiles.processor import CONNECTIONS, Processor
+from profiles.publisher import Publisher
+from profiles.timers import Timers
+from stores.eventlog.open import open_log
+from stores.postgres import Database
+from stores.redis import open_redis
+from stores.subject_cache import SubjectCache
 
 
 async def build(settings: Settings) -> None:
-    """Build until SIGTERM, then finish the batch. Raises `SettingsError` when the settings name no stores."""
+    """Build until SIGTERM or SIGINT, then finish the batches under way.
+
+    Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable` when these are
+    not there at the start.
+    """
+    configure_logs(level=settings.log_level)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with open_processor(settings) as processor:
+        await processor.run(stop)
+
+
+@asynccontextmanager
+async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Processor]:
+    """Open the stores, put everything on top, and close all of it in reverse."""
     settings.needs("postgres_url", "redis_url")
-    stopped = asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
-    await stopped.wait()
+    async with AsyncExitStack() as stack:
+        connections = max(settings.postgres_connections, CONNECTIONS)
+        database = await Database.open(settings.postgres_url or "", role="worker", max_size=connections)
+        stack.push_async_callback(database.close)
+        redis = await open_redis(settings.redis_url or "")
+        stack.push_async_callback(redis.aclose)
+        log = await open_log(settings.kafka_bootstrap, database)
+        stack.push_async_callback(log.close)
+
+        metrics, catalogue, memory = BuildMetrics(CollectorRegistry()), Catalogue(), Memory()
+        timers = Timers(database, clock, metrics, catalogue=catalogue, memory=memory)
+        builder = Builder(
+            database,
+            clock,
+            metrics,
+            catalogue=catalogue,
+            memory=memory,
+            forget=SubjectCache(redis).drop,
+            wake_timers=timers.wake,
+        )
+        yield Processor(
+            database,
+            log,
+            metrics,
+            builder=builder,
+            timers=timers,
+            backfill=Backfill(database, clock, metrics, catalogue=catalogue, memory=memory),
+            publisher=Publisher(database, redis, log, metrics),
+        )

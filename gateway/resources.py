@@ -14,6 +14,7 @@ from gateway.graphql import GraphQLApp
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.workspace import Workspaces
+from learning.popular import Popular
 from stores.eventlog.port import EventLog
 from stores.postgres import Database
 from stores.redis import Redis
@@ -33,6 +34,7 @@ class Resources:
     collector: Collector
     intake: Intake
     feed: LiveFeed
+    popular: Popular
     metrics: Metrics
     graphql: GraphQLApp
 

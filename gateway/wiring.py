@@ -17,6 +17,7 @@ from gateway.resources import Resources
 from gateway.settings import Settings
 from gateway.subjects import Subjects
 from gateway.workspace import Workspaces
+from learning.popular import Popular
 from privacy.keys import LocalMasterKey
 from resolvers.context import Services
 from resolvers.live.hub import Hub
@@ -66,6 +67,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             collector=Collector(Pipeline(build_steps(subjects, log), metrics), workspaces, feed, clock),
             intake=Intake(_COLLECTING_AT_MOST, metrics),
             feed=feed,
+            popular=Popular(database, clock),
             metrics=metrics,
             graphql=GraphQLApp(build_schema(), services, authenticator, workspaces),
         )

@@ -32,7 +32,7 @@ class Popular:
         self._lists: dict[UUID, tuple[float, tuple[Item, ...]]] = {}
 
     async def top(self, workspace: UUID, first: int) -> tuple[Item, ...]:
-        """The `first` (at most 100) most wanted items, best first; raises `StoreUnavailable`."""
+        """List the `first` (at most 100) most wanted items, best first. Raises `StoreUnavailable`."""
         now = self._clock()
         kept = self._lists.get(workspace)
         if kept is None or now.timestamp() - kept[0] > FRESHNESS.total_seconds():

@@ -9,7 +9,7 @@ from domain.alias import AliasKind
 
 _PLACEHOLDERS: Final = frozenset({
     "", "[object object]", "null", "nil", "none", "undefined", "nan", "void", "empty", "unknown", "unset", "missing",
-    "n/a", "na", "-", "-1", "0", "00", "1", "true", "false", "anonymous", "anon", "guest", "visitor", "user",
+    "n/a", "na", "-", "-1", "0", "00", "true", "false", "anonymous", "anon", "guest", "visitor", "user",
     "userid", "user_id", "user-id", "customer", "customer_id", "anonymousid", "anonymous_id", "anonymous-id",
     "distinctid", "distinct_id", "id", "uid", "uuid", "guid", "email", "e-mail", "phone", "test", "testuser",
     "test_user", "tester", "demo", "example", "default", "admin", "not_authenticated", "not-authenticated",
@@ -18,7 +18,7 @@ _PLACEHOLDERS: Final = frozenset({
 _SHARED_MAILBOXES: Final = frozenset({
     "test", "tests", "testing", "tester", "test1", "test123", "none", "null", "nil", "undefined", "nan", "anonymous",
     "anon", "guest", "unknown", "noreply", "no-reply", "no.reply", "donotreply", "do-not-reply", "do_not_reply",
-    "nobody", "noone", "noemail", "no-email", "na", "n/a", "example", "fake", "dummy", "asdf", "abc", "a",
+    "nobody", "noone", "noemail", "no-email", "na", "n/a", "example", "fake", "dummy", "asdf",
     "postmaster", "mailer-daemon",
 })  # fmt: skip
 _PLACEHOLDER_ADDRESSES: Final = frozenset(

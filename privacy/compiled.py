@@ -10,16 +10,27 @@ import msgspec
 from domain.alias import AliasKind
 from domain.consent import Purpose
 from domain.event import Call, CallType
-from privacy.plan import EventRules, Field, Kind, Plan
+from privacy.plan import EventRules, Field, JsonType, Kind, Plan
 from privacy.reduce import reduce_address, reduce_url, reduce_user_agent
 
-_PROBLEMS_SHOWN = 5
+_PROBLEMS_SHOWN: Final = 5
+_PYTHON_TYPES: Final[Mapping[JsonType, tuple[type, ...]]] = {
+    "string": (str,),
+    "number": (int, float),
+    "integer": (int, float),  # JSON does not tell 1.0 from 1
+    "boolean": (bool,),
+    "object": (dict,),
+    "array": (list,),
+    "any": (str, int, float, bool, dict, list),
+}
 
 
 class Rule(msgspec.Struct, frozen=True, gc=False):
     """How one field is kept: as it is, unless one of these says otherwise. `path` names it from the event's root."""
 
     path: str
+    accepts: frozenset[type]
+    """Python types that a value may have; another is not kept."""
     is_sealed: bool = False
     is_scrubbed: bool = False
     reduce: Callable[[str], Any] | None = None
@@ -107,19 +118,22 @@ def compile_rules(
 
 
 def _rule(path: str, field: Field, children: Rules | None) -> Rule:
+    accepts = frozenset(python for name in field.types for python in _PYTHON_TYPES[name])
     if field.sealed:
-        return Rule(path, is_sealed=True)
+        return Rule(path, accepts, is_sealed=True)
+    if children is None:
+        accepts -= {dict}
     match field.kind:
         case Kind.FREE_TEXT:
-            return Rule(path, is_scrubbed=True)
+            return Rule(path, accepts, is_scrubbed=True)
         case Kind.URL:
-            return Rule(path, reduce=reduce_url)
+            return Rule(path, accepts, reduce=reduce_url)
         case Kind.IP:
-            return Rule(path, reduce=reduce_address)
+            return Rule(path, accepts, reduce=reduce_address)
         case Kind.UA:
-            return Rule(path, reduce=reduce_user_agent)
+            return Rule(path, accepts, reduce=reduce_user_agent)
         case _:
-            return Rule(path, children=children)
+            return Rule(path, accepts, children=children)
 
 
 def _key(call: Call) -> str:
@@ -153,10 +167,10 @@ def _problems(place: str, validator: jsonschema_rs.Validator, values: dict[str, 
     try:
         if validator.is_valid(values):
             return ()
+        errors = islice(validator.iter_errors(values), _PROBLEMS_SHOWN)
+        return tuple(_problem(place, error) for error in errors)
     except ValueError:
         return (f"{place}: is nested too deeply or holds what JSON cannot",)
-    errors = islice(validator.iter_errors(values), _PROBLEMS_SHOWN)
-    return tuple(_problem(place, error) for error in errors)
 
 
 def _problem(place: str, error: jsonschema_rs.ValidationError) -> str:

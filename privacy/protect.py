@@ -94,9 +94,12 @@ def minimise(draft: Draft) -> None:
 
 
 def seal(draft: Draft) -> None:
-    """Encrypt personal data under the person's own key."""
+    """Encrypt personal data under the person's own key; what is nested too deeply to be written is left out."""
     for path, value in draft.to_seal:
-        draft.sealed[path] = draft.sealer.seal(path, value)
+        try:
+            draft.sealed[path] = draft.sealer.seal(path, value)
+        except RecursionError:
+            draft.dropped.append(path)
 
 
 def reduce(draft: Draft) -> None:
@@ -123,15 +126,19 @@ STEPS: Final[tuple[tuple[str, Callable[[Draft], None]], ...]] = (
 """The steps in their order; each one finds what the one before has left."""
 
 
-def _minimise(place: str, values: Mapping[str, Any], rules: Rules, draft: Draft) -> dict[str, Any]:
+def _minimise(  # noqa: C901 - one flat loop over every field of every event: a call for each would cost a tenth
+    place: str, values: Mapping[str, Any], rules: Rules, draft: Draft
+) -> dict[str, Any]:
     kept: dict[str, Any] = {}
     for name, value in values.items():
         rule = rules.get(name)
-        if rule is None:
+        if value is None and rule is not None:
+            if not rule.is_sealed:
+                kept[name] = None
+        elif rule is None or type(value) not in rule.accepts:
             draft.drop(place, name)
         elif rule.is_sealed:
-            if value is not None:
-                draft.to_seal.append((rule.path, value))
+            draft.to_seal.append((rule.path, value))
         elif type(value) is str:
             if rule.reduce is not None:
                 draft.to_reduce.append((kept, name, rule.reduce, value))
@@ -140,34 +147,25 @@ def _minimise(place: str, values: Mapping[str, Any], rules: Rules, draft: Draft)
             # An address that stands where none belongs is scrubbed too; the full search would eat plain ids.
             if rule.is_scrubbed or "@" in value or "%40" in value:
                 draft.to_scrub.append((kept, name, value))
-        elif value is None or type(value) in _NUMBERS:
-            if rule.is_scrubbed or rule.reduce is not None:
-                draft.dropped.append(rule.path)
-            else:
-                kept[name] = value
+        elif type(value) is list:
+            kept[name] = _keep_items(value, rule, draft)
+        elif rule.children is not None and type(value) is dict:
+            kept[name] = _minimise(rule.path, value, rule.children, draft)
         else:
-            _keep_structure(name, value, rule, kept, draft)
+            kept[name] = value
     return kept
 
 
-def _keep_structure(name: str, value: Any, rule: Rule, kept: dict[str, Any], draft: Draft) -> None:
-    """Keep an object, or a list of objects, by the rules of its fields; keep of another list only its scalars."""
-    if isinstance(value, dict) and rule.children is not None:
-        kept[name] = _minimise(rule.path, value, rule.children, draft)
-    elif isinstance(value, list):
-        kept[name] = _keep_items(value, rule, draft)
-    else:
-        draft.drop(rule.path.rpartition(".")[0], name)
-
-
 def _keep_items(values: list[Any], rule: Rule, draft: Draft) -> list[Any]:
+    """Keep of a list its objects, by the rules of their fields, or its scalars: never both, and no lists in lists."""
+    if rule.children is not None:
+        return [_minimise(rule.path, value, rule.children, draft) for value in values if type(value) is dict]
     kept: list[Any] = []
     for value in values:
-        if isinstance(value, dict) and rule.children is not None:
-            kept.append(_minimise(rule.path, value, rule.children, draft))
-        elif isinstance(value, str) and rule.children is None:
+        if type(value) is str:
             text = value if rule.reduce is None else rule.reduce(value)
-            kept.append(scrub(text) if rule.is_scrubbed or "@" in value or "%40" in value else text)
-        elif type(value) in _NUMBERS and not (rule.is_scrubbed or rule.reduce or rule.children):
+            if text is not None:
+                kept.append(scrub(text) if rule.is_scrubbed or "@" in value or "%40" in value else text)
+        elif type(value) in _NUMBERS and not (rule.is_scrubbed or rule.reduce):
             kept.append(value)
     return kept

@@ -24,7 +24,7 @@ _PHONE: Final = re.compile(
         (?<=\+)[0-9](?:[ ().\-/]{0,2}[0-9]){6,14}                               # +44 20 7946 0958
       | (?:(?<=\()[2-9][0-9]{2}\)[ .-]?|(?:(?<=[2-9])|(?<=1)[ .-][2-9])[0-9]{2}[ .-]|(?<=1)[ .-]\([2-9][0-9]{2}\)[ .-]?)
         [0-9]{3}[ .-][0-9]{4}                                               # (650) 555-1212, 1-650-555-1212
-      | (?:(?<=\()0|(?<=0))[1-9][0-9]{0,3}\)?
+      | (?:(?<=\()0|(?<=0)(?<![0-9][ -]0))[1-9][0-9]{0,3}\)?
         (?P<gap>[ /.-])[0-9]{2,8}(?:(?P=gap)[0-9]{2,4}){0,3}                    # 06 12 34 56 78, 030/1234567
     )(?![0-9])(?![.,/-][0-9])""",
     re.VERBOSE,
@@ -36,7 +36,9 @@ _CUED_PHONE: Final = re.compile(
 )
 _VERSION_WORD: Final = re.compile(r"(?:version|build|release|firmware|driver|v)\W{0,3}$", re.IGNORECASE)
 
-_MAILBOX_SIGNS: Final = "_.!#$%&'*+/=?^`{|}~-"
+_MAILBOX_SIGNS: Final = "_.+-%'!#$*^~{}"
+_ODD_MAILBOX_SIGNS: Final = "/=?&`|"
+_LONGEST_MAILBOX: Final = 256
 _FEWEST_TRUNK_DIGITS: Final = 9
 _FEWEST_ADDRESS_GROUPS: Final = 3
 _CARD_LENGTHS: Final = {"2": (16,), "3": (15, 14, 16), "4": (16, 19, 13), "5": (16,), "6": (16, 19, 18, 17)}
@@ -121,10 +123,18 @@ def _replace(text: str, pattern: re.Pattern[str], measure: Measure, mark: str) -
 
 
 def _measure_email(text: str, host: re.Match[str]) -> Span | None:
-    start = host.start()
-    while start and (text[start - 1].isalnum() or text[start - 1] in _MAILBOX_SIGNS):
-        start -= 1
+    # Signs that are legal in a mailbox but mostly end the text before it count only when it would be empty.
+    start = _start_of_mailbox(text, host.start(), _MAILBOX_SIGNS)
+    if start == host.start():
+        start = _start_of_mailbox(text, start, _MAILBOX_SIGNS + _ODD_MAILBOX_SIGNS)
     return (start, host.end()) if start < host.start() else None
+
+
+def _start_of_mailbox(text: str, end: int, signs: str) -> int:
+    first = max(0, end - _LONGEST_MAILBOX)
+    while end > first and (text[end - 1].isalnum() or text[end - 1] in signs):
+        end -= 1
+    return end
 
 
 def _measure_card(text: str, first: re.Match[str]) -> Span | None:

@@ -14,13 +14,14 @@ from domain.clock import Clock
 from domain.errors import StoreUnavailable
 from domain.segment import SegmentStatus
 from profiles.catalogue import Catalogue, compile_segment
+from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from profiles.segments.index import Segment
 from profiles.work import Work
 from stores.changes import call_publisher
 from stores.faults import Contended, Unfit, transaction
 from stores.postgres import Connection, Database
-from stores.profiles import load_memberships, lock_profiles, profiles_after
+from stores.profiles import profiles_after
 from stores.segments import (
     StoredSegment,
     delete_segment,
@@ -52,12 +53,14 @@ class Backfill:
         metrics: BuildMetrics,
         *,
         catalogue: Catalogue | None = None,
+        memory: Memory | None = None,
         at_once: int = 100,
     ) -> None:
         self._database = database
         self._clock = clock
         self._metrics = metrics
         self._catalogue = catalogue or Catalogue()
+        self._memory = memory or Memory()
         self._at_once = at_once
 
     async def run(self) -> None:
@@ -74,7 +77,7 @@ class Backfill:
         async with self._database.across() as connection:
             pending = await pending_segments(connection)
         for workspace, segment in pending:
-            while await self.step(workspace, segment):
+            while await self.step(workspace, segment):  # noqa: ASYNC110 - not a wait for anything
                 # Live batches queue for the definitions behind this step; they go first.
                 await asyncio.sleep(0)
 
@@ -108,25 +111,24 @@ class Backfill:
     async def _build(self, connection: Connection, workspace: UUID, stored: StoredSegment) -> tuple[bool, int]:
         segment = compile_segment(stored)
         if segment is None:
-            error = "the definition is not valid"
-            await finish_segment(connection, workspace, stored.id, SegmentStatus.FAILED, error, self._clock())
+            await self._finish(connection, workspace, stored.id, SegmentStatus.FAILED, "the definition is not valid")
             return False, 0
         ids = await profiles_after(connection, workspace, stored.built_through, self._at_once)
         if not ids:
-            await finish_segment(connection, workspace, stored.id, SegmentStatus.LIVE, None, self._clock())
+            await self._finish(connection, workspace, stored.id, SegmentStatus.LIVE)
             return True, 0
         await save_built_through(connection, workspace, stored.id, ids[-1])
         return True, await self._rebuild(connection, workspace, segment, ids)
 
     async def _rebuild(self, connection: Connection, workspace: UUID, segment: Segment, ids: list[UUID]) -> int:
-        profiles = await lock_profiles(connection, workspace, ids)
+        profiles = await self._memory.lock(connection, workspace, ids)
         definitions = await self._catalogue.read(connection, workspace)
         if definitions is None:
             return 0
         work = Work(connection, workspace, definitions, profiles, self._clock())
-        for id, profile in profiles.items():
+        for profile in profiles.values():
             if profile.merged_into is None:
-                touch = work.touch(id)
+                touch = work.touch(profile.id)
                 touch.rebuild.update(leaf.key for leaf in segment.counts)
                 touch.causes[segment.id] = {"backfill": segment.version}
         await work.settle()
@@ -139,15 +141,14 @@ class Backfill:
             if not more:
                 await delete_segment(connection, workspace, stored.id)
             return more, 0
-        profiles = await lock_profiles(connection, workspace, ids)
+        profiles = await self._memory.lock(connection, workspace, ids)
         definitions = await self._catalogue.read(connection, workspace)
         if definitions is None:
             return False, 0
-        await load_memberships(connection, workspace, profiles)
         now = self._clock()
         work = Work(connection, workspace, definitions, profiles, now)
-        for id, profile in profiles.items():
-            work.leave(id, profile.memberships[stored.id], now, {"deleted": True})
+        for profile in profiles.values():
+            work.leave(profile.id, profile.memberships[stored.id], now, {"deleted": True})
         await work.settle()
         return True, len(work.changes)
 
@@ -161,4 +162,14 @@ class Backfill:
     async def _fail(self, connection: Connection, workspace: UUID, segment: UUID, error: str) -> None:
         _LOG.error("segment_failed", segment=str(segment), problem=error)
         async with transaction(connection):
-            await finish_segment(connection, workspace, segment, SegmentStatus.FAILED, error, self._clock())
+            await self._finish(connection, workspace, segment, SegmentStatus.FAILED, error)
+
+    async def _finish(
+        self,
+        connection: Connection,
+        workspace: UUID,
+        segment: UUID,
+        status: SegmentStatus,
+        error: str | None = None,
+    ) -> None:
+        await finish_segment(connection, workspace, segment, status, error=error, at=self._clock())

@@ -9,7 +9,8 @@ import msgspec
 from domain.alias import Alias
 from domain.event import ProtectedEvent
 from profiles.catalogue import Definitions
-from profiles.identity import Limits, Person, Resolution, needs_decision, resolve
+from profiles.identity import Limits, Person, Resolution, resolve
+from profiles.memory import Memory
 from profiles.segments.leaf import event_key, event_stamp
 from profiles.traits import fold_event
 from profiles.work import Work
@@ -25,7 +26,7 @@ from stores.identities import (
     move_subjects,
 )
 from stores.postgres import Connection
-from stores.profiles import Profile, create_profiles, lock_profiles
+from stores.profiles import Profile, create_profiles
 from stores.subjects import profile_aliases
 
 
@@ -41,104 +42,134 @@ class Built(msgspec.Struct):
     stale: list[Alias] = []
     """Aliases of people who were merged: what is cached about them is old."""
     next_due: datetime | None = None
+    profiles: list[Profile] = []
+    """As they are once the transaction is committed."""
 
 
-async def build_events(
-    connection: Connection,
-    workspace: UUID,
-    events: Sequence[ProtectedEvent],
-    definitions: Definitions,
-    limits: Limits,
-    now: datetime,
-) -> Built:
-    """Build events in their order. Every builder takes its locks in the order of these steps, so none wait in a circle.
+class Step:
+    """Builds one workspace's events inside the batch's transaction, at one instant.
 
-    The caller holds the definitions still. Raises `Contended` where another builder came first.
+    Every builder takes its locks in the order of these methods, so that none wait in a circle. The caller holds the
+    definitions still.
     """
-    profile_of = await find_profiles(connection, workspace, {event.subject for event in events})
-    known = [event for event in events if event.subject in profile_of]
-    built = Built(workspace, strangers=[event for event in events if event.subject not in profile_of])
-    fresh = await _fresh(connection, workspace, known)
-    built.duplicates = len(known) - len(fresh)
-    if not fresh:
-        return built
-    owners = await find_owners(connection, workspace, {alias for event in fresh for alias in event.aliases[1:]})
-    profile_of = {event.subject: profile_of[event.subject] for event in fresh}
-    profiles, born = await _lock(connection, workspace, fresh, profile_of, owners)
-    who = await _identify(connection, workspace, fresh, profile_of, owners, profiles, limits)
-    await store_events(connection, workspace, fresh)
-    work = Work(connection, workspace, definitions, profiles, now)
-    if who.merges:
-        await work.merge(who.merges)
-        built.stale = await profile_aliases(connection, workspace, set(who.merges.values()))
-    for profile, message_id in born.items():
-        if profile not in who.merges:
-            work.touch(profile).birth(work.index(profile), {"event": message_id})
+
+    def __init__(
+        self,
+        connection: Connection,
+        workspace: UUID,
+        definitions: Definitions,
+        *,
+        memory: Memory,
+        limits: Limits,
+        now: datetime,
+    ) -> None:
+        self._connection = connection
+        self._workspace = workspace
+        self._definitions = definitions
+        self._memory = memory
+        self._limits = limits
+        self._now = now
+
+    async def build(self, events: Sequence[ProtectedEvent]) -> Built:
+        """Build events in their order. Raises `Contended` where another builder came first."""
+        connection, workspace = self._connection, self._workspace
+        profile_of = await find_profiles(connection, workspace, {event.subject for event in events})
+        known = [event for event in events if event.subject in profile_of]
+        built = Built(workspace, strangers=[event for event in events if event.subject not in profile_of])
+        fresh = await self._fresh(known)
+        built.duplicates = len(known) - len(fresh)
+        if not fresh:
+            return built
+        owners = await find_owners(connection, workspace, {alias for event in fresh for alias in event.aliases[1:]})
+        spoken = _Spoken(fresh, {event.subject: profile_of[event.subject] for event in fresh}, owners)
+        profiles, born = await self._lock(spoken)
+        who = await self._identify(spoken, profiles)
+        await store_events(connection, workspace, fresh)
+        work = Work(connection, workspace, self._definitions, profiles, self._now)
+        if who.merges:
+            work.merge(who.merges)
+            built.stale = await profile_aliases(connection, workspace, set(who.merges.values()))
+        for profile in born - who.merges.keys():
+            work.touch(profile).birth(work.index(profile), {"event": spoken.first[profile]})
             work.change(profile)
-    _fold(work, fresh, who.profile_of)
-    await work.settle()
-    built.events, built.changes, built.next_due = len(fresh), len(work.changes), work.next_due
-    return built
+        _fold(work, fresh, who.profile_of)
+        await work.settle()
+        built.events, built.changes, built.next_due = len(fresh), len(work.changes), work.next_due
+        built.profiles = list(profiles.values())
+        return built
+
+    async def _fresh(self, events: Sequence[ProtectedEvent]) -> list[ProtectedEvent]:
+        first = {event.message_id: event for event in reversed(events)}
+        claimed = await claim_messages(self._connection, self._workspace, first.values()) if first else set()
+        return [event for event in events if event.message_id in claimed and first[event.message_id] is event]
+
+    async def _lock(self, spoken: "_Spoken") -> tuple[dict[UUID, Profile], set[UUID]]:
+        """Lock every profile that the events speak of, and make those that do not exist yet."""
+        connection, workspace = self._connection, self._workspace
+        profiles = await self._memory.lock(connection, workspace, spoken.seen)
+        born = {profile: at for profile, at in spoken.seen.items() if profile not in profiles}
+        if born:
+            if await create_profiles(connection, workspace, born) != born.keys():
+                raise Contended("a profile was made by another builder")
+            for profile, at in born.items():
+                profiles[profile] = Profile(profile, 0, {}, {}, {}, at, at)
+        if await find_profiles(connection, workspace, spoken.expected) != spoken.expected:
+            raise Contended("a subject was merged by another builder")
+        return profiles, set(born)
+
+    async def _identify(self, spoken: "_Spoken", profiles: Mapping[UUID, Profile]) -> Resolution:
+        connection, workspace = self._connection, self._workspace
+        telling = spoken.telling()
+        if not telling:
+            return Resolution(spoken.profile_of, {}, [], [])
+        counts = await count_identifiers(connection, workspace, profiles)
+        people = {
+            each.id: Person(each.id, each.first_seen_at, *counts.get(each.id, (1, {}))) for each in profiles.values()
+        }
+        who = resolve(telling, spoken.profile_of, spoken.owners, people, self._limits)
+        if who.links and not await add_links(connection, workspace, who.links):
+            raise Contended("an identifier was linked by another builder")
+        if who.claims:
+            await add_claims(connection, workspace, who.claims)
+        if who.merges:
+            await move_subjects(connection, workspace, who.merges)
+        return who
 
 
-async def _fresh(connection: Connection, workspace: UUID, events: Sequence[ProtectedEvent]) -> list[ProtectedEvent]:
-    first = {event.message_id: event for event in reversed(events)}
-    claimed = await claim_messages(connection, workspace, first.values()) if first else set()
-    return [event for event in events if event.message_id in claimed and first[event.message_id] is event]
+class _Spoken:
+    """Whom the events of a step speak of, as it stood before the locks were taken."""
 
+    def __init__(
+        self, events: Sequence[ProtectedEvent], profile_of: dict[UUID, UUID], owners: Mapping[Alias, Owner]
+    ) -> None:
+        self.profile_of = profile_of
+        self.owners = owners
+        self.expected = profile_of | {owner.subject_id: owner.profile_id for owner in owners.values()}
+        self.seen: dict[UUID, datetime] = {}
+        """Each profile, with the earliest event that speaks of it."""
+        self.first: dict[UUID, str] = {}
+        """Each profile, with the first message that speaks of it."""
+        self._events = events
+        for event in events:
+            at = min(event.at, event.received_at)
+            for profile in self._profiles(event):
+                self.seen[profile] = min(at, self.seen.get(profile, at))
+                self.first.setdefault(profile, event.message_id)
 
-async def _lock(
-    connection: Connection,
-    workspace: UUID,
-    events: Iterable[ProtectedEvent],
-    profile_of: Mapping[UUID, UUID],
-    owners: Mapping[Alias, Owner],
-) -> tuple[dict[UUID, Profile], dict[UUID, str]]:
-    """Lock every profile that the events speak of; make those that do not exist yet, each with the message it owes that to."""
-    seen: dict[UUID, datetime] = {}
-    first: dict[UUID, str] = {}
-    for event in events:
-        at = min(event.at, event.received_at)
-        spoken_of = [profile_of[event.subject]]
-        spoken_of += [owners[alias].profile_id for alias in event.aliases[1:] if alias in owners]
-        for profile in spoken_of:
-            seen[profile] = min(at, seen.get(profile, at))
-            first.setdefault(profile, event.message_id)
-    profiles = await lock_profiles(connection, workspace, seen)
-    born = {id: at for id, at in seen.items() if id not in profiles}
-    if born:
-        if await create_profiles(connection, workspace, born) != born.keys():
-            raise Contended("a profile was made by another builder")
-        for id, at in born.items():
-            profiles[id] = Profile(id, 0, {}, {}, {}, at, at, leaves={}, memberships={})
-    expected = dict(profile_of) | {owner.subject_id: owner.profile_id for owner in owners.values()}
-    if await find_profiles(connection, workspace, expected) != expected:
-        raise Contended("a subject was merged by another builder")
-    return profiles, {id: first[id] for id in born}
+    def telling(self) -> list[ProtectedEvent]:
+        """List the events whose weaker identifiers say anything new."""
+        return [
+            event
+            for event in self._events
+            if any(
+                alias not in self.owners or self.owners[alias].profile_id != self.profile_of[event.subject]
+                for alias in event.aliases[1:]
+            )
+        ]
 
-
-async def _identify(
-    connection: Connection,
-    workspace: UUID,
-    events: Sequence[ProtectedEvent],
-    profile_of: Mapping[UUID, UUID],
-    owners: Mapping[Alias, Owner],
-    profiles: Mapping[UUID, Profile],
-    limits: Limits,
-) -> Resolution:
-    telling = [event for event in events if needs_decision(event, owners, profile_of[event.subject])]
-    if not telling:
-        return Resolution(dict(profile_of), {}, [], [])
-    counts = await count_identifiers(connection, workspace, profiles)
-    people = {id: Person(id, profile.first_seen_at, *counts.get(id, (1, {}))) for id, profile in profiles.items()}
-    who = resolve(telling, profile_of, owners, people, limits)
-    if who.links and not await add_links(connection, workspace, who.links):
-        raise Contended("an identifier was linked by another builder")
-    if who.claims:
-        await add_claims(connection, workspace, who.claims)
-    if who.merges:
-        await move_subjects(connection, workspace, who.merges)
-    return who
+    def _profiles(self, event: ProtectedEvent) -> set[UUID]:
+        weaker = {self.owners[alias].profile_id for alias in event.aliases[1:] if alias in self.owners}
+        return {self.profile_of[event.subject], *weaker}
 
 
 def _fold(work: Work, events: Iterable[ProtectedEvent], profile_of: Mapping[UUID, UUID]) -> None:

@@ -17,9 +17,10 @@ from domain.alias import Alias
 from domain.clock import Clock
 from domain.errors import StoreUnavailable
 from domain.event import ProtectedEvent, decode_event
-from profiles.batch import Built, build_events
+from profiles.batch import Built, Step
 from profiles.catalogue import Catalogue
 from profiles.identity import Limits
+from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from stores.changes import call_publisher
 from stores.eventlog.port import Batch, Stored
@@ -41,8 +42,8 @@ _CONTENDED_PAUSE: Final = 0.01
 class Builder:
     """Builds batches. Several may run at once, in one process or in many, on the same log and database.
 
-    `forget` is told of aliases whose cached subject is old once a merge is committed, `wake_timers` of the soonest timer
-    that was written.
+    `forget` is told of aliases whose cached subject is old once a merge is committed, `wake_timers` of the soonest
+    timer that was written.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Builder:
         metrics: BuildMetrics,
         *,
         catalogue: Catalogue | None = None,
+        memory: Memory | None = None,
         limits: Limits | None = None,
         forget: Forget | None = None,
         wake_timers: Callable[[datetime], None] | None = None,
@@ -60,6 +62,7 @@ class Builder:
         self._clock = clock
         self._metrics = metrics
         self._catalogue = catalogue or Catalogue()
+        self._memory = memory or Memory()
         self._limits = limits or Limits()
         self._forget = forget
         self._wake_timers = wake_timers
@@ -129,7 +132,7 @@ class Builder:
                 due = [(record, event) for record, event in decoded if record.offset >= start]
                 results, strangers = await self._build(connection, due)
                 for record, workspace, reason in [*buried, *strangers]:
-                    await bury(connection, batch.topic, record, workspace, reason, self._clock())
+                    await bury(connection, batch.topic, record, workspace=workspace, reason=reason, at=self._clock())
                 await save_offset(connection, GROUP, batch.topic, batch.partition, next_offset)
             if any(built.changes for built in results):
                 await call_publisher(connection)
@@ -150,7 +153,10 @@ class Builder:
                 continue
             events = [event for _, event in those]
             try:
-                built = await build_events(connection, workspace, events, definitions, self._limits, self._clock())
+                step = Step(
+                    connection, workspace, definitions, memory=self._memory, limits=self._limits, now=self._clock()
+                )
+                built = await step.build(events)
             except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
                 # Whatever a record holds that this code did not foresee must not stop the records behind it.
                 _LOG.exception("build_failed", problem=type(error).__name__)
@@ -163,6 +169,7 @@ class Builder:
     async def _report(self, results: Sequence[Built], buried: int) -> None:
         self._metrics.buried.inc(buried)
         for built in results:
+            self._memory.keep(built.workspace, built.profiles)
             self._metrics.events.inc(built.events)
             self._metrics.duplicates.inc(built.duplicates)
             self._metrics.changes.inc(built.changes)

@@ -1,11 +1,12 @@
 """Deciding who is who: pure, over the events of one batch and what is known of the profiles they speak of.
 
-An event's subject is that of its strongest identifier. Its weaker identifiers are claims: one that is unknown becomes the
-subject's own, one that belongs to somebody else says that the two are one person, which limits may refuse.
+An event's subject is that of its strongest identifier. Its weaker identifiers are claims: one that is unknown becomes
+the subject's own, one that belongs to somebody else says that the two are one person, which limits may refuse.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from domain.alias import Alias, AliasKind
 from domain.event import ProtectedEvent
 from stores.identities import Claim, Link, Owner
 
-PER_PROFILE: Final[Mapping[AliasKind, int]] = {
+PER_PROFILE: Final = {
     AliasKind.USER_ID: 1,
     AliasKind.EMAIL: 5,
     AliasKind.PHONE: 5,
@@ -26,7 +27,7 @@ PER_PROFILE: Final[Mapping[AliasKind, int]] = {
 class Limits(msgspec.Struct, frozen=True):
     """What one profile may gather before a claim is refused: a shared device must not make a crowd one person."""
 
-    identifiers: Mapping[AliasKind, int] = PER_PROFILE
+    identifiers: Mapping[AliasKind, int] = MappingProxyType(PER_PROFILE)
     subjects: int = 50
 
 
@@ -51,11 +52,6 @@ class Resolution(msgspec.Struct):
     merges: dict[UUID, UUID]
     links: list[Link]
     claims: list[Claim]
-
-
-def needs_decision(event: ProtectedEvent, owners: Mapping[Alias, Owner], profile: UUID) -> bool:
-    """Tell whether an event's weaker identifiers say anything new."""
-    return any(alias not in owners or owners[alias].profile_id != profile for alias in event.aliases[1:])
 
 
 def resolve(

@@ -84,7 +84,7 @@ class Publisher:
             await asyncio.sleep(_RETRY_AFTER)
 
     async def _serve(self, connection: Connection) -> None:
-        while not await try_own_publishing(connection):
+        while not await try_own_publishing(connection):  # noqa: ASYNC110 - a lock of Postgres wakes nobody here
             await asyncio.sleep(_LOOK_EVERY)
         await connection.add_listener(CHANNEL, self._hear)
         outlets = [Outlet("redis", self._to_redis), Outlet("log", self._to_log)]
@@ -97,7 +97,7 @@ class Publisher:
                 await self._wait()
 
     async def publish(self, connection: Connection, outlets: Sequence[Outlet]) -> bool:
-        """Number what is committed and deliver it; True when there is more at once. Raises `StoreUnavailable`."""
+        """Give numbers to what is committed and deliver it; True when more waits. Raises `StoreUnavailable`."""
         async with transaction(connection):
             numbered, last = await number_changes(connection, _AT_ONCE)
         before = min(outlet.through for outlet in outlets)

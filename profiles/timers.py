@@ -15,12 +15,12 @@ import structlog
 from domain.clock import Clock
 from domain.errors import StoreUnavailable
 from profiles.catalogue import Catalogue
+from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from profiles.work import Work
 from stores.changes import call_publisher
 from stores.faults import Contended, Unfit, transaction
 from stores.postgres import Connection, Database
-from stores.profiles import lock_idle_profiles
 from stores.timers import Due, due_leaves, next_due
 
 AT_ONCE: Final = 256
@@ -36,12 +36,19 @@ class Timers:
     """Looks at due leaves. Any number may run; they pass over profiles that somebody else holds."""
 
     def __init__(
-        self, database: Database, clock: Clock, metrics: BuildMetrics, *, catalogue: Catalogue | None = None
+        self,
+        database: Database,
+        clock: Clock,
+        metrics: BuildMetrics,
+        *,
+        catalogue: Catalogue | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._metrics = metrics
         self._catalogue = catalogue or Catalogue()
+        self._memory = memory or Memory()
         self._woken = asyncio.Event()
         self._planned: datetime | None = None
 
@@ -91,7 +98,7 @@ class Timers:
             definitions = await self._catalogue.share(connection, workspace)
             if definitions is None:
                 return 0
-            profiles = await lock_idle_profiles(connection, workspace, {each.profile_id for each in due})
+            profiles = await self._memory.lock(connection, workspace, {each.profile_id for each in due}, wait=False)
             work = Work(connection, workspace, definitions, profiles, self._clock())
             mine = [each for each in due if each.profile_id in profiles]
             for each in mine:
@@ -102,6 +109,7 @@ class Timers:
                     touch.causes[segment.id] = cause
                     touch.instants[segment.id] = each.at
             await work.settle()
+        self._memory.keep(workspace, profiles.values())
         if work.changes:
             await call_publisher(connection)
         self._metrics.timers.inc(len(mine))

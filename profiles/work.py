@@ -23,9 +23,6 @@ from stores.profiles import (
     delete_all_leaves,
     delete_leaves,
     delete_memberships,
-    load_all_leaves,
-    load_leaves,
-    load_memberships,
     save_leaves,
     save_memberships,
     save_profiles,
@@ -75,10 +72,11 @@ class Work:
     def replace_leaf(self, profile: UUID, leaf: CountLeaf, stamps: Iterable[int]) -> None:
         """Set the state of a leaf from all the stamps there are."""
         leaves = self.profiles[profile].leaves
-        state = LeafState(leaf.newest(stamps))
-        state.due_at = next_look(leaf, state, to_micros(self.now))
-        if state.stamps or leaf.key in leaves:
-            leaves[leaf.key] = state
+        newest = leaf.newest(stamps)
+        if newest or leaf.key in leaves:
+            state = leaves.setdefault(leaf.key, LeafState([]))
+            state.stamps, state.due_at = newest, None
+            state.due_at = next_look(leaf, state, to_micros(self.now))
             self._leaves.add((profile, leaf.key))
 
     def leave(self, profile: UUID, membership: Membership, at: datetime, cause: Cause) -> None:
@@ -87,11 +85,9 @@ class Work:
         segment = (membership.segment_id, membership.segment_key, membership.segment_version)
         self._move(profile, Move(*segment, ChangeKind.EXITED, at, cause))
 
-    async def merge(self, merges: Mapping[UUID, UUID]) -> None:
+    def merge(self, merges: Mapping[UUID, UUID]) -> None:
         """Fold losing profiles into their winners, before anything else touches either."""
-        involved = {id: self.profiles[id] for pair in merges.items() for id in pair}
-        await load_all_leaves(self._connection, self._workspace, involved)
-        await load_memberships(self._connection, self._workspace, {loser: involved[loser] for loser in merges})
+        involved = {each: self.profiles[each] for pair in merges.items() for each in pair}
         for loser, winner in merges.items():
             self._absorb(involved[winner], involved[loser])
         for winner in set(merges.values()):
@@ -103,17 +99,16 @@ class Work:
 
     async def settle(self) -> None:
         """Judge every touched profile at `now` and write all that has changed."""
-        await self._load()
         await self._rebuild()
         now = to_micros(self.now)
-        for id, touch in self._touches.items():
-            profile, index = self.profiles[id], self.index(id)
-            self._leaves.update((id, key) for key in stamp(profile, index, touch, now))
-            self._look_again(id, touch, index)
+        for profile_id, touch in self._touches.items():
+            profile, index = self.profiles[profile_id], self.index(profile_id)
+            self._leaves.update((profile_id, key) for key in stamp(profile, index, touch, now))
+            self._look_again(profile_id, touch, index)
             moves, stored = judge(profile, index, touch, self.now)
-            self._memberships.extend((id, membership) for membership in stored)
+            self._memberships.extend((profile_id, membership) for membership in stored)
             for move in moves:
-                self._move(id, move)
+                self._move(profile_id, move)
         await self._save()
 
     def _absorb(self, winner: Profile, loser: Profile) -> None:
@@ -136,23 +131,13 @@ class Work:
             if leaf is not None:
                 self.replace_leaf(winner, leaf, state.stamps)
 
-    async def _load(self) -> None:
-        judged = {id: self.profiles[id] for id, touch in self._touches.items() if touch.causes or touch.due}
-        if judged:
-            await load_memberships(self._connection, self._workspace, judged)
-        wanted = [
-            (id, key)
-            for id in judged
-            for key in self._touches[id].needs(self.index(id))
-            if key not in self.profiles[id].leaves
-        ]
-        if wanted:
-            await load_leaves(self._connection, self._workspace, self.profiles, wanted)
-
     async def _rebuild(self) -> None:
-        rebuilt = {id: touch.rebuild for id, touch in self._touches.items() if touch.rebuild}
+        rebuilt = {profile_id: touch.rebuild for profile_id, touch in self._touches.items() if touch.rebuild}
         leaves = {
-            key: leaf for id, keys in rebuilt.items() for key, leaf in self.index(id).counts.items() if key in keys
+            key: leaf
+            for profile_id, keys in rebuilt.items()
+            for key, leaf in self.index(profile_id).counts.items()
+            if key in keys
         }
         if not leaves:
             return
@@ -162,16 +147,16 @@ class Work:
         by_profile: dict[UUID, list[Happening]] = defaultdict(list)
         for happening in history:
             by_profile[happening.profile_id].append(happening)
-        for id, keys in rebuilt.items():
+        for profile_id, keys in rebuilt.items():
             for key in keys:
                 leaf = leaves[key]
-                self._touches[id].stamps.pop(key, None)
+                self._touches[profile_id].stamps.pop(key, None)
                 self.replace_leaf(
-                    id,
+                    profile_id,
                     leaf,
                     (
                         to_micros(happening.at)
-                        for happening in by_profile[id]
+                        for happening in by_profile[profile_id]
                         if happening.name == leaf.event and leaf.matches(happening.properties)
                     ),
                 )
@@ -181,10 +166,15 @@ class Work:
         for key in touch.due:
             leaf, state = index.counts.get(key), leaves.get(key)
             if leaf is None:
-                self._dropped.append((profile, key))
+                self._drop_leaf(profile, key)
             elif state is not None:
                 state.due_at = next_look(leaf, state, to_micros(self.now))
                 self._leaves.add((profile, key))
+
+    def _drop_leaf(self, profile: UUID, key: bytes) -> None:
+        self.profiles[profile].leaves.pop(key, None)
+        self._dropped.append((profile, key))
+        self._changed.add(profile)
 
     def _move(self, profile: UUID, move: Move) -> None:
         self._moves.append((profile, move))
@@ -194,16 +184,19 @@ class Work:
 
     async def _save(self) -> None:
         connection, workspace = self._connection, self._workspace
-        for id in self._changed:
-            self.profiles[id].version += 1
+        # Whoever holds a copy of a profile knows by its version that it is old.
+        self._changed.update(profile for profile, _ in self._leaves)
+        self._changed.update(profile for profile, _ in self._memberships)
+        for profile_id in self._changed:
+            self.profiles[profile_id].version += 1
         if self._changed:
-            await save_profiles(connection, workspace, [self.profiles[id] for id in self._changed])
+            await save_profiles(connection, workspace, [self.profiles[profile_id] for profile_id in self._changed])
         if self._emptied:
             await delete_all_leaves(connection, workspace, self._emptied)
         if self._dropped:
             await delete_leaves(connection, workspace, self._dropped)
         if self._leaves:
-            states = [(id, key, self.profiles[id].leaves[key]) for id, key in self._leaves]
+            states = [(each, key, self.profiles[each].leaves[key]) for each, key in self._leaves]
             await save_leaves(connection, workspace, states)
             self.next_due = min((state.due_at for _, _, state in states if state.due_at), default=None)
         if self._removals:
@@ -213,8 +206,8 @@ class Work:
         if self._moves:
             self.changes = [
                 NewChange(
-                    id,
-                    self.profiles[id].version,
+                    profile_id,
+                    self.profiles[profile_id].version,
                     move.segment_id,
                     move.segment_key,
                     move.segment_version,
@@ -222,6 +215,6 @@ class Work:
                     move.at,
                     move.cause,
                 )
-                for id, move in self._moves
+                for profile_id, move in self._moves
             ]
             await add_changes(connection, workspace, self.changes)

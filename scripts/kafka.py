@@ -3,7 +3,7 @@
     python scripts/kafka.py fetch                             get the jars, or check those that are there
     python scripts/kafka.py run --port 9092 --data .kafka     run a broker in the foreground; Ctrl-C stops it
 
-The jars land in `.cache/`, and none runs whose SHA-256 is not the one committed in `scripts/kafka/jars.sha256`.
+The jars land in `.cache/`, and none runs whose SHA-256 is not the one committed in `scripts/broker/jars.sha256`.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RECIPE = ROOT / "scripts" / "kafka"
+RECIPE = ROOT / "scripts" / "broker"
 JARS = ROOT / ".cache" / "kafka-4.3.1"
 OLDEST_JAVA = 17
 
@@ -162,6 +162,16 @@ class Broker:
     def stop(self) -> None:
         """End the broker in order."""
         self._end(signal.SIGTERM)
+
+    def pause(self) -> None:
+        """Freeze the broker: its port stays open and nothing answers."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Thaw a paused broker."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
 
     def restart(self) -> None:
         """Bring the broker back on its ports and its records."""

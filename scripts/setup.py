@@ -179,6 +179,8 @@ def run(command: "list[str]", count: int = 0) -> None:
             said.append(line)
             if line.startswith("Collecting "):
                 progress(sum(each.startswith("Collecting ") for each in said), count, line.split()[1])
+            elif line.startswith("Installing collected "):
+                progress(count, count, "unpacking")
     progress(0, 0, "")
     if process.returncode != 0:
         sys.stderr.writelines(said[-30:])

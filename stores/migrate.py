@@ -58,10 +58,7 @@ async def migrate(
     `MigrationRefused`, `StoreUnavailable`, and what Postgres says of faulty SQL; a file that fails leaves no trace.
     """
     migrations = read_migrations(folder)
-    try:
-        connection = await asyncpg.connect(url, timeout=10)
-    except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
-        raise StoreUnavailable("Postgres is not reachable") from error
+    connection = await _connect(url)
     try:
         await connection.execute("SET lock_timeout = '60s'")
         await connection.execute("SELECT pg_advisory_lock($1)", _ONE_AT_A_TIME)
@@ -79,14 +76,20 @@ async def migrate(
 async def pending(url: str, folder: Path = MIGRATIONS) -> list[str]:
     """Return the names that `migrate` would apply. Raises like `migrate`."""
     migrations = read_migrations(folder)
-    try:
-        connection = await asyncpg.connect(url, timeout=10)
-    except (OSError, TimeoutError, asyncpg.CannotConnectNowError) as error:
-        raise StoreUnavailable("Postgres is not reachable") from error
+    connection = await _connect(url)
     try:
         return [migration.name for migration in _missing(migrations, await _applied(connection))]
     finally:
         await connection.close()
+
+
+async def _connect(url: str) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(url, timeout=10)
+    except (OSError, TimeoutError) as error:
+        raise StoreUnavailable("Postgres is not reachable") from error
+    except asyncpg.PostgresError as error:
+        raise StoreUnavailable(f"Postgres refuses the connection: {type(error).__name__}") from error
 
 
 async def _applied(connection: asyncpg.Connection) -> dict[int, tuple[str, str]]:

@@ -59,7 +59,7 @@ async def read_offsets(
 
 
 async def bury(
-    connection: Connection, topic: str, record: Stored, workspace: UUID | None, reason: str, at: datetime
+    connection: Connection, topic: str, record: Stored, *, workspace: UUID | None, reason: str, at: datetime
 ) -> None:
     """Put a record that cannot be built aside, with the reason. A second burial changes nothing."""
     await connection.execute(

@@ -1,8 +1,8 @@
 """Profiles with what the builder keeps beside them, leaf states and memberships: locked, read and written in bulk."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -19,6 +19,8 @@ class Membership(msgspec.Struct):
     entered_at: datetime
     expires_at: datetime | None
     cause: dict[str, Any]
+    stored: bool = False
+    """True once it has a row."""
 
 
 class LeafState(msgspec.Struct):
@@ -26,6 +28,8 @@ class LeafState(msgspec.Struct):
 
     stamps: list[int]
     due_at: datetime | None = None
+    stored: bool = False
+    """True once it has a row."""
 
 
 class Profile(msgspec.Struct):
@@ -43,6 +47,28 @@ class Profile(msgspec.Struct):
     memberships: dict[UUID, Membership] = {}
 
 
+_UPDATE_LEAVES: Final = """
+    UPDATE leaf_state SET stamps = new.stamps::bigint[], due_at = new.due_at
+    FROM unnest($2::uuid[], $3::bytea[], $4::text[], $5::timestamptz[]) AS new (profile_id, leaf, stamps, due_at)
+    WHERE workspace_id = $1 AND leaf_state.profile_id = new.profile_id AND leaf_state.leaf = new.leaf
+"""
+_INSERT_LEAVES: Final = """
+    INSERT INTO leaf_state (workspace_id, profile_id, leaf, stamps, due_at)
+    SELECT $1, profile_id, leaf, stamps::bigint[], due_at
+    FROM unnest($2::uuid[], $3::bytea[], $4::text[], $5::timestamptz[]) AS new (profile_id, leaf, stamps, due_at)
+"""
+_INSERT_MEMBERSHIPS: Final = """
+    INSERT INTO membership (workspace_id, profile_id, segment_id, segment_version, entered_at, expires_at, cause)
+    SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::jsonb[])
+"""
+_UPDATE_MEMBERSHIPS: Final = """
+    UPDATE membership SET segment_version = new.segment_version, expires_at = new.expires_at
+    FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::timestamptz[])
+        AS new (profile_id, segment_id, segment_version, expires_at)
+    WHERE workspace_id = $1 AND membership.profile_id = new.profile_id AND membership.segment_id = new.segment_id
+"""
+
+
 class Removal(msgspec.Struct, frozen=True):
     """A membership that ends."""
 
@@ -50,30 +76,63 @@ class Removal(msgspec.Struct, frozen=True):
     segment_id: UUID
 
 
-async def lock_profiles(connection: Connection, workspace: UUID, ids: Iterable[UUID]) -> dict[UUID, Profile]:
-    """Lock and read the rows that exist, in the order of their ids, so that no two builders wait in a circle."""
+async def lock_profiles(connection: Connection, workspace: UUID, ids: Collection[UUID]) -> dict[UUID, int]:
+    """Lock the profiles that exist, in the order of their ids so that none wait in a circle; return their versions."""
+    rows = await connection.fetch(
+        "SELECT id, version FROM profile WHERE workspace_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE",
+        workspace,
+        sorted(ids),
+    )
+    return dict(rows)
+
+
+async def lock_idle_profiles(connection: Connection, workspace: UUID, ids: Collection[UUID]) -> dict[UUID, int]:
+    """Lock the profiles that nobody else holds, without waiting, and return their versions."""
     rows = await connection.fetch(
         """
-        SELECT id, version, traits, sealed, counters, first_seen_at, last_seen_at, merged_into
-        FROM profile WHERE workspace_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE
+        SELECT id, version FROM profile WHERE workspace_id = $1 AND id = ANY($2::uuid[]) ORDER BY id
+        FOR UPDATE SKIP LOCKED
         """,
         workspace,
         sorted(ids),
     )
-    return {row["id"]: Profile(*row) for row in rows}
+    return dict(rows)
 
 
-async def lock_idle_profiles(connection: Connection, workspace: UUID, ids: Collection[UUID]) -> dict[UUID, Profile]:
-    """Lock and read the rows that nobody else holds, without waiting."""
+async def read_profiles(connection: Connection, workspace: UUID, ids: Collection[UUID]) -> dict[UUID, Profile]:
+    """Read locked profiles whole: with every leaf state and membership."""
     rows = await connection.fetch(
         """
         SELECT id, version, traits, sealed, counters, first_seen_at, last_seen_at, merged_into
-        FROM profile WHERE workspace_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE SKIP LOCKED
+        FROM profile WHERE workspace_id = $1 AND id = ANY($2::uuid[])
         """,
         workspace,
-        sorted(ids),
+        list(ids),
     )
-    return {row["id"]: Profile(*row) for row in rows}
+    profiles = {row["id"]: Profile(*row) for row in rows}
+    rows = await connection.fetch(
+        """
+        SELECT profile_id, leaf, stamps, due_at FROM leaf_state
+        WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])
+        """,
+        workspace,
+        list(ids),
+    )
+    for profile_id, leaf, stamps, due_at in rows:
+        profiles[profile_id].leaves[leaf] = LeafState(stamps, due_at, stored=True)
+    rows = await connection.fetch(
+        """
+        SELECT profile_id, segment_id, segment.key, segment_version, entered_at, expires_at, cause FROM membership
+        JOIN segment ON segment.workspace_id = membership.workspace_id AND segment.id = segment_id
+        WHERE membership.workspace_id = $1 AND profile_id = ANY($2::uuid[])
+        """,
+        workspace,
+        list(ids),
+    )
+    for profile_id, segment_id, *rest in rows:
+        membership = profiles[profile_id].memberships[segment_id] = Membership(segment_id, *rest)
+        membership.stored = True
+    return profiles
 
 
 async def profiles_after(connection: Connection, workspace: UUID, after: UUID | None, limit: int) -> list[UUID]:
@@ -103,54 +162,6 @@ async def create_profiles(connection: Connection, workspace: UUID, profiles: Map
     return {row["id"] for row in rows}
 
 
-async def load_leaves(
-    connection: Connection, workspace: UUID, profiles: Mapping[UUID, Profile], wanted: Iterable[tuple[UUID, bytes]]
-) -> None:
-    """Read the states of some leaves of locked profiles into their working copies."""
-    pairs = list(wanted)
-    rows = await connection.fetch(
-        """
-        SELECT profile_id, leaf, stamps, due_at FROM leaf_state
-        JOIN unnest($2::uuid[], $3::bytea[]) AS wanted (profile_id, leaf) USING (profile_id, leaf)
-        WHERE workspace_id = $1
-        """,
-        workspace,
-        [profile for profile, _ in pairs],
-        [leaf for _, leaf in pairs],
-    )
-    for profile_id, leaf, stamps, due_at in rows:
-        profiles[profile_id].leaves[leaf] = LeafState(stamps, due_at)
-
-
-async def load_all_leaves(connection: Connection, workspace: UUID, profiles: Mapping[UUID, Profile]) -> None:
-    """Read every leaf state of locked profiles into their working copies."""
-    rows = await connection.fetch(
-        """
-        SELECT profile_id, leaf, stamps, due_at FROM leaf_state
-        WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[])
-        """,
-        workspace,
-        list(profiles),
-    )
-    for profile_id, leaf, stamps, due_at in rows:
-        profiles[profile_id].leaves[leaf] = LeafState(stamps, due_at)
-
-
-async def load_memberships(connection: Connection, workspace: UUID, profiles: Mapping[UUID, Profile]) -> None:
-    """Read the memberships of locked profiles into their working copies."""
-    rows = await connection.fetch(
-        """
-        SELECT profile_id, segment_id, segment.key, segment_version, entered_at, expires_at, cause FROM membership
-        JOIN segment ON segment.workspace_id = membership.workspace_id AND segment.id = segment_id
-        WHERE membership.workspace_id = $1 AND profile_id = ANY($2::uuid[])
-        """,
-        workspace,
-        list(profiles),
-    )
-    for profile_id, segment_id, *rest in rows:
-        profiles[profile_id].memberships[segment_id] = Membership(segment_id, *rest)
-
-
 async def save_profiles(connection: Connection, workspace: UUID, profiles: Sequence[Profile]) -> None:
     """Write locked profiles back, at the version that their working copies say."""
     await connection.execute(
@@ -175,21 +186,22 @@ async def save_profiles(connection: Connection, workspace: UUID, profiles: Seque
 
 
 async def save_leaves(connection: Connection, workspace: UUID, states: Sequence[tuple[UUID, bytes, LeafState]]) -> None:
-    """Insert or replace leaf states of locked profiles."""
-    await connection.execute(
-        """
-        INSERT INTO leaf_state (workspace_id, profile_id, leaf, stamps, due_at)
-        SELECT $1, profile_id, leaf, stamps::bigint[], due_at
-        FROM unnest($2::uuid[], $3::bytea[], $4::text[], $5::timestamptz[]) AS new (profile_id, leaf, stamps, due_at)
-        ON CONFLICT (workspace_id, profile_id, leaf)
-        DO UPDATE SET stamps = excluded.stamps, due_at = excluded.due_at
-        """,
-        workspace,
-        [profile for profile, _, _ in states],
-        [leaf for _, leaf, _ in states],
-        ["{" + ",".join(map(str, state.stamps)) + "}" for _, _, state in states],
-        [state.due_at for _, _, state in states],
-    )
+    """Write leaf states of locked profiles."""
+    for statement, those in (
+        (_UPDATE_LEAVES, [each for each in states if each[2].stored]),
+        (_INSERT_LEAVES, [each for each in states if not each[2].stored]),
+    ):
+        if those:
+            await connection.execute(
+                statement,
+                workspace,
+                [profile for profile, _, _ in those],
+                [leaf for _, leaf, _ in those],
+                ["{" + ",".join(map(str, state.stamps)) + "}" for _, _, state in those],
+                [state.due_at for _, _, state in those],
+            )
+    for _, _, state in states:
+        state.stored = True
 
 
 async def delete_leaves(connection: Connection, workspace: UUID, keys: Sequence[tuple[UUID, bytes]]) -> None:
@@ -215,23 +227,31 @@ async def delete_all_leaves(connection: Connection, workspace: UUID, profiles: C
 async def save_memberships(
     connection: Connection, workspace: UUID, memberships: Sequence[tuple[UUID, Membership]]
 ) -> None:
-    """Insert or replace memberships of locked profiles."""
-    await connection.execute(
-        """
-        INSERT INTO membership
-            (workspace_id, profile_id, segment_id, segment_version, entered_at, expires_at, cause)
-        SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::int[], $5::timestamptz[], $6::timestamptz[], $7::jsonb[])
-        ON CONFLICT (workspace_id, segment_id, profile_id)
-        DO UPDATE SET segment_version = excluded.segment_version, expires_at = excluded.expires_at
-        """,
-        workspace,
-        [profile for profile, _ in memberships],
-        [each.segment_id for _, each in memberships],
-        [each.segment_version for _, each in memberships],
-        [each.entered_at for _, each in memberships],
-        [each.expires_at for _, each in memberships],
-        [each.cause for _, each in memberships],
-    )
+    """Write memberships of locked profiles."""
+    begun = [each for each in memberships if not each[1].stored]
+    if begun:
+        await connection.execute(
+            _INSERT_MEMBERSHIPS,
+            workspace,
+            [profile for profile, _ in begun],
+            [each.segment_id for _, each in begun],
+            [each.segment_version for _, each in begun],
+            [each.entered_at for _, each in begun],
+            [each.expires_at for _, each in begun],
+            [each.cause for _, each in begun],
+        )
+    moved = [each for each in memberships if each[1].stored]
+    if moved:
+        await connection.execute(
+            _UPDATE_MEMBERSHIPS,
+            workspace,
+            [profile for profile, _ in moved],
+            [each.segment_id for _, each in moved],
+            [each.segment_version for _, each in moved],
+            [each.expires_at for _, each in moved],
+        )
+    for _, membership in begun:
+        membership.stored = True
 
 
 async def delete_memberships(connection: Connection, workspace: UUID, removals: Sequence[Removal]) -> None:

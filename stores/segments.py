@@ -106,7 +106,7 @@ async def save_built_through(connection: Connection, workspace: UUID, segment: U
 
 
 async def finish_segment(
-    connection: Connection, workspace: UUID, segment: UUID, status: SegmentStatus, error: str | None, at: datetime
+    connection: Connection, workspace: UUID, segment: UUID, status: SegmentStatus, *, error: str | None, at: datetime
 ) -> None:
     """End a build, well or not, and let every builder read the definitions anew."""
     await connection.execute(
@@ -144,16 +144,22 @@ async def segment_members(connection: Connection, workspace: UUID, segment: UUID
 
 async def forget_leaves(connection: Connection, workspace: UUID, kept: Collection[bytes], limit: int) -> int:
     """Remove up to `limit` states of leaves that no definition has any more; return how many there were."""
-    status = await connection.execute(
+    removed: int = await connection.fetchval(
         """
-        DELETE FROM leaf_state WHERE ctid = ANY(ARRAY(
-            SELECT ctid FROM leaf_state WHERE workspace_id = $1 AND NOT leaf = ANY($2::bytea[]) LIMIT $3))
+        WITH gone AS (
+            DELETE FROM leaf_state WHERE ctid = ANY(ARRAY(
+                SELECT ctid FROM leaf_state WHERE workspace_id = $1 AND NOT leaf = ANY($2::bytea[]) LIMIT $3))
+            RETURNING profile_id
+        ), touched AS (
+            UPDATE profile SET version = version + 1 WHERE workspace_id = $1 AND id IN (SELECT profile_id FROM gone)
+        )
+        SELECT count(*) FROM gone
         """,
         workspace,
         list(kept),
         limit,
     )
-    return int(status.rpartition(" ")[2])
+    return removed
 
 
 async def _raise_version(connection: Connection, workspace: UUID) -> None:

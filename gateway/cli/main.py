@@ -6,8 +6,6 @@ import sys
 import typer
 
 from domain.errors import TagwayError
-from gateway import build as building
-from gateway import serve as serving
 from gateway.cli import keys
 from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
@@ -25,6 +23,7 @@ _EXPECTED = (
     HomeInUse,
     MigrationRefused,
     Moved,
+    OSError,  # a folder we may not write, a disk that is full: its text names the place
     ServerFailed,
     SettingsError,
     TagwayError,
@@ -44,13 +43,19 @@ app.add_typer(keys.app, name="keys")
 @app.command()
 def serve() -> None:
     """Run the gateway. Run as many as you like: they keep no state."""
-    asyncio.run(serving.serve(find_stores(read_settings())))
+    import uvloop  # noqa: PLC0415  the web stack, which no other command should wait for
+
+    from gateway import serve as gateway  # noqa: PLC0415  as above
+
+    uvloop.run(gateway.serve(find_stores(read_settings())))
 
 
 @app.command()
 def build() -> None:
     """Run a profile builder. Run as many as the events topic has partitions."""
-    asyncio.run(building.build(find_stores(read_settings())))
+    from gateway import build as builder  # noqa: PLC0415  as above
+
+    asyncio.run(builder.build(find_stores(read_settings())))
 
 
 @app.command()

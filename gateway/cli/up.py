@@ -4,7 +4,6 @@ import asyncio
 import signal
 import socket
 from contextlib import AsyncExitStack
-from pathlib import Path
 
 import msgspec
 from rich.console import Console
@@ -15,7 +14,7 @@ from gateway.cli.keeper import Command, Say, keep
 from gateway.cli.workspace import ensure_dev_keys
 from gateway.settings import Settings, SettingsError, read_settings
 from stores.embedded.postgres import EmbeddedPostgres
-from stores.embedded.server import EmbeddedServer
+from stores.embedded.server import EmbeddedServer, ServerFailed
 from stores.embedded.valkey import EmbeddedValkey
 from stores.migrate import migrate
 from stores.postgres import Database
@@ -57,7 +56,7 @@ async def run(settings: Settings, console: Console) -> None:
     """Start every part, keep each alive, and run until cancelled. Raises what a part's start raises."""
 
     def say(text: str) -> None:
-        console.print(text)
+        console.print(text, soft_wrap=True)
 
     folder = DataFolder(settings.data)
     async with AsyncExitStack() as house:
@@ -101,13 +100,10 @@ async def _start_stores(
         house.push_async_callback(server.stop)
         keepers.append((server, name, url))
         settings = msgspec.structs.replace(settings, **{f"{name}_url": url})
-        _say_where(folder.path / name, say)
+    elsewhere = [str(home.resolve()) for name in servers if (home := folder.path / name).is_symlink()]
+    if elsewhere:
+        say(f"data is in {' and '.join(elsewhere)}, because the account of the stores may not enter {folder.path}")
     return settings
-
-
-def _say_where(home: Path, say: Say) -> None:
-    if home.is_symlink():
-        say(f"{home.name} keeps its data in {home.resolve()}: its account may not enter {home.parent}")
 
 
 async def _prepare(settings: Settings, folder: DataFolder, say: Say) -> DevKeys:
@@ -135,17 +131,19 @@ def _require_free(settings: Settings) -> None:
 
 
 async def _serving(settings: Settings) -> None:
-    """Wait until the gateway takes connections."""
-    async with asyncio.timeout(_SERVING_WITHIN):
-        while True:
-            try:
-                _, writer = await asyncio.open_connection(settings.host, settings.port)
-            except OSError:
-                await asyncio.sleep(0.05)
-                continue
-            writer.close()
-            await writer.wait_closed()
-            return
+    """Wait until the gateway takes connections. Raises `ServerFailed`."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _SERVING_WITHIN
+    while loop.time() < deadline:
+        try:
+            _, writer = await asyncio.open_connection(settings.host, settings.port)
+        except OSError:
+            await asyncio.sleep(0.05)
+            continue
+        writer.close()
+        await writer.wait_closed()
+        return
+    raise ServerFailed("the gateway does not answer; what it said stands above")
 
 
 def _greet(settings: Settings, keys: DevKeys, folder: DataFolder, console: Console) -> None:

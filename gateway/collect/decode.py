@@ -1,9 +1,9 @@
 """From the bytes of a request to calls: shapes as the SDKs send them, faults told per event."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 import uuid_utils
@@ -20,6 +20,8 @@ _LONGEST_NAME: Final = 255
 _DEEPEST: Final = 32
 
 _TYPES: Final = {call_type.value: call_type for call_type in CallType}
+
+Body = TypeVar("Body")
 
 _Id = str | int | float | None
 
@@ -86,7 +88,7 @@ _decode_wire = msgspec.json.Decoder(_Wire).decode
 
 def read_batch(body: bytes) -> Envelope:
     """Read a batch's body. Raises `Refused`: `malformed_json`, `invalid_request` or `request_too_large`."""
-    envelope: Envelope = _read(_decode_envelope, body)
+    envelope = read_json(_decode_envelope, body)
     if len(envelope.batch) > MOST_EVENTS:
         raise Refused(code="request_too_large")
     return envelope
@@ -94,7 +96,7 @@ def read_batch(body: bytes) -> Envelope:
 
 def read_single(body: bytes) -> Envelope:
     """Read a body that is one call. Raises `Refused`: `malformed_json`, `invalid_request` or `event_too_large`."""
-    signed: _Signed = _read(_decode_signed, body)
+    signed = read_json(_decode_signed, body)
     if len(body) > LARGEST_EVENT:
         raise Refused(code="event_too_large")
     return Envelope(batch=[msgspec.Raw(body)], write_key=signed.write_key)
@@ -155,7 +157,8 @@ def decode_event(raw: bytes, call_type: CallType | None, shared: Shared, receive
     return call
 
 
-def _read(decode: Any, body: bytes) -> Any:
+def read_json(decode: Callable[[bytes], Body], body: bytes) -> Body:
+    """Read a body with a typed decoder. Raises `Refused`: `malformed_json`, or `invalid_request` naming the place."""
     try:
         return decode(body)
     except msgspec.ValidationError as error:

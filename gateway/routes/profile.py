@@ -11,7 +11,7 @@ from domain.errors import Refused
 from domain.event import CallType
 from domain.key import Scope
 from gateway.collect.answer import answer, count
-from gateway.collect.decode import Envelope
+from gateway.collect.decode import Envelope, read_json
 from gateway.collect.request import read_body
 from gateway.resources import WebRequest, resources_of
 
@@ -38,7 +38,7 @@ async def update_profile(request: WebRequest) -> Response:
     if Scope.PROFILES_WRITE not in principal.scopes:
         raise Refused(code="missing_scope")
     with resources.intake.enter():
-        update = _read(await read_body(request))
+        update = read_json(_decode, await read_body(request))
         traits = {**update.behavioral_data, **update.transactional_data, **update.demographic_data}
         call = msgspec.json.encode({"userId": update.customer_id, "traits": traits})
         results = await resources.collector.collect(
@@ -49,15 +49,6 @@ async def update_profile(request: WebRequest) -> Response:
         )
     request.scope["tagway.counts"] = count(results)
     return answer(results)
-
-
-def _read(body: bytes) -> ProfileUpdate:
-    try:
-        return _decode(body)
-    except msgspec.ValidationError as error:
-        raise Refused(str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(code="malformed_json") from error
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (Route("/update_profile", update_profile, methods=["POST"]),)

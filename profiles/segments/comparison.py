@@ -1,4 +1,4 @@
-"""Comparisons with a value that came from a customer: never raise, and never mix kinds (`1` is neither `"1"` nor true)."""
+"""Comparisons with values that came from customers: they never raise, nor mix kinds (`1` is neither `"1"` nor true)."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -12,7 +12,7 @@ MISSING: Final[Any] = object()
 
 
 def compile_comparison(op: TraitOperator, value: Any) -> Test:
-    """Turn an operator and its right-hand side into a function; a missing value satisfies only `!=` and `exists: false`."""
+    """Turn an operator and its right-hand side into a test. What is missing satisfies only `!=` and `exists: false`."""
     return _COMPILERS[op](value)
 
 

@@ -1,4 +1,4 @@
-"""From what happened to a profile to the segments it enters and leaves: only touched segments are judged, at one instant."""
+"""From what happened to a profile to the segments it enters and leaves: what is touched is judged, at one instant."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -59,10 +59,6 @@ class Touch:
         """Judge the segments that hold anybody of whom nothing is known."""
         for segment in index.at_birth:
             self.causes.setdefault(segment.id, cause)
-
-    def needs(self, index: Index) -> set[bytes]:
-        """Name the leaf states that the judgement will read."""
-        return {leaf.key for each in self.causes for leaf in index.segments[each].counts} | self.due
 
 
 class Move(NamedTuple):
@@ -149,11 +145,21 @@ def judge(profile: Profile, index: Index, touch: Touch, now: datetime) -> tuple[
             held = Membership(segment_id, segment.key, segment.version, at, ends, cause)
             profile.memberships[segment_id] = held
             moves.append(Move(segment_id, segment.key, segment.version, ChangeKind.ENTERED, at, cause))
-        elif held.expires_at == ends and held.segment_version == segment.version:
+        elif held.segment_version == segment.version and _near(held.expires_at, ends, now):
             continue
         held.expires_at, held.segment_version = ends, segment.version
         stored.append(held)
     return moves, stored
+
+
+def _near(noted: datetime | None, ends: datetime | None, now: datetime) -> bool:
+    """Tell whether a noted end need not be written again: it would move later by less than a hundredth of what is left.
+
+    A window that slides moves the end of a membership with every event.
+    """
+    if noted is None or ends is None:
+        return noted is ends
+    return noted <= ends and (ends - noted) * 100 < ends - now
 
 
 def _end(segment: Segment, profile: Profile, index: Index, now: int) -> datetime | None:

@@ -33,7 +33,7 @@ def event_stamp(event: ProtectedEvent) -> int:
 
 
 class CountLeaf:
-    """ "At least `n`" or "exactly `n`" events in a window; `<`, `<=` and `!=` are negations of these two.
+    """Counts "at least `n`" or "exactly `n`" events in a window; `<`, `<=` and `!=` are negations of these two.
 
     `key` names the normal form, so that equal conditions of different segments share one state.
     """

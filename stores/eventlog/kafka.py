@@ -8,7 +8,14 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
 
 from domain.errors import LogUnavailable, Refused, TagwayError
 from stores.eventlog.kafka_consumer import KafkaConsumer
@@ -17,6 +24,13 @@ from stores.eventlog.port import LARGEST_RECORD, Consumer, Record, StartOffsets,
 
 _FOR_EVER_MS: Final = -1
 _BROKERS_CHOICE: Final = -1
+_SETTLED: Final = (
+    NoError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    ClusterAuthorizationFailedError,
+)
+"""Asking again would change nothing; where operators make the topics, they are there."""
 _HEALTH_SECONDS: Final = 2.0
 
 
@@ -28,12 +42,15 @@ class KafkaLog:
         self._bootstrap = bootstrap
         self._patience = patience
         self._producers = Producers(bootstrap, patience)
+        self._missing: dict[str, TopicSpec] = {}
 
     async def append(self, topic: str, records: Sequence[Record]) -> list[TagwayError | None]:
         """Append through the idempotent producer, which joins concurrent callers' records in batches; see the port."""
         results: list[TagwayError | None] = [LogUnavailable() for _ in records]
         try:
             async with asyncio.timeout(self._patience):
+                if self._missing:
+                    await self.ensure_topics(self._missing)
                 producer = await self._producers.current()
                 await self._send(producer, topic, records, results)
         except (TimeoutError, LogUnavailable):
@@ -44,7 +61,11 @@ class KafkaLog:
         return list(results)
 
     async def ensure_topics(self, topics: Mapping[str, TopicSpec]) -> None:
-        """Create missing topics, with as many copies as the brokers give by default."""
+        """Create missing topics, with as many copies as the brokers give by default.
+
+        Those that the brokers are not there to create are tried again before the next append.
+        """
+        self._missing = {**self._missing, **topics}
         wanted = [
             NewTopic(name, self.partitions, _BROKERS_CHOICE, {}, _settings(spec))
             for name, spec in sorted(topics.items())
@@ -58,9 +79,15 @@ class KafkaLog:
             raise LogUnavailable from error
         finally:
             await admin.close()
-        for name, code, *_ in answer.topic_errors:
-            if code and for_code(code) is not TopicAlreadyExistsError:
-                raise LogUnavailable(f"The topic {name} could not be created: {for_code(code).__name__}.")
+        outcomes = {name: for_code(code) for name, code, *_ in answer.topic_errors}
+        for name, outcome in outcomes.items():
+            if outcome in _SETTLED:
+                self._missing.pop(name, None)
+        refused = sorted(
+            name for name, outcome in outcomes.items() if outcome not in (NoError, TopicAlreadyExistsError)
+        )
+        if refused:
+            raise LogUnavailable(f"The brokers did not create {', '.join(refused)}.")
 
     @asynccontextmanager
     async def consume(self, topic: str, group: str, start: StartOffsets) -> AsyncIterator[Consumer]:

@@ -19,7 +19,9 @@ _START_SECONDS: Final = 30.0
 _FETCH_SECONDS: Final = 0.5
 """How long one fetch may hide that partitions have changed hands."""
 _REBALANCE_SECONDS: Final = 30.0
-_STOP_SECONDS: Final = 5.0
+_REQUEST_MS: Final = 10_000
+"""Longer than a session, because joining a group waits for the members that have gone silent."""
+_STOP_SECONDS: Final = 12.0
 _COMMIT_SECONDS: Final = 1.0
 """How often the place reached is told to the broker, for tools that show lag."""
 
@@ -115,6 +117,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
+            request_timeout_ms=_REQUEST_MS,
             session_timeout_ms=_SESSION_MS,
             heartbeat_interval_ms=_HEARTBEAT_MS,
         )

@@ -1,8 +1,10 @@
 """Which event log this installation uses, and which topics it holds."""
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 
+from domain.errors import LogUnavailable
 from domain.topics import CONSENTS, DEAD_LETTERS, ERASURES, EVENTS, SEGMENT_CHANGES
 from stores.eventlog.kafka import KafkaLog
 from stores.eventlog.port import EventLog, TopicSpec
@@ -19,14 +21,19 @@ TOPICS: Final = {
 
 
 async def open_log(kafka_bootstrap: str | None, database: Database) -> EventLog:
-    """Open Kafka where its address is given, else the log in the database, with all topics there.
+    """Open Kafka where its address is given, else the log in the database, and see to its topics.
 
-    Raises LogUnavailable.
+    Kafka may be away: its topics are then made before the first append. Raises LogUnavailable when the database is.
     """
-    log: EventLog = KafkaLog(kafka_bootstrap) if kafka_bootstrap else PostgresLog(database)
+    if kafka_bootstrap:
+        kafka = KafkaLog(kafka_bootstrap)
+        with suppress(LogUnavailable):
+            await kafka.ensure_topics(TOPICS)
+        return kafka
+    log = PostgresLog(database)
     try:
         await log.ensure_topics(TOPICS)
-    except BaseException:
+    except LogUnavailable:
         await log.close()
         raise
     return log

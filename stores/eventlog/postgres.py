@@ -42,7 +42,7 @@ class PostgresLog:
         self.partitions = partitions
         self._database = database
         self._patience = patience
-        self._writer = Writer(database)
+        self._writer = Writer(database, patience)
         self._counts: dict[str, int] = {}
 
     async def append(self, topic: str, records: Sequence[Record]) -> list[TagwayError | None]:

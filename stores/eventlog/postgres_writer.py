@@ -29,7 +29,6 @@ _INSERT: Final = """
     SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bytea[], $5::bytea[])
 """
 _LARGEST_GROUP: Final = 4_000
-_WRITE_SECONDS: Final = 10.0
 
 
 class _Request:
@@ -42,10 +41,14 @@ class _Request:
 
 
 class Writer:
-    """Owns the connection and the task that append. Made and closed inside the event loop that uses it."""
+    """Owns the connection and the task that append. Made and closed inside the event loop that uses it.
 
-    def __init__(self, database: Database) -> None:
+    `patience` bounds one transaction, in seconds, so that a hung one does not hold up those that come after.
+    """
+
+    def __init__(self, database: Database, patience: float) -> None:
         self._database = database
+        self._patience = patience
         self._session = AsyncExitStack()
         self._connection: Connection | None = None
         self._waiting: deque[_Request] = deque()
@@ -75,10 +78,10 @@ class Writer:
             group = self._take()
             try:
                 connection = await self._connected()
-                async with asyncio.timeout(_WRITE_SECONDS):
+                async with asyncio.timeout(self._patience):
                     await _write(connection, group)
                 _acknowledge(group)
-                async with asyncio.timeout(_WRITE_SECONDS):
+                async with asyncio.timeout(self._patience):
                     await _call_out(connection, group)
             except (TagwayError, *LOST) as error:
                 _refuse(group, error)

@@ -2,20 +2,16 @@
 
 import asyncio
 import json
-import os
-import shutil
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 from segment.analytics.client import Client
 
 from domain.event import CallType
+from tests.fixtures.clients import node
 from tests.fixtures.gateway import GRANTED, Gateway
-from tests.fixtures.servers import missing
 
-CLIENTS = Path(__file__).parents[1] / "clients"
 CONTEXT = {"consent": {"categoryPreferences": GRANTED}}
 EVERY_TYPE = dict.fromkeys(CallType, 1)
 
@@ -58,24 +54,13 @@ async def test_segment_s_python_sdk_gives_up_at_once_on_a_wrong_key(gateway_proc
 
 
 async def test_segment_s_node_sdk(gateway_process: Gateway) -> None:
-    report = await _node("segment.mjs", gateway_process.url, gateway_process.tenant.write_key)
+    report = await _report("segment.mjs", gateway_process.url, gateway_process.tenant.write_key)
     assert report == {"requests": 2, "errors": []}
     assert Counter(event.type for event in await gateway_process.logged()) == EVERY_TYPE
 
 
-async def _node(script: str, *arguments: str) -> Any:
-    node = shutil.which("node")
-    if node is None or not (CLIENTS / "node_modules").is_dir():
-        missing("Node or the packages of tests/clients are not installed (npm ci)")
-    assert node is not None
-    process = await asyncio.create_subprocess_exec(
-        node,
-        script,
-        *arguments,
-        cwd=CLIENTS,
-        env={"PATH": os.environ["PATH"]},
-        stdout=asyncio.subprocess.PIPE,
-    )
+async def _report(script: str, *arguments: str) -> Any:
+    process = await node(script, *arguments)
     output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 0
     return json.loads(output)

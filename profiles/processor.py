@@ -1,0 +1,103 @@
+"""All that one builder process does: it reads the log, and does what time, edited segments and subscribers ask for."""
+
+import asyncio
+from collections.abc import Collection
+from typing import Final, NoReturn
+
+import structlog
+
+from domain.errors import LogUnavailable, StoreUnavailable
+from domain.topics import EVENTS
+from profiles.backfill import Backfill
+from profiles.builder import GROUP, Builder
+from profiles.metrics import BuildMetrics
+from profiles.publisher import Publisher
+from profiles.timers import Timers
+from stores.eventlog.port import Consumer, EventLog
+from stores.offsets import read_offsets
+from stores.postgres import Database
+
+LANES: Final = 2
+"""Batches under way side by side: while Postgres works on one, Python works on the other."""
+CONNECTIONS: Final = 2 * LANES + 8
+"""What the lanes, their consumers and the others need of the pool at most."""
+
+_LOG = structlog.get_logger(__name__)
+_BATCH: Final = 500
+_WAIT_SECONDS: Final = 0.5
+_RETRY_SECONDS: Final = 0.5
+_DRAIN_SECONDS: Final = 10.0
+_LAG_SECONDS: Final = 10.0
+
+
+class Processor:
+    """Runs the parts side by side. Each lane is a member of the group of builders, with partitions of its own."""
+
+    def __init__(
+        self,
+        database: Database,
+        log: EventLog,
+        metrics: BuildMetrics,
+        *,
+        builder: Builder,
+        timers: Timers,
+        backfill: Backfill,
+        publisher: Publisher,
+        lanes: int = LANES,
+    ) -> None:
+        self._database = database
+        self._log = log
+        self._metrics = metrics
+        self._builder = builder
+        self._timers = timers
+        self._backfill = backfill
+        self._publisher = publisher
+        self._lanes = lanes
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then finish the batches that are under way."""
+        async with asyncio.TaskGroup() as group:
+            helpers = [
+                group.create_task(self._timers.run(), name="timers"),
+                group.create_task(self._backfill.run(), name="backfill"),
+                group.create_task(self._publisher.run(), name="publisher"),
+                group.create_task(self._measure(), name="lag"),
+            ]
+            lanes = [group.create_task(self._lane(stop), name=f"lane {number}") for number in range(self._lanes)]
+            await stop.wait()
+            _, late = await asyncio.wait(lanes, timeout=_DRAIN_SECONDS)
+            for task in [*late, *helpers]:
+                task.cancel()
+
+    async def _lane(self, stop: asyncio.Event) -> None:
+        async with self._log.consume(EVENTS, GROUP, self._start) as consumer:
+            while not stop.is_set():
+                try:
+                    await self._take(consumer)
+                except (LogUnavailable, StoreUnavailable) as error:
+                    _LOG.warning("log_unavailable", problem=str(error))
+                    await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _take(self, consumer: Consumer) -> None:
+        batch = await consumer.next_batch(_BATCH, _WAIT_SECONDS)
+        if batch is not None:
+            await self._builder.build(batch)
+            await consumer.done(batch)
+
+    async def _start(self, partitions: Collection[int]) -> dict[int, int]:
+        return await self._builder.start_offsets(EVENTS, partitions)
+
+    async def _measure(self) -> NoReturn:
+        while True:
+            try:
+                ends = await self._log.ends(EVENTS)
+                async with self._database.across() as connection:
+                    offsets = await read_offsets(connection, GROUP, EVENTS)
+            except (LogUnavailable, StoreUnavailable):
+                pass
+            else:
+                lag = sum(end - offsets.get(partition, 0) for partition, end in ends.items())
+                self._metrics.lag.set(lag)
+                if lag:
+                    _LOG.info("building", records_to_build=lag)
+            await asyncio.sleep(_LAG_SECONDS)

@@ -1,0 +1,73 @@
+from typing import Any
+
+import pytest
+
+from domain.alias import Alias, AliasKind
+from domain.event import CallType
+from privacy.keys import WorkspaceKeys
+from privacy.pseudonym import alias_for, aliases_of
+from tests.privacy.conftest import MakeCall
+
+Named = tuple[tuple[AliasKind, str], ...]
+
+
+def expected(keys: WorkspaceKeys, *named: tuple[AliasKind, str]) -> tuple[Alias | None, ...]:
+    return tuple(alias_for(kind, value, keys) for kind, value in named)
+
+
+def test_strongest_identifier_comes_first(keys: WorkspaceKeys, identify: MakeCall) -> None:
+    call = identify(
+        user_id="u-7", anonymous_id="visitor-7", traits={"phone": "+442079460958", "email": "Jane@mail.co", "name": "J"}
+    )
+    assert aliases_of(call, keys) == expected(
+        keys,
+        (AliasKind.USER_ID, "u-7"),
+        (AliasKind.EMAIL, "jane@mail.co"),
+        (AliasKind.PHONE, "+442079460958"),
+        (AliasKind.ANONYMOUS_ID, "visitor-7"),
+    )
+
+
+def test_context_traits_of_a_track_count(keys: WorkspaceKeys, make_call: MakeCall) -> None:
+    call = make_call(anonymous_id="visitor-7", context={"traits": {"email": "jane@mail.co"}})
+    assert [alias.kind for alias in aliases_of(call, keys)] == [AliasKind.EMAIL, AliasKind.ANONYMOUS_ID]
+
+
+def test_alias_call_links_both_readings_of_its_previous_id(keys: WorkspaceKeys, make_call: MakeCall) -> None:
+    call = make_call("alias", kind=CallType.ALIAS, user_id="u-7", previous_id="old-7")
+    assert aliases_of(call, keys) == expected(
+        keys, (AliasKind.USER_ID, "u-7"), (AliasKind.USER_ID, "old-7"), (AliasKind.ANONYMOUS_ID, "old-7")
+    )
+
+
+def test_group_does_not_lend_the_address_of_its_company(keys: WorkspaceKeys, make_call: MakeCall) -> None:
+    call = make_call("group", kind=CallType.GROUP, user_id="u-7", group_id="g", traits={"email": "office@firm.co"})
+    assert [alias.kind for alias in aliases_of(call, keys)] == [AliasKind.USER_ID]
+
+
+def test_one_value_given_twice_is_one_alias(keys: WorkspaceKeys, make_call: MakeCall) -> None:
+    call = make_call("alias", kind=CallType.ALIAS, user_id="u-7", previous_id="u-7")
+    assert [alias.kind for alias in aliases_of(call, keys)] == [AliasKind.USER_ID, AliasKind.ANONYMOUS_ID]
+
+
+@pytest.mark.parametrize("value", [None, True, 1.5, [], {}, "null", "test@test.com", "not an address"])
+def test_what_is_no_address_makes_no_alias(keys: WorkspaceKeys, identify: MakeCall, value: Any) -> None:
+    assert aliases_of(identify(traits={"email": value}), keys) == ()
+
+
+def test_malformed_context_traits_are_no_identifiers(keys: WorkspaceKeys, make_call: MakeCall) -> None:
+    assert aliases_of(make_call(context={"traits": ["email"]}), keys) == ()
+
+
+def test_lookup_finds_raw_and_hashed_addresses(keys: WorkspaceKeys) -> None:
+    raw = alias_for(AliasKind.EMAIL, " John_Smith@gmail.com", keys)
+    hashed = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f"
+    assert raw is not None
+    assert alias_for(AliasKind.EMAIL, hashed, keys) == raw
+
+
+def test_index_shows_nothing_of_the_value(keys: WorkspaceKeys) -> None:
+    alias = alias_for(AliasKind.USER_ID, "u-7", keys)
+    assert alias is not None
+    assert len(alias.index) == 32
+    assert b"u-7" not in alias.index

@@ -1,0 +1,100 @@
+"""Who becomes one person, and that neither order nor batching nor company changes the outcome."""
+
+import asyncio
+import random
+from collections import defaultdict
+from datetime import timedelta
+
+import pytest
+
+from domain.event import CallType
+from profiles.builder import Builder
+from tests.fixtures.world import NOON, Sent, World
+from tests.profiles.crowd import GOLD, SECOND_EVENT_OF, SEGMENTS, check_equals_single_profiles, crowd
+
+
+async def claims(world: World) -> list[tuple[str, str | None]]:
+    return [tuple(row) for row in await world.fetch("SELECT decision, reason FROM claim ORDER BY id")]
+
+
+async def test_an_anonymous_visitor_becomes_the_user_who_signs_in(world: World) -> None:
+    await world.save_segment("twice", SECOND_EVENT_OF)
+    await world.save_segment("gold", GOLD)
+    await world.send(Sent(("anonymous_id:a",), at=NOON - timedelta(hours=2)))
+    await world.send(Sent(("anonymous_id:a",), type=CallType.IDENTIFY, traits={"plan": "gold", "city": "Rome"}))
+    await world.send(Sent(("user_id:u",), at=NOON - timedelta(hours=1)))
+    visitor, user = await world.profile_of("anonymous_id:a"), await world.profile_of("user_id:u")
+    assert visitor != user
+    assert await world.members("gold") == {visitor}
+
+    world.clock.advance(minutes=1)
+    identify = Sent(("user_id:u", "anonymous_id:a"), type=CallType.IDENTIFY, traits={"plan": "gold"}, message_id="id")
+    await world.send(identify)
+    assert await world.profile_of("anonymous_id:a") == user
+    assert await world.members("gold") == await world.members("twice") == {user}
+    loser, winner = await world.fetch("SELECT * FROM profile ORDER BY merged_into IS NULL")
+    assert (str(loser["merged_into"]), loser["traits"], loser["counters"]) == (user, {}, {})
+    assert winner["counters"] == {"view": 2, "identify": 2}
+    assert {name: trait["v"] for name, trait in winner["traits"].items()} == {"plan": "gold", "city": "Rome"}
+    assert winner["first_seen_at"] == NOON - timedelta(hours=2)
+    changes = await world.fetch("SELECT profile_id, kind, cause FROM segment_change ORDER BY id")
+    assert (loser["id"], "exited", {"merge": user}) in [tuple(change) for change in changes]
+    assert await claims(world) == [("merged", None)]
+    assert not await world.fetch("SELECT FROM leaf_state WHERE profile_id = $1", loser["id"])
+
+
+async def test_a_shared_device_does_not_make_two_users_one(world: World) -> None:
+    await world.send(Sent(("user_id:u", "anonymous_id:a")), Sent(("user_id:v", "anonymous_id:a")))
+    await world.send(Sent(("user_id:v", "anonymous_id:a")))
+    user, other = await world.profile_of("user_id:u"), await world.profile_of("user_id:v")
+    assert user != other
+    assert await world.profile_of("anonymous_id:a") == user
+    assert await claims(world) == [("refused", "more than 1 of user_id")]
+
+
+async def test_one_profile_gathers_only_so_many_identifiers(world: World) -> None:
+    await world.send(*(Sent(("user_id:u", f"anonymous_id:{number}")) for number in range(30)))
+    assert await world.profile_of("anonymous_id:24") == await world.profile_of("user_id:u")
+    assert await world.profile_of("anonymous_id:25") is None
+
+
+async def test_a_chain_of_claims_in_one_batch_ends_in_one_profile(world: World) -> None:
+    for who in ("email:e", "phone:p", "anonymous_id:a"):
+        await world.send(Sent((who,)))
+    await world.send(Sent(("phone:p", "anonymous_id:a")), Sent(("email:e", "phone:p")), Sent(("user_id:u", "email:e")))
+    assert len({await world.profile_of(who) for who in ("user_id:u", "email:e", "phone:p", "anonymous_id:a")}) == 1
+    (profile,) = await world.fetch("SELECT counters FROM profile WHERE merged_into IS NULL")
+    assert profile["counters"] == {"view": 6}
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_order_and_batching_do_not_matter(world: World, seed: int) -> None:
+    for key, each in SEGMENTS.items():
+        await world.save_segment(key, each)
+    chance = random.Random(seed)
+    events = crowd(random.Random(99), people=5, count=80)
+    shuffled = chance.sample(events, len(events))
+    while shuffled:
+        size = chance.choice([1, 3, 10, 40])
+        await world.send(*shuffled[:size])
+        shuffled = shuffled[size:]
+    await check_equals_single_profiles(world, events)
+
+
+async def test_two_builders_at_once_come_to_the_same_end(world: World) -> None:
+    for key, each in SEGMENTS.items():
+        await world.save_segment(key, each)
+    events = crowd(random.Random(5), people=4, count=240)
+    by_lane: dict[int, list[Sent]] = defaultdict(list)
+    for number, event in enumerate(events):
+        by_lane[number % 3].append(event)
+
+    async def lane(partition: int) -> None:
+        builder = Builder(world.database, world.clock, world.metrics)
+        while by_lane[partition]:
+            batch = await world.batch(by_lane[partition][:8], partition)
+            del by_lane[partition][:8]
+            await builder.build(batch)
+
+    await asyncio.gather(*(lane(partition) for partition in list(by_lane)))
+    await check_equals_single_profiles(world, events)
