@@ -5,9 +5,13 @@ from typing import Any
 
 import structlog
 from graphql import GraphQLError
+from strawberry.exceptions import MissingQueryError
 from strawberry.extensions import MaskErrors
+from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
 from domain.errors import FAILURES, TagwayError
+
+_REQUEST_FAULTS = (GraphQLError, MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
 _log = structlog.get_logger(__name__)
 
@@ -25,8 +29,8 @@ class CodedErrors(MaskErrors):
             cause = cause.original_error
         if isinstance(cause, TagwayError):
             return self._expected(error, cause)
-        if cause is None or isinstance(cause, GraphQLError):
-            # The request's own fault, in graphql-core's words. The object stays: transports tell by its class
+        if cause is None or isinstance(cause, _REQUEST_FAULTS):
+            # The request's own fault, in the words of the libraries. The object stays: transports tell by its class
             # which faults end a socket.
             error.extensions = {"code": "invalid_request", **(error.extensions or {})}
             return error

@@ -1,9 +1,10 @@
 """What surrounds every operation, over whichever transport it comes."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from graphql import GraphQLError, NoSchemaIntrospectionCustomRule, get_operation_ast
-from strawberry.extensions import MaxTokensLimiter, SchemaExtension
+from strawberry.extensions import MaxTokensLimiter, ParserCache, SchemaExtension
 from strawberry.types.execution import StreamExecutionResult
 
 from resolvers.context import Operation, Session
@@ -30,6 +31,17 @@ class Tokens(MaxTokensLimiter):
 
     def __init__(self) -> None:
         super().__init__(MOST_TOKENS)
+
+
+class CachedParser(ParserCache):
+    """Parses a document once. One that is none is left to Strawberry, whose transports tell syntax errors apart."""
+
+    def on_parse(self) -> Iterator[None]:
+        """Take the document from the cache."""
+        running = self.execution_context
+        with suppress(GraphQLError):
+            running.graphql_document = self.cached_parse_document(running.query, **running.parse_options)
+        yield
 
 
 class Limits(SchemaExtension):

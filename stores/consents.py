@@ -38,7 +38,7 @@ async def consent_times(
 async def store_consents(connection: Connection, workspace: UUID, statements: Iterable[Statement]) -> None:
     """Store statements, at most one per subject and purpose; an older one never replaces a newer.
 
-    Of two at the same instant the refusal stays. A refusal of what was granted is kept as withdrawn.
+    Of two at the same instant the refusal stays.
     """
     rows = sorted(
         (statement.subject_id, statement.consent.purpose.value, statement.consent) for statement in statements
@@ -48,9 +48,7 @@ async def store_consents(connection: Connection, workspace: UUID, statements: It
         INSERT INTO consent (workspace_id, subject_id, purpose, state, source, at)
         SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
         ON CONFLICT (workspace_id, subject_id, purpose) DO UPDATE SET
-            state = CASE
-                WHEN excluded.state = 'denied' AND consent.state <> 'denied' THEN 'withdrawn' ELSE excluded.state
-            END,
+            state = excluded.state,
             source = excluded.source,
             at = excluded.at
         WHERE consent.at < excluded.at OR consent.at = excluded.at AND excluded.state <> 'granted'

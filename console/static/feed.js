@@ -7,6 +7,9 @@ const MOST_KEPT = 1000;
 const MOST_SHOWN = 200;
 const NEWS_EVERY = 5000;
 
+// GraphQL shouts its enums; people read words. What could not be read has neither type nor name.
+const inWords = ({ type, outcome, ...event }) => ({ ...event, type: type?.toLowerCase() ?? "", outcome: outcome.toLowerCase() });
+
 const tone = (outcome) =>
   outcome === "accepted" ? "good" : outcome.startsWith("dropped") ? "warn" : outcome === "duplicate" ? "" : "bad";
 
@@ -16,7 +19,7 @@ function entry(event, fresh) {
     { class: fresh && "fresh" },
     timeOfDay(event.at),
     make("span", { class: "type" }, event.type),
-    make("span", { class: "name" }, event.name ?? event.type),
+    make("span", { class: "name" }, event.name || event.type || "unreadable"),
     make(
       "span",
       { class: "verdict" },
@@ -96,6 +99,6 @@ export function openFeed(line) {
   tell();
   line.subscribe(QUERY, ({ eventFeed }) => {
     times.push(Date.now());
-    take(eventFeed);
+    take(inWords(eventFeed));
   });
 }

@@ -78,7 +78,7 @@ function card(person) {
                 "li",
                 {},
                 dateTime(event.at),
-                make("span", { class: "name" }, event.name ?? event.type),
+                make("span", { class: "name" }, event.name || readable(event.type)),
                 Object.keys(event.properties ?? {}).length > 0 && make("span", { class: "detail" }, JSON.stringify(event.properties)),
               ),
             ),

@@ -5,7 +5,7 @@ import { byId, make, number, say } from "./dom.js";
 
 const LIST = `query Segments($after: String) {
   segments(first: 50, after: $after) {
-    edges { node { id key name size status definition updatedAt } }
+    edges { node { id key name size status error definition updatedAt } }
     pageInfo { hasNextPage endCursor }
   }
 }`;
@@ -13,16 +13,17 @@ const SAVE = `mutation Save($key: String!, $name: String!, $definition: JSON!) {
   saveSegment(input: { key: $key, name: $name, definition: $definition }) {
     __typename
     ... on SegmentPayload { segment { id key version } }
-    ... on InvalidInput { message path }
+    ... on Problem { message path }
   }
 }`;
 const DELETE = `mutation Delete($key: String!) {
   deleteSegment(input: { key: $key }) {
     __typename
-    ... on InvalidInput { message path }
+    ... on Problem { message path }
   }
 }`;
 const REFRESH = 5000;
+const TONES = { LIVE: "good", BUILDING: "warn", FAILED: "bad", DELETING: "warn" };
 
 export function openSegments(ask) {
   let listed = [];
@@ -83,7 +84,8 @@ export function openSegments(ask) {
         "div",
         { class: "row" },
         make("code", { class: "badge" }, segment.key),
-        make("span", { class: `badge dot ${segment.status.toLowerCase() === "active" ? "good" : "warn"}` }, segment.status.toLowerCase()),
+        make("span", { class: `badge dot ${TONES[segment.status] ?? ""}` }, segment.status.toLowerCase()),
+        segment.error && make("span", { class: "small" }, segment.error),
         make(
           "span",
           { class: "deeds" },
@@ -129,7 +131,7 @@ export function openSegments(ask) {
   }
   async function drop(segment) {
     const { deleteSegment } = await ask(DELETE, { key: segment.key });
-    if (deleteSegment.__typename === "InvalidInput") say(form, deleteSegment.message);
+    if (deleteSegment.message) say(form, deleteSegment.message);
     await refresh();
     byId("segments-title").focus?.();
   }

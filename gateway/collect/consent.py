@@ -84,9 +84,10 @@ class Words:
         for subject in _speakers(item, self._standing):
             for purpose, state in statements.items():
                 if self._is_news(subject, purpose, state, at):
+                    word = self._word(subject, purpose, state)
                     self._times[subject.profile_id, purpose] = at
-                    self._profiles.setdefault(subject.profile_id, {})[purpose] = state
-                    self._news[subject.id, purpose] = Statement(subject.id, Consent(purpose, state, _SOURCE, at))
+                    self._profiles.setdefault(subject.profile_id, {})[purpose] = word
+                    self._news[subject.id, purpose] = Statement(subject.id, Consent(purpose, word, _SOURCE, at))
 
     def of(self, item: Item) -> tuple[Statements, ...]:
         """Tell what the people behind an event have said by now."""
@@ -96,6 +97,11 @@ class Words:
         ]
         said.extend(self._strangers[alias] for alias in item.aliases if alias in self._strangers)
         return tuple(said)
+
+    def _word(self, subject: Subject, purpose: Purpose, state: State) -> State:
+        """Call a refusal of what was granted before withdrawn."""
+        before = self._profiles.get(subject.profile_id, {}).get(purpose) or subject.consent.get(purpose, State.DENIED)
+        return State.WITHDRAWN if state is State.DENIED and before is not State.DENIED else state
 
     def _is_news(self, subject: Subject, purpose: Purpose, state: State, at: datetime) -> bool:
         """Of two words at the same instant the refusal counts; one message speaks for all subjects of a profile."""

@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+import resolvers.schema
 from console import files
 from tag_sdk.files import site_tag
 
@@ -30,7 +31,8 @@ POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self
 
 
 def load_schema() -> GraphQLSchema:
-    return build_schema((Path(__file__).parent / "schema.graphql").read_text())
+    """Build the gateway's own schema without its resolvers, so that no question here can be one it would refuse."""
+    return build_schema(resolvers.schema.build_schema().as_str())
 
 
 @dataclass
@@ -66,7 +68,7 @@ class Standin:
             queue.put_nowait({name: item})
 
     def feed(self, **item: Any) -> None:
-        event = {"at": NOW, "messageId": "m", "type": "track", "name": None, "outcome": "accepted", "reason": None}
+        event = {"at": NOW, "messageId": "m", "type": "TRACK", "name": "", "outcome": "ACCEPTED", "reason": None}
         self.push("eventFeed", event | {"profileId": None} | item)
 
     def change(self, kind: str, key: str | None = None, profile: str | None = None) -> None:
@@ -75,7 +77,7 @@ class Standin:
 
     # The roots of the schema: graphql-core calls them by their names.
     def viewer(self, _info: Any) -> dict[str, Any]:
-        return {"workspace": "demo", "scopes": ["profiles:read"]}
+        return {"workspace": "demo", "scopes": ["profiles:read"], "endUser": False}
 
     def _segments(self, _info: Any, **_page: Any) -> dict[str, Any]:
         edges = [{"node": segment} for segment in self.segments]
@@ -91,15 +93,16 @@ class Standin:
     def _save(self, _info: Any, **arguments: Any) -> dict[str, Any]:
         given = arguments["input"]
         if given["key"] == "taken":
-            return {"__typename": "InvalidInput", "message": "There is a segment with this key.", "path": ["key"]}
-        segment = new_segment(**given)
+            problem = {"code": "taken", "message": "There is a segment with this key.", "path": ["key"]}
+            return {"__typename": "InvalidInput"} | problem
+        segment = new_segment(given["key"], given["name"], given["definition"])
         self.segments.append(segment)
         return {"__typename": "SegmentPayload", "segment": segment}
 
     def _delete(self, _info: Any, **arguments: Any) -> dict[str, Any]:
         key = arguments["input"]["key"]
         self.segments = [segment for segment in self.segments if segment["key"] != key]
-        return {"__typename": "DeletePayload", "key": key}
+        return {"__typename": "SegmentPayload", "segment": new_segment(key, "", {})}
 
     async def _stream(self, name: str) -> AsyncIterator[dict[str, Any]]:
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -172,7 +175,7 @@ class Standin:
         self.events += batch
         await self._happen()
         for event in batch:
-            self.feed(type=event["type"], name=event.get("event"), profileId="UHJvZmlsZTp2aXNpdG9y")
+            self.feed(type=event["type"].upper(), name=event.get("event", ""), profileId="UHJvZmlsZTp2aXNpdG9y")
         views = [event for event in self.events if event.get("event") == "product_view"]
         if len(views) >= 3 and any(view in batch for view in views[2:3]):
             self.change("ENTERED", "keen_looker", "visitor")
@@ -180,7 +183,7 @@ class Standin:
 
 
 def new_segment(key: str, name: str, definition: dict[str, Any], size: int = 0) -> dict[str, Any]:
-    fixed = {"id": f"s_{key}", "version": 1, "status": "ACTIVE", "updatedAt": NOW}
+    fixed = {"id": f"s_{key}", "version": 1, "status": "LIVE", "error": None, "updatedAt": NOW}
     return {"key": key, "name": name, "definition": definition, "size": size} | fixed
 
 
@@ -222,14 +225,14 @@ def application(standin: Standin) -> Starlette:
 
 
 @pytest_asyncio.fixture
-async def gateway() -> AsyncIterator[Standin]:
-    standin = Standin()
+async def standin() -> AsyncIterator[Standin]:
+    served = Standin()
     listener = socket.create_server(("127.0.0.1", 0))
-    standin.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-    config = uvicorn.Config(application(standin), log_level="warning", ws="websockets-sansio", lifespan="off")
+    served.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    config = uvicorn.Config(application(served), log_level="warning", ws="websockets-sansio", lifespan="off")
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    yield standin
+    yield served
     server.should_exit = True
     server.force_exit = True
     await serving

@@ -11,7 +11,7 @@ ANN = "UHJvZmlsZTphbm4xMjM0"
 
 def person() -> dict[str, Any]:
     segment = new_segment("keen", "Keen looker", KEEN, size=3)
-    event = {"id": "e", "type": "track", "name": "product_view", "at": NOW, "properties": {"product_id": "lamp"}}
+    event = {"id": "e", "type": "TRACK", "name": "product_view", "at": NOW, "properties": {"product_id": "lamp"}}
     return {
         "ids": ["ann", ANN],
         "id": ANN,
@@ -26,15 +26,15 @@ def person() -> dict[str, Any]:
     }
 
 
-async def opened(gateway: Standin, visitor: Visitor) -> Page:
-    page = await visitor.open(f"{gateway.url}/#key={SECRET_KEY}")
+async def opened(standin: Standin, visitor: Visitor) -> Page:
+    page = await visitor.open(f"{standin.url}/#key={SECRET_KEY}")
     await expect(page.locator("#line")).to_have_text("Live")
-    await gateway.until(lambda g: len(g.streams) == 2)
+    await standin.until(lambda g: len(g.streams) == 2)
     return page
 
 
-async def test_key_is_asked_for_once_and_a_wrong_one_refused_in_words(gateway: Standin, visitor: Visitor) -> None:
-    page = await visitor.open(gateway.url)
+async def test_key_is_asked_for_once_and_a_wrong_one_refused_in_words(standin: Standin, visitor: Visitor) -> None:
+    page = await visitor.open(standin.url)
     await expect(page.get_by_label("Secret key")).to_be_focused()
     await page.keyboard.type("sk_wrong")
     await page.keyboard.press("Enter")
@@ -47,19 +47,19 @@ async def test_key_is_asked_for_once_and_a_wrong_one_refused_in_words(gateway: S
     assert [text for text in visitor.complaints if "401" not in text] == []
 
 
-async def test_key_in_the_address_leaves_it_at_once(gateway: Standin, visitor: Visitor) -> None:
-    page = await opened(gateway, visitor)
+async def test_key_in_the_address_leaves_it_at_once(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
     assert SECRET_KEY not in page.url
     assert await page.evaluate("localStorage.length") == 0
     await page.get_by_role("button", name="Sign out").click()
     await expect(page.get_by_label("Secret key")).to_be_visible()
 
 
-async def test_feed_shows_filters_and_pauses(gateway: Standin, visitor: Visitor) -> None:
-    page = await opened(gateway, visitor)
+async def test_feed_shows_filters_and_pauses(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
     rows = page.locator("#feed li")
-    gateway.feed(name="product_view", profileId=ANN)
-    gateway.feed(name="purchase", outcome="dropped_consent", reason="analytics not granted")
+    standin.feed(name="product_view", profileId=ANN)
+    standin.feed(name="purchase", outcome="DROPPED_CONSENT", reason="analytics not granted")
     await expect(rows).to_have_count(2)
     await expect(rows.first).to_contain_text("dropped consent")
     await expect(rows.first).to_contain_text("analytics not granted")
@@ -70,7 +70,7 @@ async def test_feed_shows_filters_and_pauses(gateway: Standin, visitor: Visitor)
     await expect(rows).to_have_text([f"12:00:00trackproduct_viewaccepted{ANN[-8:]}"])
     await page.get_by_role("searchbox").fill("")
     await page.get_by_role("button", name="Pause").click()
-    gateway.feed(name="search")
+    standin.feed(name="search")
     await expect(page.get_by_role("button", name="Resume (1 new)")).to_be_visible()
     await expect(rows).to_have_count(2)
     await page.get_by_role("button", name="Resume").click()
@@ -78,44 +78,51 @@ async def test_feed_shows_filters_and_pauses(gateway: Standin, visitor: Visitor)
     assert visitor.complaints == []
 
 
-async def test_what_events_carry_never_becomes_markup(gateway: Standin, visitor: Visitor) -> None:
-    page = await opened(gateway, visitor)
-    gateway.feed(name="<img src=x onerror=alert(1)>", reason="<b>bold</b>")
+async def test_what_events_carry_never_becomes_markup(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
+    standin.feed(name="<img src=x onerror=alert(1)>", reason="<b>bold</b>")
     await expect(page.locator("#feed li")).to_have_count(1)
     assert await page.locator("#feed img, #feed b").count() == 0
 
 
-async def test_long_feed_is_bounded(gateway: Standin, visitor: Visitor) -> None:
-    page = await opened(gateway, visitor)
+async def test_event_that_could_not_be_read_shows_too(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
+    standin.feed(type=None, outcome="INVALID", reason="not an object")
+    await expect(page.locator("#feed li")).to_contain_text("unreadable")
+    assert visitor.complaints == []
+
+
+async def test_long_feed_is_bounded(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
     for number in range(1500):
-        gateway.feed(name=f"event {number}")
+        standin.feed(name=f"event {number}")
     await expect(page.locator("#feed li").first).to_contain_text("event 1499")
     await expect(page.locator("#feed li")).to_have_count(200)
 
 
-async def test_moves_show_and_change_the_counts(gateway: Standin, visitor: Visitor) -> None:
-    gateway.segments = [new_segment("keen", "Keen looker", KEEN, size=3)]
-    page = await opened(gateway, visitor)
+async def test_moves_show_and_change_the_counts(standin: Standin, visitor: Visitor) -> None:
+    standin.segments = [new_segment("keen", "Keen looker", KEEN, size=3)]
+    page = await opened(standin, visitor)
     await expect(page.locator("#sizes .count")).to_have_text("3")
-    gateway.segments[0]["size"] = 4
-    gateway.change("ENTERED", "keen", ANN)
+    standin.segments[0]["size"] = 4
+    standin.change("ENTERED", "keen", ANN)
     await expect(page.locator("#changes li")).to_contain_text("Keen looker")
     await expect(page.locator("#sizes .count")).to_have_text("4")
 
 
-async def test_line_comes_back_by_itself(gateway: Standin, visitor: Visitor) -> None:
-    page = await opened(gateway, visitor)
-    before = list(gateway.sockets)
+async def test_line_comes_back_by_itself(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
+    before = list(standin.sockets)
     for socket in before:
         await socket.close(1012)
-    await gateway.until(lambda g: g.sockets - set(before) and len(g.streams["eventFeed"]) == 1)
+    await standin.until(lambda g: g.sockets - set(before) and len(g.streams["eventFeed"]) == 1)
     await expect(page.locator("#line")).to_have_text("Live")
-    gateway.feed(name="after the break")
+    standin.feed(name="after the break")
     await expect(page.locator("#feed li")).to_contain_text("after the break")
 
 
-async def test_segment_is_made_edited_and_deleted(gateway: Standin, visitor: Visitor) -> None:
-    page = await opened(gateway, visitor)
+async def test_segment_is_made_edited_and_deleted(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
     await page.get_by_role("link", name="Segments").click()
     await page.get_by_label("Name", exact=True).fill("Keen on Lämps!")
     await expect(page.get_by_label("Key", exact=True)).to_have_value("keen_on_lamps")
@@ -133,7 +140,7 @@ async def test_segment_is_made_edited_and_deleted(gateway: Standin, visitor: Vis
     await page.get_by_role("button", name="Save segment").click()
     await expect(page.locator("#builder .message")).to_contain_text("Saved")
     not_orders = {"type": "not", "child": {"type": "trait", "name": "orders", "op": ">=", "value": 2}}
-    assert gateway.segments[0]["definition"] == {"type": "and", "children": [KEEN, not_orders]}
+    assert standin.segments[0]["definition"] == {"type": "and", "children": [KEEN, not_orders]}
 
     await page.get_by_role("button", name="Edit").click()
     await expect(page.get_by_label("Trait name")).to_have_value("orders")
@@ -147,9 +154,9 @@ async def test_segment_is_made_edited_and_deleted(gateway: Standin, visitor: Vis
     assert visitor.complaints == []
 
 
-async def test_person_is_found(gateway: Standin, visitor: Visitor) -> None:
-    gateway.profiles = [person()]
-    page = await opened(gateway, visitor)
+async def test_person_is_found(standin: Standin, visitor: Visitor) -> None:
+    standin.profiles = [person()]
+    page = await opened(standin, visitor)
     await page.get_by_role("link", name="People").click()
     await expect(page.locator("#person a")).to_have_text(ANN)
     await page.locator("#look [name=value]").fill("nobody")
@@ -159,13 +166,13 @@ async def test_person_is_found(gateway: Standin, visitor: Visitor) -> None:
     await page.keyboard.press("Enter")
     for text in ("Keen looker", "<b>gold</b>", "analytics: granted", '{"product_id":"lamp"}', "user id"):
         await expect(page.locator("#person")).to_contain_text(text)
-    await page.goto(f"{gateway.url}/#people/id/{ANN}")
+    await page.goto(f"{standin.url}/#people/id/{ANN}")
     await expect(page.locator("#person")).to_contain_text("Latest events")
     assert visitor.complaints == []
 
 
-async def test_keyboard_goes_through_in_reading_order(gateway: Standin, visitor: Visitor) -> None:
-    page = await opened(gateway, visitor)
+async def test_keyboard_goes_through_in_reading_order(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
     order = []
     for _ in range(9):
         await page.keyboard.press("Tab")
@@ -173,12 +180,12 @@ async def test_keyboard_goes_through_in_reading_order(gateway: Standin, visitor:
     assert order == ["Skip to content", "Tagway", "Live", "Segments", "People", "leave", "pause", "filter", "outcome"]
 
 
-async def test_a_phone_needs_no_sideways_scrolling(gateway: Standin, visitor: Visitor) -> None:
-    gateway.segments = [new_segment("keen", "Keen looker", KEEN, size=3)]
-    gateway.profiles = [person()]
-    page = await opened(gateway, visitor)
+async def test_a_phone_needs_no_sideways_scrolling(standin: Standin, visitor: Visitor) -> None:
+    standin.segments = [new_segment("keen", "Keen looker", KEEN, size=3)]
+    standin.profiles = [person()]
+    page = await opened(standin, visitor)
     await page.set_viewport_size({"width": 360, "height": 740})
-    gateway.feed(name="a_rather_long_event_name_without_any_space_in_it", reason="properties.price: expected number")
+    standin.feed(name="a_rather_long_event_name_without_any_space_in_it", reason="properties.price: expected number")
     await expect(page.locator("#feed li")).to_have_count(1)
     for view in ("live", "segments", "people", f"people/id/{ANN}"):
         await page.evaluate("view => { location.hash = view }", view)

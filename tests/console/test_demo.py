@@ -6,8 +6,8 @@ from tests.console.conftest import Standin
 from tests.fixtures.browser import Visitor
 
 
-async def opened(gateway: Standin, visitor: Visitor, path: str = "/demo") -> Page:
-    page = await visitor.open(gateway.url + path)
+async def opened(standin: Standin, visitor: Visitor, path: str = "/demo") -> Page:
+    page = await visitor.open(standin.url + path)
     await expect(page.locator("#banner")).to_be_visible()
     return page
 
@@ -23,25 +23,25 @@ def consents(event: dict[str, Any]) -> set[str]:
     return {purpose for purpose, given in event["context"]["consent"]["categoryPreferences"].items() if given}
 
 
-async def test_visit_before_consent_is_told_once_it_is_given(gateway: Standin, visitor: Visitor) -> None:
-    page = await opened(gateway, visitor)
+async def test_visit_before_consent_is_told_once_it_is_given(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
     await look_at(page, "Arc lamp")
-    assert gateway.events == []
+    assert standin.events == []
     await page.get_by_role("button", name="Accept all").click()
     await expect(page.locator("#banner")).to_be_hidden()
     await expect(page.locator("#self-facts")).to_contain_text("analytics")
-    await gateway.until(lambda g: g.names.count("page") == 2 and "product_view" in g.names)
-    assert gateway.names[0] == "Consent Preference Updated"
-    views = [event for event in gateway.events if event["type"] == "page"]
+    await standin.until(lambda g: g.names.count("page") == 2 and "product_view" in g.names)
+    assert standin.names[0] == "Consent Preference Updated"
+    views = [event for event in standin.events if event["type"] == "page"]
     assert [view["properties"]["path"] for view in views] == ["/demo", "/demo/products/lamp"]
     assert visitor.complaints == []
 
 
-async def test_visitor_sees_their_own_segment_come(gateway: Standin, visitor: Visitor) -> None:
-    page = await opened(gateway, visitor)
+async def test_visitor_sees_their_own_segment_come(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
     await page.get_by_role("button", name="Accept all").click()
-    await gateway.until(lambda g: g.streams)
-    gateway.change("SNAPSHOT_END")
+    await standin.until(lambda g: g.streams)
+    standin.change("SNAPSHOT_END")
     await expect(page.locator("#self-state")).to_have_text("Live")
     await look_at(page, "Arc lamp", "Loom chair", "Field rug")
     await expect(page.locator("#self-segments")).to_have_text("keen looker")
@@ -52,34 +52,34 @@ async def test_visitor_sees_their_own_segment_come(gateway: Standin, visitor: Vi
     await expect(page.locator("#self-state")).to_have_text("Off")
     await expect(page.locator("#self-segments li")).to_have_count(0)
     await expect(page.get_by_role("button", name="Privacy")).to_be_focused()
-    await gateway.until(lambda g: g.names.count("Consent Preference Updated") == 2)
-    assert consents(gateway.events[-1]) == set()
+    await standin.until(lambda g: g.names.count("Consent Preference Updated") == 2)
+    assert consents(standin.events[-1]) == set()
     assert visitor.complaints == []
 
 
-async def test_only_necessary_sends_nothing(gateway: Standin, visitor: Visitor) -> None:
-    page = await opened(gateway, visitor)
+async def test_only_necessary_sends_nothing(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
     await page.get_by_role("button", name="Only necessary").click()
     await look_at(page, "Arc lamp", "Loom chair")
     await page.reload()
     await expect(page.locator("#self-state")).to_have_text("Off")
     await expect(page.locator("#banner")).to_be_hidden()
-    assert gateway.events == []
+    assert standin.events == []
 
 
-async def test_choice_is_taken_purpose_by_purpose(gateway: Standin, visitor: Visitor) -> None:
-    page = await opened(gateway, visitor)
+async def test_choice_is_taken_purpose_by_purpose(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
     await page.get_by_role("button", name="Choose").click()
     await expect(page.get_by_label("Convenience")).to_be_focused()
     await page.get_by_label("Statistics").check()
     await page.get_by_role("button", name="Save choice").click()
     await expect(page.locator("#self-facts")).to_contain_text("analytics")
-    await gateway.until(lambda g: g.events)
-    assert consents(gateway.events[0]) == {"analytics"}
+    await standin.until(lambda g: g.events)
+    assert consents(standin.events[0]) == {"analytics"}
 
 
-async def test_order_goes_from_shelf_to_thanks_by_keyboard(gateway: Standin, visitor: Visitor) -> None:
-    page = await opened(gateway, visitor, "/demo/products/chair")
+async def test_order_goes_from_shelf_to_thanks_by_keyboard(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor, "/demo/products/chair")
     await page.get_by_role("button", name="Accept all").press("Enter")
     await page.get_by_role("button", name="Add to cart").press("Enter")
     await expect(page.get_by_role("status").filter(has_text="is in your cart")).to_be_visible()
@@ -91,26 +91,26 @@ async def test_order_goes_from_shelf_to_thanks_by_keyboard(gateway: Standin, vis
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Thank you")
     await page.evaluate("void tagway.flush()")
-    await gateway.until(lambda g: "purchase" in g.names)
-    purchase = next(event for event in gateway.events if event.get("event") == "purchase")
+    await standin.until(lambda g: "purchase" in g.names)
+    purchase = next(event for event in standin.events if event.get("event") == "purchase")
     assert purchase["properties"]["value"] == 438
     assert purchase["userId"] == "ann@example.com"
     for name in ("product_view", "add_to_cart", "checkout_start"):
-        assert name in gateway.names
+        assert name in standin.names
     assert visitor.complaints == []
 
 
-async def test_blocked_tag_leaves_the_shop_open(gateway: Standin, visitor: Visitor) -> None:
+async def test_blocked_tag_leaves_the_shop_open(standin: Standin, visitor: Visitor) -> None:
     await visitor.context.route("**/tag/*.js", lambda route: route.abort())
-    page = await visitor.open(f"{gateway.url}/demo")
+    page = await visitor.open(f"{standin.url}/demo")
     await look_at(page, "Arc lamp")
     assert [text for text in visitor.complaints if "ERR_FAILED" not in text] == []
 
 
-async def test_a_phone_needs_no_sideways_scrolling(gateway: Standin, visitor: Visitor) -> None:
-    page = await opened(gateway, visitor)
+async def test_a_phone_needs_no_sideways_scrolling(standin: Standin, visitor: Visitor) -> None:
+    page = await opened(standin, visitor)
     await page.set_viewport_size({"width": 360, "height": 740})
     for path in ("", "/products/lamp", "/cart", "/checkout"):
-        await page.goto(f"{gateway.url}/demo{path}")
+        await page.goto(f"{standin.url}/demo{path}")
         await expect(page.get_by_role("heading", level=1)).to_be_visible()
         assert await page.evaluate("document.documentElement.scrollWidth") <= 360
