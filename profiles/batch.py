@@ -81,7 +81,8 @@ class Step:
         built.duplicates = len(known) - len(fresh)
         if not fresh:
             return built
-        owners = await find_owners(connection, workspace, {alias for event in fresh for alias in event.aliases[1:]})
+        weaker = {alias for event in fresh for alias in event.aliases[1:]}
+        owners = await find_owners(connection, workspace, weaker) if weaker else {}
         spoken = _Spoken(fresh, {event.subject: profile_of[event.subject] for event in fresh}, owners)
         profiles, born = await self._lock(spoken)
         who = await self._identify(spoken, profiles)

@@ -90,7 +90,7 @@ async def test_a_batch_that_waited_for_a_merge_builds_into_the_winner(world: Wor
         async with connection.transaction():
             await connection.execute("SELECT FROM profile WHERE id = $1 FOR UPDATE", visitor)
             waiting = asyncio.create_task(world.builder.build(batch))
-            while not await world.fetch("SELECT FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110 - Postgres sets none
+            while not await world.fetch("SELECT FROM pg_locks WHERE NOT granted"):
                 await asyncio.sleep(0.01)
             await connection.execute("UPDATE profile SET merged_into = $2 WHERE id = $1", visitor, user)
             await connection.execute("UPDATE subject SET profile_id = $2 WHERE profile_id = $1", visitor, user)
