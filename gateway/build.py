@@ -5,7 +5,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, start_http_server
 
 from domain.clock import Clock, utc_now
 from gateway.logs import configure_logs
@@ -52,7 +52,11 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         log = await open_log(settings.kafka_bootstrap, database)
         stack.push_async_callback(log.close)
 
-        metrics, catalogue, memory = BuildMetrics(CollectorRegistry()), Catalogue(), Memory()
+        registry, catalogue, memory = CollectorRegistry(), Catalogue(), Memory()
+        metrics = BuildMetrics(registry)
+        if settings.build_metrics_port is not None:
+            server, _ = start_http_server(settings.build_metrics_port, settings.host, registry)
+            stack.callback(server.shutdown)
         timers = Timers(database, clock, metrics, catalogue=catalogue, memory=memory)
         builder = Builder(
             database,
