@@ -163,7 +163,7 @@ class GraphQLApp(GraphQL[Session, None]):
         """Encode JSON."""
         return _encode(data)
 
-    async def execute_single(  # noqa: PLR0917 - their signature
+    async def execute_single(
         self,
         request: Request,  # noqa: ARG002 - their signature
         request_adapter: AsyncHTTPRequestAdapter,
