@@ -85,7 +85,7 @@ class GraphQLApp(GraphQL[Session, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Session:  # noqa: ARG002 - their signature
         """Open a session; that of a socket learns its caller from `connection_init`."""
-        session = Session(self._services, str(uuid_utils.uuid7()), over_http=isinstance(request, Request))
+        session = Session(self._services, str(uuid_utils.uuid7()))
         if isinstance(request, Request):
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
             if scheme.lower() == "bearer" and token.strip():
@@ -163,7 +163,7 @@ class GraphQLApp(GraphQL[Session, None]):
         """Encode JSON."""
         return _encode(data)
 
-    async def execute_single(  # noqa: PLR0917 - their signature
+    async def execute_single(
         self,
         request: Request,  # noqa: ARG002 - their signature
         request_adapter: AsyncHTTPRequestAdapter,

@@ -3,20 +3,40 @@
 import asyncio
 import json
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from domain.segment import ChangeKind
+from tests.fixtures.clients import node
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.graphql import Seeds
-from tests.fixtures.node import node_script, run_node
 
 _NUMBER = 30
 
 
 def _socket_url(gateway: Gateway) -> str:
     return gateway.url.replace("http", "ws", 1) + "/graphql"
+
+
+@asynccontextmanager
+async def _running(script: str, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await node(script, *arguments)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _output(script: str, *arguments: str) -> Any:
+    async with _running(script, *arguments) as process:
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+    return json.loads(output)
 
 
 @pytest.mark.parametrize("stay", [1, 4, 1_000])
@@ -36,7 +56,7 @@ async def test_graphql_ws_hears_everything_once(gateway: Gateway, seeds: Seeds, 
         await seeds.publish()
 
     arguments = (_socket_url(gateway), gateway.tenant.secret_key, str(stay), str(_NUMBER))
-    async with node_script("graphql_ws.mjs", *arguments) as client:
+    async with _running("graphql_ws.mjs", *arguments) as client:
         assert client.stdout
         told = [json.loads(await asyncio.wait_for(client.stdout.readline(), 30))]
         publishing = asyncio.create_task(publish())
@@ -54,7 +74,7 @@ async def test_graphql_ws_hears_everything_once(gateway: Gateway, seeds: Seeds, 
 async def test_graphql_ws_hears_of_a_change_at_once(gateway: Gateway, seeds: Seeds) -> None:
     await seeds.segment("s0")
     profile = await seeds.profile(user_id="u-1")
-    async with node_script("graphql_ws.mjs", _socket_url(gateway), gateway.tenant.secret_key, "99", "1") as client:
+    async with _running("graphql_ws.mjs", _socket_url(gateway), gateway.tenant.secret_key, "99", "1") as client:
         assert client.stdout
         end = json.loads(await asyncio.wait_for(client.stdout.readline(), 30))
         assert end["kind"] == "SNAPSHOT_END"
@@ -64,15 +84,13 @@ async def test_graphql_ws_hears_of_a_change_at_once(gateway: Gateway, seeds: See
 
 
 async def test_graphql_over_http_is_kept_to_the_letter(gateway: Gateway) -> None:
-    report: dict[str, Any] = json.loads(
-        await run_node("graphql_http.mjs", gateway.url + "/graphql", gateway.tenant.secret_key)
-    )
+    report = await _output("graphql_http.mjs", gateway.url + "/graphql", gateway.tenant.secret_key)
     assert report["wrong"] == []
     assert report["audits"] == 61
 
 
 async def test_graphql_sse(gateway: Gateway) -> None:
-    report = json.loads(await run_node("graphql_sse.mjs", gateway.url + "/graphql", gateway.tenant.secret_key))
+    report = await _output("graphql_sse.mjs", gateway.url + "/graphql", gateway.tenant.secret_key)
     assert report["query"] == {"data": {"viewer": {"endUser": False}}}
     assert report["subscription"] == {"data": {"segmentChanges": {"kind": "SNAPSHOT_END"}}}
     assert report["wrong"]["errors"][0]["extensions"] == {"code": "invalid_request"}
