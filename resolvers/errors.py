@@ -14,7 +14,7 @@ from domain.errors import FAILURES, TagwayError
 
 _REQUEST_FAULTS = (GraphQLError, MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
 
-# Where the libraries quote the value they did not like. It may be of a person, and messages travel on to error trackers.
+# Where the libraries quote a value that they did not like: it may be of a person, and trackers of errors keep messages.
 _QUOTATIONS: Final = (
     (re.compile(r"(cannot represent [\w -]*value): .*", re.DOTALL), r"\1."),
     (re.compile(r"[,;.] [Ff]ound(?:: .*| [A-Z]\w+ '.*)", re.DOTALL), "."),

@@ -5,13 +5,10 @@ import base64
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
 from typing import Any, Final
 
-import aiohttp
 import pytest
 
-from scripts.kafka import Broker
 from tests.fixtures.stack import Stack
 from tests.fixtures.traces import (
     Traces,
@@ -26,6 +23,9 @@ from tests.fixtures.traces import (
 
 CONSENT: Final = {"consent": {"categoryPreferences": {"analytics": True, "personalization": True, "functional": True}}}
 PERSON: Final = "query ($by: ProfileBy!) { profile(by: $by) { id traits counters identities { kind } } }"
+EVERYTHING: Final = """{ profiles(first: 50) { nodes {
+  id traits counters identities { kind } consents { purpose source } segments { cause segment { key } }
+  events(first: 50) { nodes { messageId type name properties } } } } }"""
 
 
 class Canary:
@@ -238,7 +238,7 @@ async def leave_traces(stack: Stack, canary: Canary) -> Traces:
     stores = json.loads((stack.data / "stores.json").read_text())
     workspace = json.loads((stack.data / "keys.json").read_text())["workspace"]
     client = Client(stack, canary)
-    async with listening(stack, stores["TAGWAY_REDIS_URL"], workspace) as heard:
+    async with listening(stores["TAGWAY_REDIS_URL"], workspace) as heard:
         await tell(client, stack, canary)
         await be_refused(client, stack, canary)
         profile = await known(stack, canary)
@@ -253,10 +253,6 @@ async def leave_traces(stack: Stack, canary: Canary) -> Traces:
     traces |= {f"answer {number}": answer for number, answer in enumerate(client.answers)}
     traces |= {"published": b"\n".join(heard), "output": stack.output.read_bytes()}
     return traces
-
-
-EVERYTHING: Final = """{ profiles(first: 50) { nodes { id traits counters identities { kind } consents { purpose source }
-  segments { cause segment { key } } events(first: 50) { nodes { messageId type name properties } } } } }"""
 
 
 def holds(traces: Traces, begin: str, text: str) -> bool:

@@ -8,7 +8,7 @@ from resolvers.errors import without_values
 from resolvers.schema import build_schema
 
 _ASK = "query ($by: ProfileBy!) { profile(by: $by) { id } }"
-_SCHEMA = build_schema()._schema  # noqa: SLF001 - theirs has no public name
+_SCHEMA = build_schema()._schema
 
 
 def faults(document: str, variables: dict[str, Any] | None = None) -> list[GraphQLError]:
