@@ -53,8 +53,9 @@ _DEEPEST = 4
 
 
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The annotation of one field. `purposes` of None are those of the field or event around it, `retention_days` of
-    None those of the event or the plan.
+    """The annotation of one field.
+
+    `purposes` of None are those of the field or event around it, `retention_days` of None those of the event or plan.
     """
 
     kind: Kind
