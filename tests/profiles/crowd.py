@@ -14,7 +14,7 @@ GOLD = {"type": "trait", "name": "plan", "op": "==", "value": "gold"}
 NO_CART = {"type": "count", "event": "cart", "op": "==", "n": 0, "window": "1h"}
 
 
-SEGMENTS = {"twice": SECOND_EVENT_OF, "gold": GOLD, "no_cart": NO_CART}
+SEGMENTS: dict[str, dict[str, Any]] = {"twice": SECOND_EVENT_OF, "gold": GOLD, "no_cart": NO_CART}
 
 
 def crowd(chance: random.Random, people: int, count: int, noon: datetime = NOON) -> list[Sent]:
