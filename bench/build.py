@@ -24,9 +24,11 @@ from domain.clock import utc_now
 from domain.consent import Purpose
 from domain.event import CallType, ProtectedEvent, encode_event
 from domain.topics import EVENTS
+from gateway.build import collect_rarely
 from profiles.backfill import Backfill
 from profiles.builder import Builder
 from profiles.metrics import BuildMetrics
+from profiles.processor import LANES
 from stores.embedded.postgres import EmbeddedPostgres
 from stores.eventlog.port import Batch, Stored
 from stores.migrate import migrate
@@ -37,8 +39,8 @@ PEOPLE = 1_000
 EVENT_NAMES = [f"event_{number}" for number in range(20)]
 SEGMENTS = 100
 BATCH = 500
-WARM_EVENTS = 10_000  # until most people have been seen
-SECONDS = 10.0
+WARM_EVENTS = 10_000
+EVENTS_TO_BUILD = 30_000
 
 
 def definition(chance: random.Random) -> dict[str, Any]:
@@ -56,11 +58,25 @@ def alias(kind: AliasKind, person: int) -> Alias:
     return Alias(kind, 1, sha256(f"{kind}{person}".encode()).digest())
 
 
-def make_batch(chance: random.Random, workspace: UUID, subjects: list[UUID], offset: int) -> Batch:
+def make_batches(
+    chance: random.Random, workspace: UUID, subjects: list[UUID], events: int, *, offset: int = 0
+) -> list[list[Batch]]:
+    """Spread events over the lanes of one process, each person in one lane, as the log does."""
+    per_lane = events // LANES
+    return [
+        [
+            make_batch(chance, workspace, subjects, lane, (offset // LANES) + start)
+            for start in range(0, per_lane, BATCH)
+        ]
+        for lane in range(LANES)
+    ]
+
+
+def make_batch(chance: random.Random, workspace: UUID, subjects: list[UUID], lane: int, offset: int) -> Batch:
     records = []
     now = datetime.now(UTC)
     for number in range(BATCH):
-        person = chance.randrange(PEOPLE)
+        person = chance.randrange(PEOPLE // LANES) * LANES + lane
         identifies = chance.random() < 0.05
         event = ProtectedEvent(
             workspace=workspace,
@@ -73,11 +89,11 @@ def make_batch(chance: random.Random, workspace: UUID, subjects: list[UUID], off
             aliases=(alias(AliasKind.USER_ID, person), alias(AliasKind.ANONYMOUS_ID, person)),
             purposes=(Purpose.ANALYTICS, Purpose.PERSONALIZATION),
             properties={"product_id": f"p{chance.randrange(1000)}", "category": "shoes", "price": 19.9},
-            traits={"plan": chance.choice(["gold", "silver", "free"]), "age": 30} if identifies else {},
+            traits={"plan": ["gold", "silver", "free"][person % 3], "age": 30} if identifies else {},
             context={"page": {"path": "/products/shoes", "title": "Shoes " * 20}, "locale": "de-DE", "os": "Linux"},
         )
-        records.append(Stored(0, offset + number, b"", encode_event(event), now))
-    return Batch(EVENTS, 0, tuple(records))
+        records.append(Stored(lane, offset + number, b"", encode_event(event), now))
+    return Batch(EVENTS, lane, tuple(records))
 
 
 async def prepare(database: Database, workspace: UUID, chance: random.Random) -> list[UUID]:
@@ -103,40 +119,45 @@ async def prepare(database: Database, workspace: UUID, chance: random.Random) ->
 
 
 async def run(url: str, profiler: cProfile.Profile | None) -> None:
-    chance, workspace, metrics = random.Random(7), uuid4(), BuildMetrics(CollectorRegistry())
+    chance, workspace = random.Random(7), uuid4()
     database = await Database.open(url, role="worker")
     subjects = await prepare(database, workspace, chance)
-    builder = Builder(database, utc_now, metrics)
-    offset, spent, cpu, built = 0, 0.0, 0.0, 0
-    warming = perf_counter()
-    while spent < SECONDS:
-        batch = make_batch(chance, workspace, subjects, offset)
-        offset += BATCH
-        measured = offset > WARM_EVENTS
-        if profiler and measured:
-            profiler.enable()
-        start, start_cpu = perf_counter(), process_time()
-        await builder.build(batch)
-        if profiler:
-            profiler.disable()
-        if measured:
-            built, spent, cpu = built + BATCH, spent + perf_counter() - start, cpu + process_time() - start_cpu
-        elif offset == WARM_EVENTS:
-            print(f"{WARM_EVENTS / (perf_counter() - warming):,.0f} events/s while everyone is new")
+    builder = Builder(database, utc_now, BuildMetrics(CollectorRegistry()))
+    new = make_batches(chance, workspace, subjects, WARM_EVENTS)
+    start = perf_counter()
+    await asyncio.gather(*(build(builder, lane) for lane in new))
+    print(f"{WARM_EVENTS / (perf_counter() - start):,.0f} events/s while everyone is new")
+
+    known = make_batches(chance, workspace, subjects, EVENTS_TO_BUILD, offset=WARM_EVENTS)
+    start, start_cpu = perf_counter(), process_time()
+    if profiler:
+        profiler.enable()
+    await asyncio.gather(*(build(builder, lane) for lane in known))
+    if profiler:
+        profiler.disable()
+    rate = EVENTS_TO_BUILD / (perf_counter() - start)
+    own = (process_time() - start_cpu) / EVENTS_TO_BUILD * 1e6
     async with database.across() as connection:
         changes = await connection.fetchval("SELECT count(*) FROM segment_change")
+        members = await connection.fetchval("SELECT count(*) FROM membership")
     await database.close()
-    rate = built / spent
+    print(f"{rate:,.0f} events/s with {SEGMENTS} segments, {own:,.0f} µs of our own CPU per event")
     print(
-        f"{rate:,.0f} events/s ({cpu / built * 1e6:,.0f} µs of our own CPU per event), {offset} events, {changes} changes"
+        f"{changes / (WARM_EVENTS + EVENTS_TO_BUILD):.2f} changes per event, {members / PEOPLE:.0f} segments per person"
     )
+
+
+async def build(builder: Builder, batches: list[Batch]) -> None:
+    for batch in batches:
+        await builder.build(batch)
 
 
 async def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="tagway-bench-"))
-    folder.chmod(0o711)
+    folder.chmod(0o711)  # noqa: ASYNC240 - nothing else runs yet
     server = EmbeddedPostgres(folder / "postgres")
     profiler = cProfile.Profile() if "--profile" in sys.argv else None
+    collect_rarely()
     try:
         url = await server.start()
         await migrate(url)

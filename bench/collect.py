@@ -47,6 +47,7 @@ CONNECTIONS = 16
 BODIES = 50
 PEOPLE = 500
 ROUNDS = 3
+AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36"
 MASTER_KEY = bytes(range(32))
 
 
@@ -113,11 +114,17 @@ def processor_seconds(child: BaseProcess) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def make_home() -> Path:
+    """Make a folder that the servers' unprivileged account may pass through."""
+    home = Path(tempfile.mkdtemp(prefix="tagway-bench-"))
+    home.chmod(0o711)
+    return home
+
+
 @asynccontextmanager
 async def stores() -> AsyncIterator[Settings]:
     """Start durable stores in a folder of their own."""
-    home = Path(tempfile.mkdtemp(prefix="tagway-bench-"))
-    home.chmod(0o711)
+    home = make_home()
     postgres, valkey = EmbeddedPostgres(home / "postgres"), EmbeddedValkey(home / "valkey")
     try:
         await postgres.start()
@@ -209,7 +216,7 @@ def make_event() -> dict[str, object]:
                 "title": "Winter coat in green",
                 "url": f"https://shop.example/coats/{number}?utm_source=mail",
             },
-            "userAgent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Safari/537.36",
+            "userAgent": AGENT,
             "locale": "en-GB",
             "timezone": "Europe/Berlin",
             "screen": {"width": 1920, "height": 1080},

@@ -13,7 +13,7 @@ from gateway.access import AccessLog
 from gateway.errors import answer_failure, answer_http_exception
 from gateway.graphql import graphql_routes
 from gateway.resources import Resources, State
-from gateway.routes import collect, console, demo, health, profile, recommend, sources, tag
+from gateway.routes import collect, console, demo, health, profile, recommend, sources, tag, token
 
 
 def routes() -> Sequence[BaseRoute]:
@@ -23,6 +23,7 @@ def routes() -> Sequence[BaseRoute]:
         *sources.ROUTES,
         *profile.ROUTES,
         *recommend.ROUTES,
+        *token.ROUTES,
         *tag.ROUTES,
         *health.ROUTES,
         *demo.ROUTES,

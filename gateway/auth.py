@@ -21,7 +21,7 @@ END_USER_SCOPES: Final = frozenset({Scope.PROFILES_READ, Scope.SEGMENTS_READ, Sc
 
 _AUDIENCE: Final = "tagway"
 _ALGORITHM: Final = "HS256"
-_LONGEST_TOKEN: Final = timedelta(hours=1)
+LONGEST_TOKEN: Final = timedelta(hours=1)
 _KEY_FRESH_SECONDS: Final = 5.0
 _KEYS_REMEMBERED: Final = 10_000
 _LONGEST_KEY: Final = 200
@@ -105,18 +105,21 @@ def mint_end_user_token(
     anonymous_id: str | None = None,
     user_id: str | None = None,
     now: datetime,
-    valid: timedelta = _LONGEST_TOKEN,
+    valid: timedelta = LONGEST_TOKEN,
 ) -> str:
     """Make a token for one visitor, named by exactly one identifier, for at most an hour."""
     if (anonymous_id is None) == (user_id is None):
         raise ValueError("a token speaks for one anonymous id or one user id")
     who = {"anon": anonymous_id} if user_id is None else {"user": user_id}
-    claims = {"ws": str(workspace.id), "aud": _AUDIENCE, "iat": now, "exp": now + min(valid, _LONGEST_TOKEN), **who}
+    claims = {"ws": str(workspace.id), "aud": _AUDIENCE, "iat": now, "exp": now + min(valid, LONGEST_TOKEN), **who}
     return jwt.encode(claims, workspace.keys.signing_key("end-user"), algorithm=_ALGORITHM)
 
 
 def read_end_user_token(token: str, workspace: Workspace, now: datetime) -> dict[str, Any]:
-    """Check a token and return its claims. Raises `jwt.InvalidTokenError`, `ValueError`, `TypeError`, `OverflowError`."""
+    """Check a token and return its claims.
+
+    Raises `jwt.InvalidTokenError`, `ValueError`, `TypeError` and `OverflowError`: the claims may be anything.
+    """
     claims: dict[str, Any] = jwt.decode(
         token,
         workspace.keys.signing_key("end-user"),
@@ -126,7 +129,7 @@ def read_end_user_token(token: str, workspace: Workspace, now: datetime) -> dict
         options={"require": ["exp", "iat", "aud", "ws"], "verify_exp": False, "verify_iat": False},
     )
     issued, expires = (datetime.fromtimestamp(int(claims[name]), UTC) for name in ("iat", "exp"))
-    if not now < expires <= issued + _LONGEST_TOKEN:
+    if not now < expires <= issued + LONGEST_TOKEN:
         raise ValueError("expired, or valid for too long")
     who = [claims[name] for name in ("anon", "user") if name in claims]
     if len(who) != 1 or not isinstance(who[0], str) or not who[0]:

@@ -36,7 +36,7 @@ class SubjectCache:
     async def read(self, workspace: UUID, aliases: Sequence[Alias]) -> Standing:
         """Look all aliases up in one round trip; those in neither collection are not cached."""
         try:
-            answer = await self._redis.mget([_name(workspace, alias) for alias in aliases])
+            answer = await self._redis.mget(_names(workspace, aliases))
         except LOST as error:
             raise StoreUnavailable("Redis is not reachable") from error
         values = cast("list[bytes | None]", answer)
@@ -51,8 +51,9 @@ class SubjectCache:
 
     async def fill(self, workspace: UUID, standing: Standing) -> None:
         """Keep what was read from Postgres for a minute, unless an entry was dropped meanwhile."""
-        entries = {_name(workspace, alias): _encode(subject) for alias, subject in standing.subjects.items()}
-        entries |= {_name(workspace, alias): _SUPPRESSED for alias in standing.suppressed}
+        values = {alias: _encode(subject) for alias, subject in standing.subjects.items()}
+        values |= dict.fromkeys(standing.suppressed, _SUPPRESSED)
+        entries = dict(zip(_names(workspace, values), values.values(), strict=True))
         if not entries:
             return
         try:
@@ -67,12 +68,13 @@ class SubjectCache:
         """Forget entries, so that every gateway reads Postgres next."""
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
-                for alias in aliases:
-                    pipeline.set(_name(workspace, alias), _CLOSED, ex=_CLOSED_FOR)
+                for name in _names(workspace, aliases):
+                    pipeline.set(name, _CLOSED, ex=_CLOSED_FOR)
                 await pipeline.execute()
         except LOST as error:
             raise StoreUnavailable("Redis is not reachable") from error
 
 
-def _name(workspace: UUID, alias: Alias) -> str:
-    return f"tagway:subject:{workspace}:{alias.kind}:{alias.version}:{alias.index.hex()}"
+def _names(workspace: UUID, aliases: Iterable[Alias]) -> list[str]:
+    prefix = f"tagway:subject:{workspace}:"
+    return [f"{prefix}{alias.kind.value}:{alias.version}:{alias.index.hex()}" for alias in aliases]

@@ -43,9 +43,11 @@ app.add_typer(keys.app, name="keys")
 @app.command()
 def serve() -> None:
     """Run the gateway. Run as many as you like: they keep no state."""
-    from gateway import serve as gateway  # noqa: PLC0415  the web stack, which no other command should wait for
+    import uvloop  # noqa: PLC0415  the web stack, which no other command should wait for
 
-    asyncio.run(gateway.serve(find_stores(read_settings())))
+    from gateway import serve as gateway  # noqa: PLC0415  as above
+
+    uvloop.run(gateway.serve(find_stores(read_settings())))
 
 
 @app.command()

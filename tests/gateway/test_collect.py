@@ -13,6 +13,7 @@ from domain.consent import Purpose
 from domain.errors import LogUnavailable, Refused, TagwayError
 from domain.event import CallType
 from domain.key import KeyKind
+from privacy.protect import protect
 from stores.keys import list_keys, revoke_key
 from tests.fixtures.gateway import GRANTED, Gateway, basic, event, make_tenant
 
@@ -231,7 +232,7 @@ async def test_a_call_without_a_message_id_gets_one(gateway: Gateway) -> None:
 async def test_personal_data_never_reaches_the_log(gateway: Gateway) -> None:
     secrets = ["canary-user", "canary@shop.example", "+4915112345678", "canary-visitor", "203.0.113.77"]
     user, mail, phone, visitor, address = secrets
-    who = {"userId": user, "anonymousId": visitor}
+    who: dict[str, Any] = {"userId": user, "anonymousId": visitor}
     traits = {"email": mail, "phone": phone, "plan": "gold"}
     results = await gateway.batch(
         event(type="identify", traits=traits, context={"ip": address, "traits": traits}, **who),
@@ -311,16 +312,12 @@ async def test_each_record_of_a_write_has_its_own_end(gateway: Gateway, monkeypa
 
 
 async def test_a_fault_of_ours_costs_one_event(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    from gateway.collect import steps  # noqa: PLC0415 - the place where the fault is put
-
-    real = steps.protect
-
     def trip(call: Any, *arguments: Any) -> Any:
         if call.message_id == "poison":
             raise RuntimeError("canary@shop.example")
-        return real(call, *arguments)
+        return protect(call, *arguments)
 
-    monkeypatch.setattr(steps, "protect", trip)
+    monkeypatch.setattr("gateway.collect.steps.protect", trip)
     results = await gateway.batch(event(messageId="before"), event(messageId="poison"), event(messageId="after"))
     assert [result["outcome"] for result in results] == ["accepted", "invalid", "accepted"]
     assert results[1]["code"] == "internal"
@@ -362,3 +359,16 @@ def _replace_log(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, log: Any) ->
 async def _code(gateway: Gateway, key: str | None) -> tuple[int, str | None]:
     status, answer = await gateway.post("/v1/batch", {"batch": []}, key=key)
     return status, answer.get("code")
+
+
+async def test_a_body_that_does_not_arrive_is_given_up(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.collect.request._READ_WITHIN", 0.05)
+    host, port = gateway.url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(
+        b"POST /v1/batch HTTP/1.1\r\nHost: gateway\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n{"
+    )
+    answer = await asyncio.wait_for(reader.readuntil(b"}"), 5)
+    writer.close()
+    assert b" 408 " in answer.splitlines()[0]
+    assert b'"code":"request_timeout"' in answer

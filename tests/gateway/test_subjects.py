@@ -16,7 +16,7 @@ def alias(name: str) -> Alias:
 
 
 async def test_collection_goes_on_without_redis(gateway: Gateway) -> None:
-    gone = redis.asyncio.Redis(port=1, retry=None)
+    gone = redis.asyncio.Redis(port=1)
     resources = gateway.resources
     subjects = Subjects(resources.database, SubjectCache(gone), resources.clock, Metrics())
     workspace = await resources.workspaces.get(gateway.tenant.workspace)

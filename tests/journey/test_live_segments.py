@@ -72,7 +72,7 @@ async def save_views(stack: Stack, key: str, window: str) -> None:
     saved = await stack.graphql(SAVE, input={"key": key, "name": key, "definition": definition})
     assert saved["saveSegment"]["__typename"] == "SegmentPayload"
     async with asyncio.timeout(20):
-        while (await stack.graphql(STATUS, key=key))["segment"]["status"] != "LIVE":  # noqa: ASYNC110 - over HTTP
+        while (await stack.graphql(STATUS, key=key))["segment"]["status"] != "LIVE":
             await asyncio.sleep(0.05)
 
 

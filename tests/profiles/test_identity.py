@@ -2,20 +2,16 @@
 
 import asyncio
 import random
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import defaultdict
 from datetime import timedelta
-from typing import Any
+from uuid import UUID
 
 import pytest
 
 from domain.event import CallType
 from profiles.builder import Builder
 from tests.fixtures.world import NOON, Sent, World
-
-SECOND_EVENT_OF = {"type": "count", "event": "view", "op": ">=", "n": 2, "window": "24h"}
-GOLD = {"type": "trait", "name": "plan", "op": "==", "value": "gold"}
-NO_CART = {"type": "count", "event": "cart", "op": "==", "n": 0, "window": "1h"}
+from tests.profiles.crowd import GOLD, SECOND_EVENT_OF, SEGMENTS, check_equals_single_profiles, crowd
 
 
 async def claims(world: World) -> list[tuple[str, str | None]]:
@@ -60,7 +56,7 @@ async def test_a_shared_device_does_not_make_two_users_one(world: World) -> None
 async def test_one_profile_gathers_only_so_many_identifiers(world: World) -> None:
     await world.send(*(Sent(("user_id:u", f"anonymous_id:{number}")) for number in range(30)))
     assert await world.profile_of("anonymous_id:24") == await world.profile_of("user_id:u")
-    assert await world.profile_of("anonymous_id:25") is None
+    assert await world.profile_of("anonymous_id:25") == ""
 
 
 async def test_a_chain_of_claims_in_one_batch_ends_in_one_profile(world: World) -> None:
@@ -72,71 +68,9 @@ async def test_a_chain_of_claims_in_one_batch_ends_in_one_profile(world: World) 
     assert profile["counters"] == {"view": 6}
 
 
-def crowd(chance: random.Random, people: int, count: int) -> list[Sent]:
-    """Traffic of people who each have one user id and several weaker identifiers, which come together at random."""
-    kinds = ["user_id", "email", "phone", "anonymous_id", "anonymous_id"]
-    sent = []
-    for number in range(count):
-        person = chance.randrange(people)
-        mine = [f"{kind}:{person}.{place}" for place, kind in enumerate(kinds)]
-        who = sorted(chance.sample(range(len(mine)), chance.choice([1, 1, 2, 3])))
-        identify = chance.random() < 0.3
-        sent.append(
-            Sent(
-                tuple(mine[each] for each in who),
-                chance.choice(["view", "cart"]),
-                at=NOON - timedelta(minutes=chance.randrange(100)),
-                received_at=NOON,
-                type=CallType.IDENTIFY if identify else CallType.TRACK,
-                traits={"plan": chance.choice(["gold", "free"]), f"t{number % 3}": number} if identify else {},
-                message_id=f"m{number:04}",
-            )
-        )
-    return sent
-
-
-def components(events: Iterable[Sent]) -> list[set[str]]:
-    groups: list[set[str]] = []
-    for event in events:
-        joined = set(event.who).union(*(group for group in groups if group & set(event.who)))
-        groups = [group for group in groups if not group & joined] + [joined]
-    return groups
-
-
-async def check_equals_single_profiles(world: World, events: list[Sent]) -> None:
-    """Compare every profile with one that had all events of its person from the start."""
-    by_person = components(events)
-    assert len(by_person) == len(await world.fetch("SELECT FROM profile WHERE merged_into IS NULL"))
-    assert len(await world.fetch("SELECT FROM event")) == len(events)
-    rows = {str(row["id"]): row for row in await world.fetch("SELECT * FROM profile")}
-    members: dict[str, set[str]] = {key: await world.members(key) for key in ("twice", "gold", "no_cart")}
-    for person in by_person:
-        profiles = {await world.profile_of(who) for who in person}
-        assert len(profiles) == 1, person
-        (id,) = profiles  # noqa: A001 - its column's name
-        assert id is not None
-        mine = [event for event in events if set(event.who) & person]
-        names = Counter(event.name if event.type is CallType.TRACK else "identify" for event in mine)
-        stated: dict[str, Any] = {}
-        for event in sorted(mine, key=lambda event: (event.at, event.message_id)):
-            stated |= event.traits
-        assert rows[id]["counters"] == names
-        assert {name: trait["v"] for name, trait in rows[id]["traits"].items()} == stated
-        assert rows[id]["first_seen_at"] == min(event.at for event in mine)
-        assert rows[id]["last_seen_at"] == max(event.at for event in mine)
-        carted = any(
-            event.name == "cart" and event.type is CallType.TRACK
-            for event in mine
-            if event.at > NOON - timedelta(hours=1)
-        )
-        assert (id in members["twice"]) == (names["view"] >= 2)
-        assert (id in members["gold"]) == (stated.get("plan") == "gold")
-        assert (id in members["no_cart"]) == (not carted)
-
-
 @pytest.mark.parametrize("seed", range(5))
 async def test_order_and_batching_do_not_matter(world: World, seed: int) -> None:
-    for key, each in {"twice": SECOND_EVENT_OF, "gold": GOLD, "no_cart": NO_CART}.items():
+    for key, each in SEGMENTS.items():
         await world.save_segment(key, each)
     chance = random.Random(seed)
     events = crowd(random.Random(99), people=5, count=80)
@@ -148,8 +82,25 @@ async def test_order_and_batching_do_not_matter(world: World, seed: int) -> None
     await check_equals_single_profiles(world, events)
 
 
+async def test_a_batch_that_waited_for_a_merge_builds_into_the_winner(world: World) -> None:
+    await world.send(Sent(("user_id:u",)), Sent(("anonymous_id:a",)))
+    user, visitor = [UUID(await world.profile_of(who)) for who in ("user_id:u", "anonymous_id:a")]
+    batch = await world.batch([Sent(("anonymous_id:a",))])
+    async with world.database.across() as connection, asyncio.timeout(10):
+        async with connection.transaction():
+            await connection.execute("SELECT FROM profile WHERE id = $1 FOR UPDATE", visitor)
+            waiting = asyncio.create_task(world.builder.build(batch))
+            while not await world.fetch("SELECT FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+            await connection.execute("UPDATE profile SET merged_into = $2 WHERE id = $1", visitor, user)
+            await connection.execute("UPDATE subject SET profile_id = $2 WHERE profile_id = $1", visitor, user)
+        await waiting
+    rows = await world.fetch("SELECT counters FROM profile WHERE id = $1", user)
+    assert rows[0]["counters"] == {"view": 2}
+
+
 async def test_two_builders_at_once_come_to_the_same_end(world: World) -> None:
-    for key, each in {"twice": SECOND_EVENT_OF, "gold": GOLD, "no_cart": NO_CART}.items():
+    for key, each in SEGMENTS.items():
         await world.save_segment(key, each)
     events = crowd(random.Random(5), people=4, count=240)
     by_lane: dict[int, list[Sent]] = defaultdict(list)

@@ -72,7 +72,7 @@ def true(node: dict[str, Any], events: list[Sent], now: datetime) -> bool:
 
 
 def traffic(chance: random.Random, count: int) -> list[tuple[datetime, Sent]]:
-    """Events with the instants of their arrival: whole seconds, so that ties and exact window ends are common; some late."""
+    """Events with the instants of their arrival: whole seconds, so that ties and exact ends are common; some late."""
     sent = []
     for number in range(count):
         arrival = NOON + timedelta(seconds=chance.randint(0, 40))

@@ -7,11 +7,8 @@ from hypothesis import strategies as st
 from gateway.collect.skew import correct, read_moment
 
 RECEIVED = datetime(2026, 5, 1, 12, 0, tzinfo=UTC)
-MOMENTS = st.datetimes(
-    min_value=datetime(1970, 1, 1),
-    max_value=datetime(9999, 12, 31),
-    timezones=st.just(UTC),  # noqa: DTZ001 - hypothesis adds the zone
-)
+_LAST = datetime(9999, 12, 31, tzinfo=UTC)
+MOMENTS = st.timedeltas(timedelta(0), _LAST - datetime(1970, 1, 1, tzinfo=UTC)).map(lambda since: _LAST - since)
 HALF_PAST_TWO = datetime(2024, 4, 25, 14, 30, tzinfo=UTC)
 
 
@@ -45,7 +42,7 @@ def test_every_sdk_s_spelling_is_read(written: object, moment: datetime | None) 
     ["yesterday", "25/04/2024", "1969-12-31T23:59:59Z", "0001-01-01T00:00:00+14:00", -1, 1e300, True, [], {}, "٢٠٢٤"],
 )
 def test_what_is_no_moment_is_refused(written: object) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         read_moment(written)
 
 

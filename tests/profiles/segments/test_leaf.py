@@ -85,7 +85,7 @@ def traits(value: object) -> dict[str, dict[str, object]]:
 
 
 def test_a_missing_trait_satisfies_only_difference_and_absence() -> None:
-    values: dict[TraitOperator, object] = {op: 1 for op in get_args(TraitOperator)} | {"in": [1], "exists": True}
+    values: dict[TraitOperator, object] = dict.fromkeys(get_args(TraitOperator), 1) | {"in": [1], "exists": True}
     true = {op for op, value in values.items() if TraitLeaf(Trait("x", op, value)).truth({})}
     assert true == {"!="}
     assert TraitLeaf(Trait("x", "exists", value=False)).truth({})

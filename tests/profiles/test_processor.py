@@ -1,0 +1,117 @@
+"""The builder process on both logs: shared work, sudden death, and the same end state."""
+
+import asyncio
+import os
+import random
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from domain.clock import utc_now
+from domain.event import encode_event
+from domain.topics import EVENTS
+from gateway.build import open_processor
+from gateway.settings import Settings
+from stores.eventlog.open import open_log
+from stores.eventlog.port import EventLog, Record
+from tests.fixtures.world import Sent, World
+from tests.profiles.crowd import SEGMENTS, check_equals_single_profiles, crowd
+
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(params=["postgres", "kafka"])
+def settings(request: pytest.FixtureRequest, database_url: str, redis_url: str) -> Settings:
+    kafka = request.getfixturevalue("kafka_bootstrap") if request.param == "kafka" else None
+    return Settings(postgres_url=database_url, redis_url=redis_url, kafka_bootstrap=kafka)
+
+
+@pytest.fixture
+async def log(settings: Settings, world: World) -> AsyncIterator[EventLog]:
+    log = await open_log(settings.kafka_bootstrap, world.database)
+    yield log
+    await log.close()
+
+
+async def append(world: World, log: EventLog, events: list[Sent]) -> None:
+    protected = [await world.protect(event) for event in events]
+    records = [Record(event.subject.bytes, encode_event(event)) for event in protected]
+    assert await log.append(EVENTS, records) == [None] * len(records)
+
+
+async def built(world: World, count: int) -> None:
+    async with asyncio.timeout(60):
+        while len(await world.fetch("SELECT FROM event")) < count:
+            await asyncio.sleep(0.05)
+
+
+async def drained(world: World, log: EventLog) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            rows = await world.fetch("SELECT partition, next_offset FROM consumer_offset")
+            ends = {partition: end for partition, end in (await log.ends(EVENTS)).items() if end}
+            if {row["partition"]: row["next_offset"] for row in rows} == ends:
+                return
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def builder_process(settings: Settings) -> AsyncIterator[asyncio.subprocess.Process]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TAGWAY_")}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "gateway.cli.main", "build"),
+        cwd=ROOT,
+        env=environment | settings.environment() | {"PYTHONPATH": str(ROOT)},
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def save_segments(world: World) -> None:
+    for key, each in SEGMENTS.items():
+        await world.save_segment(key, each)
+
+
+async def test_two_processors_share_the_log_and_drain(settings: Settings, world: World, log: EventLog) -> None:
+    await save_segments(world)
+    events = crowd(random.Random(11), people=6, count=150)
+    stop = asyncio.Event()
+    async with open_processor(settings, world.clock) as one, open_processor(settings, world.clock) as two:
+        running = asyncio.gather(one.run(stop), two.run(stop))
+        for start in range(0, len(events), 25):
+            await append(world, log, events[start : start + 25])
+        await built(world, len(events))
+        stop.set()
+        async with asyncio.timeout(20):
+            await running
+    await check_equals_single_profiles(world, events)
+
+
+async def test_killing_a_builder_changes_nothing_in_the_end(settings: Settings, world: World, log: EventLog) -> None:
+    await save_segments(world)
+    events = crowd(random.Random(12), people=6, count=600, noon=utc_now())
+    # Repeats on the log, as gateways write them when an acknowledgement was lost.
+    for chunk in (*(events[start : start + 50] for start in range(0, 550, 50)), events[:50]):
+        await append(world, log, chunk)
+    for deaths in (1, 200, 400):
+        async with builder_process(settings) as process:
+            await built(world, deaths)
+            process.kill()
+            await process.wait()
+    async with builder_process(settings) as process:
+        await append(world, log, events[550:])
+        await built(world, len(events))
+        await drained(world, log)
+        process.terminate()
+        async with asyncio.timeout(20):
+            assert await process.wait() == 0
+    await check_equals_single_profiles(world, events)

@@ -1,0 +1,174 @@
+"""Changes leave numbered without a gap, in order per person, once per position or again with the same position."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import msgspec
+import pytest
+import redis.asyncio
+
+from domain.errors import LogUnavailable, TagwayError
+from domain.segment import ChangeKind, SegmentChange
+from domain.topics import SEGMENT_CHANGES
+from profiles.publisher import REDIS_CHANNEL, Publisher
+from stores.changes import NewChange, add_changes, call_publisher
+from stores.eventlog.open import TOPICS
+from stores.eventlog.postgres import PostgresLog
+from stores.postgres import Database
+from stores.redis import Redis, open_redis
+from tests.fixtures.world import World
+
+pytestmark = pytest.mark.services
+decode = msgspec.json.Decoder(list[SegmentChange]).decode
+
+
+class FailingLog(PostgresLog):
+    """A log that can be away."""
+
+    away = False
+
+    async def append(self, topic: str, records: object) -> list[TagwayError | None]:
+        assert isinstance(records, list)
+        if self.away:
+            return [LogUnavailable() for _ in records]
+        return await super().append(topic, records)
+
+
+class Ear:
+    """Hears what is published on Redis."""
+
+    def __init__(self, pubsub: redis.asyncio.client.PubSub) -> None:
+        self._pubsub = pubsub
+        self.heard: list[SegmentChange] = []
+
+    async def until(self, position: int) -> None:
+        async with asyncio.timeout(20):
+            while not self.heard or self.heard[-1].position < position:
+                message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=1.0)
+                if message is not None:
+                    self.heard += decode(message["data"])
+
+
+@pytest.fixture
+async def client(redis_url: str) -> AsyncIterator[Redis]:
+    client = await open_redis(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def ear(client: Redis) -> AsyncIterator[Ear]:
+    async with client.pubsub() as pubsub:
+        await pubsub.subscribe(REDIS_CHANNEL)
+        await pubsub.get_message(timeout=5.0)
+        yield Ear(pubsub)
+
+
+@pytest.fixture
+async def log(world: World) -> AsyncIterator[FailingLog]:
+    log = FailingLog(world.database)
+    await log.ensure_topics(TOPICS)
+    yield log
+    await log.close()
+
+
+@asynccontextmanager
+async def publishing(world: World, client: Redis, log: PostgresLog) -> AsyncIterator[None]:
+    task = asyncio.create_task(Publisher(world.database, client, log, world.metrics).run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def change(profile: UUID, version: int) -> NewChange:
+    kind = ChangeKind.ENTERED if version % 2 else ChangeKind.EXITED
+    return NewChange(profile, version, uuid4(), "key", 1, kind, datetime.now(UTC), {"event": "m"})
+
+
+async def commit(database: Database, workspace: UUID, changes: list[NewChange], pause: float = 0.0) -> None:
+    async with database.across() as connection:
+        async with connection.transaction():
+            await add_changes(connection, workspace, changes)
+            await asyncio.sleep(pause)
+        await call_publisher(connection)
+
+
+async def logged(log: PostgresLog) -> list[int]:
+    """Positions on the log, in the order of their appending per partition."""
+
+    async def start(_partitions: object) -> dict[int, int]:
+        return {}
+
+    found = []
+    async with log.consume(SEGMENT_CHANGES, uuid4().hex, start) as consumer:
+        while batch := await consumer.next_batch(500, 0.3):
+            found += [msgspec.json.decode(record.value, type=SegmentChange).position for record in batch.records]
+    return found
+
+
+async def published(world: World, through: int) -> None:
+    """Wait until it is noted that everything has reached both Redis and the log."""
+    async with asyncio.timeout(20):
+        while (await world.fetch("SELECT published_through FROM publisher"))[0][0] < through:
+            await asyncio.sleep(0.02)
+
+
+async def test_positions_have_no_gaps_under_concurrent_commits(
+    world: World, client: Redis, log: FailingLog, ear: Ear
+) -> None:
+    chance = random.Random(1)
+
+    async def person(profile: UUID) -> None:
+        for version in range(1, 21):
+            await commit(world.database, world.workspace, [change(profile, version)], chance.random() * 0.01)
+
+    people = [uuid4() for _ in range(8)]
+    async with publishing(world, client, log):
+        await asyncio.gather(*(person(profile) for profile in people))
+        await ear.until(160)
+        await published(world, 160)
+    assert [heard.position for heard in ear.heard] == list(range(1, 161))
+    for profile in people:
+        assert [heard.profile_version for heard in ear.heard if heard.profile_id == profile] == list(range(1, 21))
+    assert sorted(await logged(log)) == list(range(1, 161))
+
+
+async def test_another_publisher_takes_over_and_nothing_is_missed(
+    world: World, client: Redis, log: FailingLog, ear: Ear
+) -> None:
+    profile = uuid4()
+    async with publishing(world, client, log):
+        async with publishing(world, client, log):
+            await commit(world.database, world.workspace, [change(profile, 1)])
+            await published(world, 1)
+        await commit(world.database, world.workspace, [change(profile, 2)])
+        await published(world, 2)
+    await commit(world.database, world.workspace, [change(profile, 3)])
+    await world.execute("UPDATE publisher SET published_through = 1")  # as if it died before it noted the second
+    async with publishing(world, client, log):
+        await ear.until(3)
+    assert [heard.position for heard in ear.heard] == [1, 2, 2, 3]
+
+
+async def test_a_log_that_is_away_holds_up_nobody_on_redis(
+    world: World, client: Redis, log: FailingLog, ear: Ear
+) -> None:
+    log.away = True
+    async with publishing(world, client, log):
+        await commit(world.database, world.workspace, [change(uuid4(), 1)])
+        await ear.until(1)
+        rows = await world.fetch("SELECT published_through FROM publisher")
+        assert rows[0]["published_through"] == 0
+        log.away = False
+        await commit(world.database, world.workspace, [change(uuid4(), 1)])
+        await ear.until(2)
+        await published(world, 2)
+    assert sorted(await logged(log)) == [1, 2]
+    assert [heard.position for heard in ear.heard] == [1, 2]

@@ -1,0 +1,97 @@
+"""Time passes with nobody there: exits and entries come within a second of their instants."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import datetime, timedelta
+
+from domain.clock import utc_now
+from profiles.builder import Builder
+from profiles.catalogue import Catalogue
+from profiles.timers import AT_ONCE, Timers
+from tests.fixtures.world import NOON, Sent, World
+
+SOON = {"type": "count", "event": "view", "op": ">=", "n": 1, "window": "1s"}
+LATER = {"type": "count", "event": "view", "op": ">=", "n": 1, "window": "30d"}
+ABSENT = {"type": "not", "child": SOON}
+WHO = ("anonymous_id:a",)
+
+
+@asynccontextmanager
+async def running(timers: Timers) -> AsyncIterator[None]:
+    task = asyncio.create_task(timers.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def changes(world: World, count: int) -> list[tuple[str, datetime]]:
+    """Wait for so many changes, and tell when each was there."""
+    async with asyncio.timeout(5):
+        while True:
+            rows = await world.fetch("SELECT kind, at FROM segment_change ORDER BY id")
+            if len(rows) >= count:
+                return [tuple(row) for row in rows]
+            await asyncio.sleep(0.02)
+
+
+async def test_exit_and_entry_come_by_themselves_within_a_second(world: World) -> None:
+    await world.save_segment("soon", SOON)
+    await world.save_segment("absent", ABSENT)
+    timers = Timers(world.database, utc_now, world.metrics)
+    builder = Builder(world.database, utc_now, world.metrics, wake_timers=timers.wake)
+    async with running(timers):
+        at = utc_now()
+        await builder.build(await world.batch([Sent(WHO, at=at, received_at=at)]))
+        found = await changes(world, 3)
+        assert utc_now() - (at + timedelta(seconds=1)) < timedelta(seconds=1)
+    assert found[0][0] == "entered"
+    assert sorted(found[1:]) == [("entered", at + timedelta(seconds=1)), ("exited", at + timedelta(seconds=1))]
+    assert len(await world.members("absent")) == 1
+
+
+async def test_what_was_missed_while_nobody_ran_is_caught_up(world: World) -> None:
+    await world.save_segment("soon", SOON)
+    await world.send(Sent(WHO))
+    world.clock.advance(hours=5)
+    async with running(Timers(world.database, world.clock, world.metrics)):
+        found = await changes(world, 2)
+    assert found[1] == ("exited", NOON + timedelta(seconds=1))
+
+
+async def test_a_sooner_timer_wakes_the_sleeper(world: World) -> None:
+    await world.save_segment("later", LATER)
+    await world.send(Sent(WHO))
+    timers = Timers(world.database, world.clock, world.metrics)
+    assert 0 < await timers._until_next() <= 1
+    timers.wake(NOON + timedelta(days=31))
+    assert not timers._woken.is_set()
+    timers.wake(NOON + timedelta(minutes=1))
+    assert timers._woken.is_set()
+
+
+async def test_many_timers_of_one_instant_are_all_heard_once(world: World) -> None:
+    await world.save_segment("soon", SOON)
+    people = 2 * AT_ONCE + 10
+    await world.send(*(Sent((f"anonymous_id:{number}",)) for number in range(people)))
+    world.clock.advance(seconds=1)
+    others = [Timers(world.database, world.clock, world.metrics) for _ in range(2)]
+    async with asyncio.timeout(60):
+        while sum(await asyncio.gather(*(each.fire() for each in others))):
+            pass
+    await world.timers.fire()
+    assert not await world.members("soon")
+    assert len(await world.fetch("SELECT FROM segment_change WHERE kind = 'exited'")) == people
+
+
+async def test_a_timer_of_a_leaf_that_nothing_needs_is_dropped(world: World) -> None:
+    await world.save_segment("soon", SOON)
+    await world.send(Sent(WHO))
+    await world.execute("UPDATE segment SET status = 'failed'")
+    world.timers = Timers(world.database, world.clock, world.metrics, catalogue=Catalogue())
+    world.clock.advance(seconds=1)
+    assert await world.timers.fire() == 0
+    assert not await world.fetch("SELECT FROM leaf_state")
