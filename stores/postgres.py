@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 import msgspec
 
-from domain.errors import StoreUnavailable
+from domain.errors import Refused, StoreUnavailable
 
 Role = Literal["app", "worker"]
 
@@ -26,6 +26,9 @@ _LOST = (
     asyncpg.InternalClientError,
 )
 """What asyncpg raises when the server goes away, also in the middle of a query."""
+
+_UNKEEPABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+"""What Postgres says to a NUL: the one character that a text of JSON may hold and no text of its own may."""
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg's classes are untyped
@@ -84,7 +87,8 @@ class Database:
     async def workspace(self, workspace: UUID | None) -> AsyncIterator[Connection]:
         """Lend a connection that sees one workspace only; None sees what has no workspace yet (a key's look-up).
 
-        Raises `StoreUnavailable` when the server cannot be reached or is lost meanwhile.
+        Raises `StoreUnavailable` when the server cannot be reached or is lost meanwhile, and `Refused` for a text that
+        it cannot hold.
         """
         async with self._lend() as connection:
             await connection.enter(workspace)
@@ -122,6 +126,8 @@ class Database:
             yield connection
         except _LOST as error:
             raise StoreUnavailable("Postgres was lost in the middle of a query") from error
+        except _UNKEEPABLE as error:
+            raise Refused("A text holds a NUL character.") from error
         except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
             if not connection.is_closed():
                 raise

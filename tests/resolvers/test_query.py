@@ -68,6 +68,18 @@ async def test_a_person_has_to_be_named_in_exactly_one_way(api: Api) -> None:
     assert await api.code('{ profile(by: {email: "a@b.org", phone: "1"}) { id } }') == "invalid_request"
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        "query ($text: String!) { segment(key: $text) { key } }",
+        'mutation ($text: String!) { saveSegment(input: { key: "a", name: $text, definition: {} }) { __typename } }',
+    ],
+)
+async def test_a_text_that_no_store_can_hold_is_the_caller_s_fault(api: Api, document: str) -> None:
+    definition = '{ type: "trait", name: "plan", op: "exists", value: true }'
+    assert await api.code(document.replace("{}", definition), text="a\0") == "invalid_request"
+
+
 async def test_a_merged_profile_is_found_as_what_it_became(api: Api, seeds: Seeds) -> None:
     first, second, third = [await seeds.profile(anonymous_id=f"a-{n}") for n in range(3)]
     ids = {}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.errors import StoreUnavailable
+from domain.errors import Refused, StoreUnavailable
 from stores.embedded.postgres import EmbeddedPostgres
 from stores.migrate import migrate
 from stores.postgres import Database, set_codecs
@@ -48,6 +48,15 @@ async def _make_workspace(worker: Database) -> UUID:
             "INSERT INTO workspace (id, name, wrapped_key, created_at) VALUES ($1, 'shop', '', now())", workspace
         )
     return workspace
+
+
+@pytest.mark.parametrize(("kind", "value"), [("text", "a\0"), ("jsonb", {"a": "\0"})])
+async def test_a_text_that_postgres_cannot_hold_is_the_caller_s_fault(app: Database, kind: str, value: object) -> None:
+    with pytest.raises(Refused):
+        async with app.workspace(None) as connection:
+            await connection.fetchval(f"SELECT $1::{kind}", value)
+    async with app.workspace(None) as connection:
+        assert await connection.fetchval("SELECT 1") == 1
 
 
 async def test_a_workspace_sees_itself_only(app: Database, worker: Database) -> None:
