@@ -3,7 +3,13 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from graphql import DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, get_operation_ast
+from graphql import (
+    DocumentNode,
+    GraphQLError,
+    NoSchemaIntrospectionCustomRule,
+    OperationDefinitionNode,
+    get_operation_ast,
+)
 from strawberry.extensions import MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
 from strawberry.types.execution import StreamExecutionResult
 
@@ -66,12 +72,18 @@ class CachedValidation(ValidationCache):
     def _faults(self, document: DocumentNode) -> list[GraphQLError]:
         running = self.execution_context
         schema = running.schema._schema  # noqa: SLF001 - it has no public name
+        if running._provided_operation_name is None and _operations(document) > 1:  # noqa: SLF001 - the public one guesses
+            return [GraphQLError("`operationName` must say which of the operations is to run.")]
         faults = faults_of_shape(document) or self.cached_validate_document(schema, document, running.validation_rules)
         operation = get_operation_ast(document, running.operation_name)
         if operation and not faults and Weight(schema, document, running.variables or {}).of(operation) > MOST_OBJECTS:
             problem = f"The operation may return more than {MOST_OBJECTS:,} objects; ask for smaller pages."
             return [GraphQLError(problem, operation)]
         return list(faults)
+
+
+def _operations(document: DocumentNode) -> int:
+    return sum(isinstance(each, OperationDefinitionNode) for each in document.definitions)
 
 
 def _may_introspect(session: Session) -> bool:

@@ -268,5 +268,9 @@ async def test_an_end_user_sees_only_themselves(api: Api, seeds: Seeds) -> None:
         assert await visitor.code(document) == "wrong_kind_of_key", document
 
 
+async def test_of_several_operations_one_has_to_be_named(api: Api) -> None:
+    assert await api.code("query A { viewer { scopes } } query B { viewer { endUser } }") == "invalid_request"
+
+
 async def test_nobody_sees_nothing(api: Api) -> None:
     assert await Api(api.gateway, None, api.statements).code("{ viewer { workspace } }") == "missing_key"
