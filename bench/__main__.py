@@ -1,5 +1,6 @@
 """`python -m bench [name …]`: ask every bench, or those named. The whole table is also kept in results.md."""
 
+import asyncio
 import os
 import sys
 import time
@@ -24,9 +25,11 @@ _BENCHES = {
     "popular": popular,
     "tag": tag,
 }
+_AT_MOST_SECONDS = 120
 _RESULTS = Path(__file__).with_name("results.md")
 _SIGNS = {True: "✓", False: "✗", None: ""}
 
+Run = Callable[[], Coroutine[Any, Any, list[Figure]]]
 Answers = dict[str, list[Figure]]
 
 
@@ -53,12 +56,17 @@ def main(names: list[str]) -> int:
     return 0
 
 
-def _ask(run: Callable[[], Coroutine[Any, Any, list[Figure]]], label: str, console: Console) -> list[Figure]:
+def _ask(run: Run, label: str, console: Console) -> list[Figure]:
     started = time.perf_counter()
     with console.status(label):
-        figures = uvloop.run(run())
+        figures = uvloop.run(_bounded(run))
     console.print(f"[dim]{label} {time.perf_counter() - started:.0f} s")
     return figures
+
+
+async def _bounded(run: Run) -> list[Figure]:
+    async with asyncio.timeout(_AT_MOST_SECONDS):
+        return await run()
 
 
 def _print(answers: Answers, console: Console) -> None:

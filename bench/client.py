@@ -4,7 +4,10 @@ import asyncio
 import itertools
 import time
 from collections.abc import Sequence
-from typing import Self, cast
+from typing import Final, Self, cast
+
+_CONNECTIONS: Final = 64
+_ANSWER_WITHIN: Final = 20.0
 
 
 class Connection(asyncio.Protocol):
@@ -44,11 +47,12 @@ class Connection(asyncio.Protocol):
             self._answer.set_exception(exc or ConnectionResetError("the server closed the connection"))
 
     async def ask(self, request: bytes) -> bytes:
-        """Send one whole request and return the body of its answer. Raises unless the answer is 200."""
+        """Send one whole request and return the body of its answer. Raises unless the answer is 200, and soon."""
         assert self._transport
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
-        return await self._answer
+        async with asyncio.timeout(_ANSWER_WITHIN):
+            return await self._answer
 
     def close(self) -> None:
         """Hang up."""
@@ -84,16 +88,19 @@ async def saturate(port: int, requests: Sequence[bytes], seconds: float, connect
 async def pace(port: int, requests: Sequence[bytes], a_second: float, expected: bytes) -> list[tuple[float, float]]:
     """Ask each request at its time, `a_second` of them, whatever became of those before.
 
+    As many as there are connections are under way at once, the others wait and their waiting counts.
     Returns for each when it was due, on `time.perf_counter`, and how many seconds later it was answered.
     """
-    free = [await Connection.open(port) for _ in range(8)]
+    free: asyncio.Queue[Connection] = asyncio.Queue()
+    for _ in range(_CONNECTIONS):
+        free.put_nowait(await Connection.open(port))
     started = time.perf_counter() + 0.05
 
     async def ask(request: bytes, due: float) -> tuple[float, float]:
-        connection = free.pop() if free else await Connection.open(port)
+        connection = await free.get()
         answer = await connection.ask(request)
         assert expected in answer, answer[:500]
-        free.append(connection)
+        free.put_nowait(connection)
         return due, time.perf_counter() - due
 
     asked = []
@@ -102,6 +109,6 @@ async def pace(port: int, requests: Sequence[bytes], a_second: float, expected: 
         await asyncio.sleep(max(due - time.perf_counter(), 0))
         asked.append(asyncio.create_task(ask(request, due)))
     answers = await asyncio.gather(*asked)
-    for connection in free:
-        connection.close()
+    while not free.empty():
+        free.get_nowait().close()
     return answers

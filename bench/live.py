@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from bench.client import pace
+from bench.client import Connection, pace
 from bench.figure import Figure, quantile
 from bench.hop import hop
 from bench.house import House, open_house
@@ -27,8 +27,9 @@ async def run() -> list[Figure]:
     async with open_house() as house, house.serve() as gateway, house.build():
         others = {f"views_{n}": {**views("checkout_start"), "n": n} for n in range(1, 20)}
         await house.save_segments(gateway, {"keen": views("product_view"), **others})
-        greetings = [house.batch([event(person, "page_view", str(uuid4()))]) for person in range(PEOPLE)]
-        await pace(gateway.port, greetings, 2 * PEOPLE_A_SECOND, b'"accepted":1')
+        connection = await Connection.open(gateway.port)
+        await connection.ask(house.batch([event(person, "page_view", str(uuid4())) for person in range(PEOPLE)]))
+        connection.close()
         before = await hop(house, PEOPLE_A_SECOND, len(EVENT_NAMES))
         waits = await follow(house, gateway.port)
         bare = [*before, *await hop(house, PEOPLE_A_SECOND, len(EVENT_NAMES))]
