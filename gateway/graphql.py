@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
+from strawberry.exceptions import MissingQueryError
 from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.http.base import BaseRequestProtocol
 from strawberry.schema.base import BaseSchema
@@ -22,6 +23,7 @@ from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
+from strawberry.types.unset import UNSET, UnsetType
 
 from domain.errors import FAILURES, Refused, TagwayError
 from gateway.auth import Authenticator
@@ -83,7 +85,7 @@ class GraphQLApp(GraphQL[Session, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Session:  # noqa: ARG002 - their signature
         """Open a session; that of a socket learns its caller from `connection_init`."""
-        session = Session(self._services, str(uuid_utils.uuid7()), over_http=isinstance(request, Request))
+        session = Session(self._services, str(uuid_utils.uuid7()))
         if isinstance(request, Request):
             scheme, _, token = request.headers.get("authorization", "").partition(" ")
             if scheme.lower() == "bearer" and token.strip():
@@ -92,9 +94,11 @@ class GraphQLApp(GraphQL[Session, None]):
                 raise Refused(code="missing_key")
         return session
 
-    async def on_ws_connect(self, context: Session) -> None:
+    async def on_ws_connect(self, context: Session) -> UnsetType:
         """Learn from a socket's first message who opened it. Raises `Refused` and `StoreUnavailable`."""
         context.caller = await self.caller_of(token_in(context.connection_params or {}))
+        nothing_to_say: UnsetType = UNSET
+        return nothing_to_say
 
     def should_render_graphql_ide(self, request: BaseRequestProtocol) -> bool:
         """Show the explorer to browsers only."""
@@ -159,7 +163,7 @@ class GraphQLApp(GraphQL[Session, None]):
         """Encode JSON."""
         return _encode(data)
 
-    async def execute_single(  # noqa: PLR0917 - their signature
+    async def execute_single(
         self,
         request: Request,  # noqa: ARG002 - their signature
         request_adapter: AsyncHTTPRequestAdapter,
@@ -180,6 +184,8 @@ class GraphQLApp(GraphQL[Session, None]):
                 allowed_operation_types=allowed,
                 operation_extensions=request_data.extensions,
             )
+        except MissingQueryError as error:
+            raise Refused("`query` is missing.") from error
         except CannotGetOperationTypeError as error:
             raise Refused(error.as_http_error_reason()) from error
         except InvalidOperationTypeError as error:

@@ -42,6 +42,7 @@ async def serve(settings: Settings) -> None:
             port=settings.port,
             http="httptools",
             ws_max_size=_LARGEST_FRAME,
+            log_config=None,
             log_level="warning",
             access_log=False,
             server_header=False,

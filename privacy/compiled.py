@@ -33,6 +33,8 @@ class Rule(msgspec.Struct, frozen=True, gc=False):
     """Python types that a value may have; another is not kept."""
     is_sealed: bool = False
     is_scrubbed: bool = False
+    is_version: bool = False
+    """Four numbers with dots are no address in such a field."""
     reduce: Callable[[str], Any] | None = None
     children: "Mapping[str, Rule] | None" = None
 
@@ -133,7 +135,7 @@ def _rule(path: str, field: Field, children: Rules | None) -> Rule:
         case Kind.UA:
             return Rule(path, accepts, reduce=reduce_user_agent)
         case _:
-            return Rule(path, accepts, children=children)
+            return Rule(path, accepts, is_version=path.lower().endswith("version"), children=children)
 
 
 def _key(call: Call) -> str:

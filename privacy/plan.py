@@ -6,7 +6,7 @@ A workspace writes it as a JSON document. Nothing that the plan does not name is
 import json
 from enum import StrEnum
 from importlib import resources
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -44,6 +44,7 @@ class Egress(StrEnum):
     HASHED = "hashed"
 
 
+Days = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
 JsonType = Literal["string", "number", "integer", "boolean", "object", "array", "any"]
 
 _TEXT_KINDS = frozenset({Kind.FREE_TEXT, Kind.URL, Kind.IP, Kind.UA})
@@ -52,12 +53,15 @@ _DEEPEST = 4
 
 
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The annotation of one field. `purposes` of None are those of the field or event around it."""
+    """The annotation of one field.
+
+    `purposes` of None are those of the field or event around it, `retention_days` of None those of the event or plan.
+    """
 
     kind: Kind
     type: JsonType | tuple[JsonType, ...] = "string"
     purposes: frozenset[Purpose] | None = None
-    retention_days: int | None = None
+    retention_days: Days | None = None
     sensitive: bool = False
     basis: Basis = Basis.CONSENT
     egress: Egress = Egress.NONE
@@ -81,6 +85,7 @@ class EventRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     purposes: frozenset[Purpose]
     fields: dict[str, Field] = {}
     required: tuple[str, ...] = ()
+    retention_days: Days | None = None
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -92,6 +97,8 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     version: Literal[1]
     mode: Literal["flag", "drop"]
+    retention_days: Days
+    """How long a field is kept that neither says so itself nor stands in an event that does."""
     default: EventRules
     fields: dict[str, Field]
     traits: dict[str, Field]
@@ -102,6 +109,7 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Literal[1]
     mode: Literal["flag", "drop"] = "flag"
+    retention_days: Days = 395
     default: dict[str, Any] = msgspec.field(default_factory=lambda: {"purposes": ["analytics"]})
     fields: dict[str, Any] = {}
     traits: dict[str, Any] = {}
@@ -129,6 +137,7 @@ def read_plan(document: object) -> Plan:
     plan = Plan(
         version=raw.version,
         mode=raw.mode,
+        retention_days=raw.retention_days,
         default=_read_event("default", raw.default, common),
         fields=common,
         traits=_read_fields("traits", raw.traits),
@@ -178,8 +187,6 @@ def _read_field(place: str, document: object, *, depth: int, in_list: bool) -> F
     children = _read_fields(f"{place}.fields", document.get("fields", {}), depth=depth + 1, in_list=in_list or is_list)
     if field.purposes is not None and not field.purposes:
         raise Refused(f"{place}.purposes: must name at least one purpose")
-    if field.retention_days is not None and field.retention_days < 1:
-        raise Refused(f"{place}.retention_days: must be 1 or more")
     if field.sealed and in_list:
         raise Refused(f"{place}: cannot be sealed inside a list; mark the list itself sensitive")
     if "object" in field.types and not children and not field.sealed:

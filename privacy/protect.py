@@ -8,7 +8,7 @@ from domain.alias import Alias
 from domain.event import Call, ProtectedEvent
 from privacy.compiled import CompiledPlan, Program, Rule, Rules
 from privacy.gate import Verdict
-from privacy.scrub import scrub
+from privacy.scrub import may_identify, scrub
 from privacy.sealing import Sealer
 
 _CONSUMED: Final = frozenset({"consent", "consentManagement", "traits", "direct"})
@@ -40,7 +40,8 @@ class Draft:
     def drop(self, place: str, name: str) -> None:
         """Name a field that is left out. A name that is no name may be a value, so it is not repeated."""
         if len(self.dropped) < _MOST_NAMED and not (name in _CONSUMED and place == "context"):
-            self.dropped.append(f"{place}.{name}" if len(name) <= _LONGEST_NAME and "@" not in name else f"{place}.?")
+            is_name = len(name) <= _LONGEST_NAME and scrub(name) == name
+            self.dropped.append(f"{place}.{name}" if is_name else f"{place}.?")
 
 
 def protect(
@@ -144,8 +145,8 @@ def _minimise(  # noqa: C901 - one flat loop over every field of every event: a 
                 draft.to_reduce.append((kept, name, rule.reduce, value))
                 continue
             kept[name] = value
-            # An address that stands where none belongs is scrubbed too; the full search would eat plain ids.
-            if rule.is_scrubbed or "@" in value or "%40" in value:
+            # An identifier that stands where none belongs is scrubbed too; the full search would eat plain ids.
+            if rule.is_scrubbed or (not rule.is_version and may_identify(value)):
                 draft.to_scrub.append((kept, name, value))
         elif type(value) is list:
             kept[name] = _keep_items(value, rule, draft)
@@ -165,7 +166,7 @@ def _keep_items(values: list[Any], rule: Rule, draft: Draft) -> list[Any]:
         if type(value) is str:
             text = value if rule.reduce is None else rule.reduce(value)
             if text is not None:
-                kept.append(scrub(text) if rule.is_scrubbed or "@" in value or "%40" in value else text)
+                kept.append(scrub(text) if rule.is_scrubbed or may_identify(text) else text)
         elif type(value) in _NUMBERS and not (rule.is_scrubbed or rule.reduce):
             kept.append(value)
     return kept

@@ -34,6 +34,9 @@ _CUED_PHONE: Final = re.compile(
     r"(?:(?:me|us|is|no|nr|number|at|on)\b\W{1,3}){0,3})[0-9]{9,15}(?![0-9])",
     re.IGNORECASE,
 )
+_BARE_IDENTIFIER: Final = re.compile(
+    r"\s*(?:\+[0-9 ().\-/]{7,25}|[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\s*"
+)
 _VERSION_WORD: Final = re.compile(r"(?:version|build|release|firmware|driver|v)\W{0,3}$", re.IGNORECASE)
 
 _MAILBOX_SIGNS: Final = "_.+-%'!#$*^~{}"
@@ -77,6 +80,14 @@ def scrub(text: str) -> str:
     if _NINE_DIGITS.search(text) is None:
         return text
     return _CUED_PHONE.sub(r"\g<cue>[phone]", text)
+
+
+def may_identify(text: str) -> bool:
+    """Tell whether a plain value is to be scrubbed: an e-mail address in it, or as a whole like a number or address.
+
+    Numbers count with their country code only, and only alone, so that ids and prices stay.
+    """
+    return "@" in text or "%40" in text or _BARE_IDENTIFIER.fullmatch(text) is not None
 
 
 def scrub_emails(text: str) -> str:

@@ -130,7 +130,7 @@ class Backfill:
             if profile.merged_into is None:
                 touch = work.touch(profile.id)
                 touch.rebuild.update(leaf.key for leaf in segment.counts)
-                touch.causes[segment.id] = {"backfill": segment.version}
+                touch.causes[work.index(profile.id).segments[segment.id]] = {"backfill": segment.version}
         await work.settle()
         return len(work.changes)
 

@@ -20,6 +20,7 @@ from stores.identities import (
     Owner,
     add_claims,
     add_links,
+    any_moved,
     count_identifiers,
     find_owners,
     find_profiles,
@@ -80,7 +81,8 @@ class Step:
         built.duplicates = len(known) - len(fresh)
         if not fresh:
             return built
-        owners = await find_owners(connection, workspace, {alias for event in fresh for alias in event.aliases[1:]})
+        weaker = {alias for event in fresh for alias in event.aliases[1:]}
+        owners = await find_owners(connection, workspace, weaker) if weaker else {}
         spoken = _Spoken(fresh, {event.subject: profile_of[event.subject] for event in fresh}, owners)
         profiles, born = await self._lock(spoken)
         who = await self._identify(spoken, profiles)
@@ -113,7 +115,7 @@ class Step:
                 raise Contended("a profile was made by another builder")
             for profile, at in born.items():
                 profiles[profile] = Profile(profile, 0, {}, {}, {}, at, at)
-        if await find_profiles(connection, workspace, spoken.expected) != spoken.expected:
+        if await any_moved(connection, workspace, spoken.expected):
             raise Contended("a subject was merged by another builder")
         return profiles, set(born)
 

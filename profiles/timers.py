@@ -106,8 +106,8 @@ class Timers:
                 touch.due.add(each.leaf)
                 cause = {"timer": each.at.isoformat()}
                 for segment in index.by_leaf.get(each.leaf, ()):
-                    touch.causes[segment.id] = cause
-                    touch.instants[segment.id] = each.at
+                    touch.causes[segment] = cause
+                    touch.instants[segment] = each.at
             await work.settle()
         self._memory.keep(workspace, profiles.values())
         if work.changes:

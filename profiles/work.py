@@ -53,7 +53,7 @@ class Work:
         self._moves: list[tuple[UUID, Move]] = []
         self._memberships: list[tuple[UUID, Membership]] = []
         self._removals: list[Removal] = []
-        self._leaves: set[tuple[UUID, bytes]] = set()
+        self._leaves: dict[UUID, set[bytes]] = defaultdict(set)
         self._dropped: list[tuple[UUID, bytes]] = []
         self._emptied: list[UUID] = []
 
@@ -77,7 +77,7 @@ class Work:
             state = leaves.setdefault(leaf.key, LeafState([]))
             state.stamps, state.due_at = newest, None
             state.due_at = next_look(leaf, state, to_micros(self.now))
-            self._leaves.add((profile, leaf.key))
+            self._leaves[profile].add(leaf.key)
 
     def leave(self, profile: UUID, membership: Membership, at: datetime, cause: Cause) -> None:
         """End a membership, whatever the definition says."""
@@ -103,7 +103,9 @@ class Work:
         now = to_micros(self.now)
         for profile_id, touch in self._touches.items():
             profile, index = self.profiles[profile_id], self.index(profile_id)
-            self._leaves.update((profile_id, key) for key in stamp(profile, index, touch, now))
+            stamped = stamp(profile, index, touch, now)
+            if stamped:
+                self._leaves[profile_id].update(stamped)
             self._look_again(profile_id, touch, index)
             moves, stored = judge(profile, index, touch, self.now)
             self._memberships.extend((profile_id, membership) for membership in stored)
@@ -169,7 +171,7 @@ class Work:
                 self._drop_leaf(profile, key)
             elif state is not None:
                 state.due_at = next_look(leaf, state, to_micros(self.now))
-                self._leaves.add((profile, key))
+                self._leaves[profile].add(key)
 
     def _drop_leaf(self, profile: UUID, key: bytes) -> None:
         self.profiles[profile].leaves.pop(key, None)
@@ -185,7 +187,7 @@ class Work:
     async def _save(self) -> None:
         connection, workspace = self._connection, self._workspace
         # Whoever holds a copy of a profile knows by its version that it is old.
-        self._changed.update(profile for profile, _ in self._leaves)
+        self._changed.update(self._leaves)
         self._changed.update(profile for profile, _ in self._memberships)
         for profile_id in self._changed:
             self.profiles[profile_id].version += 1
@@ -196,7 +198,12 @@ class Work:
         if self._dropped:
             await delete_leaves(connection, workspace, self._dropped)
         if self._leaves:
-            states = [(each, key, self.profiles[each].leaves[key]) for each, key in self._leaves]
+            states = [
+                (each, key, leaves[key])
+                for each, keys in self._leaves.items()
+                for leaves in (self.profiles[each].leaves,)
+                for key in keys
+            ]
             await save_leaves(connection, workspace, states)
             self.next_due = min((state.due_at for _, _, state in states if state.due_at), default=None)
         if self._removals:

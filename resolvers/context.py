@@ -60,7 +60,6 @@ class Session:
     services: Services
     request_id: str
     caller: Caller | None = None
-    over_http: bool = True
     connection_params: dict[str, Any] | None = None
 
 

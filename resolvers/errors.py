@@ -1,7 +1,8 @@
 """What callers are told when something fails: a code always, our own words, never an unexpected exception's."""
 
+import re
 import traceback
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from graphql import GraphQLError
@@ -12,6 +13,14 @@ from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOpe
 from domain.errors import FAILURES, TagwayError
 
 _REQUEST_FAULTS = (GraphQLError, MissingQueryError, CannotGetOperationTypeError, InvalidOperationTypeError)
+
+# Where the libraries quote a value that they did not like: it may be of a person, and trackers of errors keep messages.
+_QUOTATIONS: Final = (
+    (re.compile(r"(cannot represent [\w -]*value): .*", re.DOTALL), r"\1."),
+    (re.compile(r"[,;.] [Ff]ound(?:: .*| [A-Z]\w+ '.*)", re.DOTALL), "."),
+    (re.compile(r"(Unexpected [A-Z]\w+) .*", re.DOTALL), r"\1."),
+    (re.compile(r"Value '.*' does not exist", re.DOTALL), "The value does not exist"),
+)
 
 _log = structlog.get_logger(__name__)
 
@@ -30,8 +39,9 @@ class CodedErrors(MaskErrors):
         if isinstance(cause, TagwayError):
             return self._expected(error, cause)
         if cause is None or isinstance(cause, _REQUEST_FAULTS):
-            # The request's own fault, in the words of the libraries. The object stays: transports tell by its class
-            # which faults end a socket.
+            # The request's own fault, in the words of the libraries, its values left out. The object stays: transports
+            # tell by its class which faults end a socket.
+            error.message = without_values(error.message)
             error.extensions = {"code": "invalid_request", **(error.extensions or {})}
             return error
         return self._unexpected(error, cause)
@@ -54,6 +64,13 @@ class CodedErrors(MaskErrors):
             frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
         )
         return _retold(error, FAILURES["internal"].message, {"code": "internal", "requestId": request_id})
+
+
+def without_values(message: str) -> str:
+    """Cut out of a library's message the value that it quotes; names and positions stay."""
+    for quotation, instead in _QUOTATIONS:
+        message = quotation.sub(instead, message)
+    return message
 
 
 def _retold(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from contextlib import suppress
 
-from graphql import GraphQLError, NoSchemaIntrospectionCustomRule, get_operation_ast
-from strawberry.extensions import MaxTokensLimiter, ParserCache, SchemaExtension
+from graphql import DocumentNode, GraphQLError, NoSchemaIntrospectionCustomRule, get_operation_ast
+from strawberry.extensions import MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
 from strawberry.types.execution import StreamExecutionResult
 
 from resolvers.context import Operation, Session
-from resolvers.limits import MOST_OBJECTS, MOST_TOKENS, Shape, Weight
+from resolvers.limits import MOST_OBJECTS, MOST_TOKENS, Weight, faults_of_shape
 
 
 class PerOperation(SchemaExtension):
@@ -44,29 +44,34 @@ class CachedParser(ParserCache):
         yield
 
 
-class Limits(SchemaExtension):
-    """Refuses what is too large, and introspection where it is not for everyone.
+class CachedValidation(ValidationCache):
+    """Validates a document once, and one of a hostile shape not at all; then weighs it with its variables.
 
     The rules stay the same objects from one operation to the next, else no cached validation would ever be found.
     """
 
     def on_operation(self) -> Iterator[None]:
-        """Add the rules that depend on the document alone."""
-        session: Session = self.execution_context.context.session
-        rules = (Shape,) if _may_introspect(session) else (Shape, NoSchemaIntrospectionCustomRule)
-        self.execution_context.validation_rules += rules
+        """Refuse introspection where it is not for everyone."""
+        if not _may_introspect(self.execution_context.context.session):
+            self.execution_context.validation_rules += (NoSchemaIntrospectionCustomRule,)
         yield
 
     def on_validate(self) -> Iterator[None]:
-        """Weigh a valid operation with its variables, which no cache may answer for."""
+        """Find what is wrong with the document, or with how much it asks for."""
         running = self.execution_context
-        operation = running.graphql_document and get_operation_ast(running.graphql_document, running.operation_name)
-        if running.graphql_document and operation and running.pre_execution_errors == []:
-            weight = Weight(running.schema._schema, running.graphql_document, running.variables or {})  # noqa: SLF001 - theirs has no public name
-            if weight.of(operation) > MOST_OBJECTS:
-                problem = f"The operation may return more than {MOST_OBJECTS:,} objects; ask for smaller pages."
-                running.pre_execution_errors = [GraphQLError(problem, operation)]
+        if running.graphql_document:
+            running.pre_execution_errors = self._faults(running.graphql_document)
         yield
+
+    def _faults(self, document: DocumentNode) -> list[GraphQLError]:
+        running = self.execution_context
+        schema = running.schema._schema  # noqa: SLF001 - it has no public name
+        faults = faults_of_shape(document) or self.cached_validate_document(schema, document, running.validation_rules)
+        operation = get_operation_ast(document, running.operation_name)
+        if operation and not faults and Weight(schema, document, running.variables or {}).of(operation) > MOST_OBJECTS:
+            problem = f"The operation may return more than {MOST_OBJECTS:,} objects; ask for smaller pages."
+            return [GraphQLError(problem, operation)]
+        return list(faults)
 
 
 def _may_introspect(session: Session) -> bool:

@@ -4,7 +4,9 @@ Strawberry ships limits of depth and aliases, but they visit a fragment once per
 each spread the next one twice keeps them busy forever. These visit each fragment once.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from graphql import (
@@ -22,8 +24,6 @@ from graphql import (
     ListValueNode,
     OperationDefinitionNode,
     SelectionSetNode,
-    ValidationContext,
-    ValidationRule,
     VariableNode,
     get_named_type,
     get_nullable_type,
@@ -33,6 +33,7 @@ from graphql import (
 MOST_TOKENS: Final = 1_000
 MOST_LEVELS: Final = 12
 MOST_ALIASES: Final = 30
+MOST_REPEATS: Final = 50
 MOST_OBJECTS: Final = 50_000
 
 _ASSUMED_LENGTH: Final = 10
@@ -41,44 +42,61 @@ _ASSUMED_LENGTH: Final = 10
 _DEFAULT_PAGE: Final = 20
 
 
-class Shape(ValidationRule):
-    """Refuses documents that are nested too deep or rename too much. Introspection is not counted."""
+@lru_cache(maxsize=128)
+def faults_of_shape(document: DocumentNode) -> tuple[GraphQLError, ...]:
+    """Tell whether a document is nested too deep, renames too much or says the same too often.
 
-    def __init__(self, context: ValidationContext) -> None:
-        super().__init__(context)
-        self._fragments = _fragments(context.document)
+    To be asked before any validation: the rule of the specification that compares fields of one name compares each
+    with every other. Introspection is neither deep nor renamed.
+    """
+    shape = _Shape(document)
+    operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    return tuple(fault for operation in operations for fault in shape.faults(operation))
+
+
+class _Shape:
+    def __init__(self, document: DocumentNode) -> None:
+        self._fragments = _fragments(document)
         self._measured: dict[str, tuple[int, int]] = {}
-        for definition in context.document.definitions:
-            if isinstance(definition, OperationDefinitionNode):
-                levels, aliases = self._measure(definition.selection_set)
-                if levels > MOST_LEVELS:
-                    self.report_error(GraphQLError(f"At most {MOST_LEVELS} levels are allowed.", definition))
-                if aliases > MOST_ALIASES:
-                    self.report_error(GraphQLError(f"At most {MOST_ALIASES} aliases are allowed.", definition))
+        self._repeats = 0
 
-    def _measure(self, selections: SelectionSetNode) -> tuple[int, int]:
+    def faults(self, operation: OperationDefinitionNode) -> Iterator[GraphQLError]:
+        levels, aliases = self._measure(operation.selection_set, Counter())
+        if levels > MOST_LEVELS:
+            yield GraphQLError(f"At most {MOST_LEVELS} levels are allowed.", operation)
+        if aliases > MOST_ALIASES:
+            yield GraphQLError(f"At most {MOST_ALIASES} aliases are allowed.", operation)
+        if self._repeats > MOST_REPEATS:
+            yield GraphQLError(f"The same field may be asked for at most {MOST_REPEATS} times in one place.", operation)
+
+    def _measure(self, selections: SelectionSetNode, names: Counter[str]) -> tuple[int, int]:
+        """Return levels and aliases. `names` counts the fields of one place, inline fragments included."""
         levels = aliases = 0
         for selection in selections.selections:
-            below = above = 0
+            above = below = more = 0
             match selection:
-                case FieldNode() if not selection.name.value.startswith("__"):
-                    above = 1
-                    aliases += selection.alias is not None
-                    below, more = self._measure(selection.selection_set) if selection.selection_set else (0, 0)
+                case FieldNode():
+                    names[(selection.alias or selection.name).value] += 1
+                    if not selection.name.value.startswith("__"):
+                        above = 1
+                        aliases += selection.alias is not None
+                        below, more = self._inside(selection)
                 case InlineFragmentNode():
-                    below, more = self._measure(selection.selection_set)
+                    below, more = self._measure(selection.selection_set, names)
                 case FragmentSpreadNode():
                     below, more = self._fragment(selection.name.value)
-                case _:
-                    continue
             levels, aliases = max(levels, above + below), aliases + more
+        self._repeats = max(self._repeats, *names.values(), 0)
         return levels, aliases
+
+    def _inside(self, field: FieldNode) -> tuple[int, int]:
+        return self._measure(field.selection_set, Counter()) if field.selection_set else (0, 0)
 
     def _fragment(self, name: str) -> tuple[int, int]:
         if name not in self._measured:
-            self._measured[name] = (0, 0)  # what a fragment finds of itself; another rule refuses circles
+            self._measured[name] = (0, 0)  # what a fragment finds of itself; validation refuses circles
             if name in self._fragments:
-                self._measured[name] = self._measure(self._fragments[name].selection_set)
+                self._measured[name] = self._measure(self._fragments[name].selection_set, Counter())
         return self._measured[name]
 
 

@@ -5,12 +5,11 @@ from typing import Any
 
 import strawberry
 from graphql import GraphQLError, GraphQLNamedType
-from strawberry.extensions import ValidationCache
 from strawberry.schema.config import StrawberryConfig
 
 from resolvers.errors import CodedErrors
 from resolvers.event import Event
-from resolvers.extensions import CachedParser, Limits, PerOperation, Tokens
+from resolvers.extensions import CachedParser, CachedValidation, PerOperation, Tokens
 from resolvers.mutation import Mutation
 from resolvers.query import Query
 from resolvers.subscription import Subscription
@@ -30,8 +29,8 @@ def build_schema() -> Schema:
         mutation=Mutation,
         subscription=Subscription,
         types=[Event],
-        # The order matters: each operation's context first, the cached validation before what weighs its variables.
-        extensions=[PerOperation, CodedErrors, Tokens, CachedParser, ValidationCache, Limits],
+        # The order matters: each operation's context comes first.
+        extensions=[PerOperation, CodedErrors, Tokens, CachedParser, CachedValidation],
         config=StrawberryConfig(disable_field_suggestions=True),
     )
     for each in schema.schema_converter.type_map.values():

@@ -121,5 +121,9 @@ async def read_published(connection: Connection) -> int:
 
 
 async def save_published(connection: Connection, through: int) -> None:
-    """Note the position up to which everything has been published."""
+    """Note the position up to which everything has been published.
+
+    The note may be lost with the server: some changes are then published again. That is better than a wait for a disk.
+    """
+    await connection.execute("SET LOCAL synchronous_commit = off")
     await connection.execute("UPDATE publisher SET published_through = $1", through)

@@ -45,6 +45,22 @@ async def find_profiles(connection: Connection, workspace: UUID, subjects: Colle
     return dict(rows)
 
 
+async def any_moved(connection: Connection, workspace: UUID, profile_of: Mapping[UUID, UUID]) -> bool:
+    """Tell whether a subject is gone or is carried by another profile than the one given."""
+    moved: bool = await connection.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM unnest($2::uuid[], $3::uuid[]) AS expected (subject, profile)
+            LEFT JOIN subject ON subject.workspace_id = $1 AND subject.id = expected.subject
+            WHERE subject.profile_id IS DISTINCT FROM expected.profile)
+        """,
+        workspace,
+        list(profile_of),
+        list(profile_of.values()),
+    )
+    return moved
+
+
 async def find_owners(connection: Connection, workspace: UUID, aliases: Collection[Alias]) -> dict[Alias, Owner]:
     """Map known aliases to their owners."""
     asked = list(aliases)

@@ -2,33 +2,31 @@
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from stores.eventlog.port import Stored
 from stores.postgres import Connection
 
+_LOCK: Final = """
+    SELECT next_offset FROM consumer_offset WHERE consumer_group = $1 AND topic = $2 AND partition = $3 FOR UPDATE
+"""
+
 
 async def lock_offset(connection: Connection, group: str, topic: str, partition: int) -> int:
     """Lock a partition for the rest of the transaction and return the next offset to build."""
-    await connection.execute(
-        """
-        INSERT INTO consumer_offset (consumer_group, topic, partition, next_offset)
-        VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING
-        """,
-        group,
-        topic,
-        partition,
-    )
-    found: int = await connection.fetchval(
-        """
-        SELECT next_offset FROM consumer_offset
-        WHERE consumer_group = $1 AND topic = $2 AND partition = $3 FOR UPDATE
-        """,
-        group,
-        topic,
-        partition,
-    )
-    return found
+    place = (group, topic, partition)
+    found: int | None = await connection.fetchval(_LOCK, *place)
+    if found is None:
+        await connection.execute(
+            """
+            INSERT INTO consumer_offset (consumer_group, topic, partition, next_offset)
+            VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING
+            """,
+            *place,
+        )
+        found = await connection.fetchval(_LOCK, *place)
+    return found or 0
 
 
 async def save_offset(connection: Connection, group: str, topic: str, partition: int, next_offset: int) -> None:

@@ -6,7 +6,7 @@ _FIXTURES = Path(__file__).parent / "fixtures"
 pytest_plugins = [f"tests.fixtures.{path.stem}" for path in sorted(_FIXTURES.glob("*.py"))]
 pytest.register_assert_rewrite(*pytest_plugins)  # before the first of them imports another
 
-_SERVERS = {"postgres_server", "valkey_server", "kafka_bootstrap", "browser"}
+_SERVERS = {"server_folder", "kafka_broker", "browser"}
 
 
 def pytest_configure(config: pytest.Config) -> None:

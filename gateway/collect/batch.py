@@ -12,7 +12,7 @@ from domain.consent import Statements
 from domain.errors import FAILURES
 from domain.event import Call, CallType, ProtectedEvent
 from domain.outcome import Outcome, Result
-from gateway.collect.decode import LONGEST_MESSAGE_ID, Shared, read_message_id
+from gateway.collect.decode import Shared, read_message_id
 from gateway.errors import place_of
 from gateway.workspace import Workspace
 from privacy.gate import Verdict
@@ -42,8 +42,7 @@ class Item:
 
     def end(self, outcome: Outcome, *, code: str | None = None, message: str | None = None) -> None:
         """Give the event its one outcome."""
-        found = self.call.message_id if self.call else read_message_id(self.raw)
-        message_id = (found or "")[:LONGEST_MESSAGE_ID]
+        message_id = (self.call.message_id if self.call else read_message_id(self.raw)) or ""
         if message is None and code is not None:
             message = FAILURES[code].message
         self.result = Result(message_id, outcome, code, message, self.dropped)

@@ -1,6 +1,7 @@
 """From the bytes of a request to calls: shapes as the SDKs send them, faults told per event."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -18,6 +19,8 @@ LONGEST_MESSAGE_ID: Final = 100
 _LONGEST_IDENTIFIER: Final = 500
 _LONGEST_NAME: Final = 255
 _DEEPEST: Final = 32
+# What the SDKs make their ids of. Message ids stay plain for good, so none may hold an address or a sentence.
+_MESSAGE_ID: Final = re.compile(r"[A-Za-z0-9._:+/=-]+")
 
 _TYPES: Final = {call_type.value: call_type for call_type in CallType}
 
@@ -111,9 +114,9 @@ def read_sent_at(value: Any) -> datetime | None:
 
 
 def read_message_id(raw: bytes) -> str | None:
-    """Read the message id of an event, as far as it has one."""
+    """Read the message id of an event, as far as it has one that may be repeated."""
     try:
-        return _identifier("messageId", _decode_named(raw).message_id)
+        return _message_id(_decode_named(raw).message_id)
     except (msgspec.MsgspecError, ValueError, RecursionError, InvalidEvent):
         return None
 
@@ -131,9 +134,7 @@ def decode_event(raw: bytes, call_type: CallType | None, shared: Shared, receive
         raise InvalidEvent("type: not one of " + ", ".join(_TYPES))
     sent_at = _moment("sentAt", wire.sent_at) or shared.sent_at
     original = _moment("timestamp", wire.timestamp) or _moment("originalTimestamp", wire.original_timestamp)
-    message_id = _identifier("messageId", wire.message_id) or new_message_id()
-    if len(message_id) > LONGEST_MESSAGE_ID:
-        raise InvalidEvent(f"messageId: longer than {LONGEST_MESSAGE_ID} characters")
+    message_id = _message_id(wire.message_id) or new_message_id()
     context = {**shared.context, **(wire.context or {})}
     if context.get("direct") is True and shared.address:
         context.setdefault("ip", shared.address)
@@ -230,6 +231,17 @@ def _moment(field: str, value: Any) -> datetime | None:
         return read_moment(value)
     except ValueError as error:
         raise InvalidEvent(f"{field}: not a date and time of ISO 8601 since 1970") from error
+
+
+def _message_id(value: _Id) -> str | None:
+    message_id = _identifier("messageId", value)
+    if message_id is None:
+        return None
+    if len(message_id) > LONGEST_MESSAGE_ID:
+        raise InvalidEvent(f"messageId: longer than {LONGEST_MESSAGE_ID} characters")
+    if _MESSAGE_ID.fullmatch(message_id) is None:
+        raise InvalidEvent("messageId: may hold letters, digits and ._:+/=- only")
+    return message_id
 
 
 def _identifier(field: str, value: _Id) -> str | None:

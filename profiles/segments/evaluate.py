@@ -24,8 +24,8 @@ class Touch:
 
     def __init__(self) -> None:
         self.stamps: dict[bytes, list[int]] = {}
-        self.causes: dict[UUID, Cause] = {}
-        self.instants: dict[UUID, datetime] = {}
+        self.causes: dict[Segment, Cause] = {}
+        self.instants: dict[Segment, datetime] = {}
         """Where the cause has an instant of its own, before now."""
         self.due: set[bytes] = set()
         """Leaves whose timers must be set anew."""
@@ -48,17 +48,17 @@ class Touch:
     def leaf(self, index: Index, key: bytes, cause: Cause) -> None:
         """Judge the segments of one leaf again."""
         for segment in index.by_leaf[key]:
-            self.causes[segment.id] = cause
+            self.causes[segment] = cause
 
     def everything(self, index: Index, cause: Cause) -> None:
         """Judge all segments again."""
-        for segment in index.segments:
+        for segment in index.segments.values():
             self.causes[segment] = cause
 
     def birth(self, index: Index, cause: Cause) -> None:
         """Judge the segments that hold anybody of whom nothing is known."""
         for segment in index.at_birth:
-            self.causes.setdefault(segment.id, cause)
+            self.causes.setdefault(segment, cause)
 
 
 class Move(NamedTuple):
@@ -131,10 +131,10 @@ def judge(profile: Profile, index: Index, touch: Touch, now: datetime) -> tuple[
     bits = _Bits(profile, index.leaves, micros)
     moves: list[Move] = []
     stored: list[Membership] = []
-    for segment_id, cause in touch.causes.items():
-        segment = index.segments[segment_id]
+    for segment, cause in touch.causes.items():
+        segment_id = segment.id
         held = profile.memberships.get(segment_id)
-        at = touch.instants.get(segment_id, now)
+        at = touch.instants.get(segment, now)
         if not segment.tree(bits):
             if held is not None:
                 del profile.memberships[segment_id]
@@ -163,6 +163,9 @@ def _near(noted: datetime | None, ends: datetime | None, now: datetime) -> bool:
 
 
 def _end(segment: Segment, profile: Profile, index: Index, now: int) -> datetime | None:
+    """Look ahead to when a segment that is true now stops to be, if nothing else happens."""
+    if not segment.counts:
+        return None
     instant = now
     for _ in range(_LOOK_AHEAD):
         flips = [

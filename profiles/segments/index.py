@@ -70,9 +70,28 @@ def _compile(node: Definition, leaves: dict[bytes, CountLeaf | TraitLeaf]) -> Tr
     parts = tuple(_compile(child, leaves) for child in node.children)
     if len(parts) == 1:
         return parts[0]
-    if isinstance(node, And):
-        return lambda bits: all(part(bits) for part in parts)
-    return lambda bits: any(part(bits) for part in parts)
+    return _every(parts) if isinstance(node, And) else _some(parts)
+
+
+# Loops, not all() and any() over generators: these run several times per event.
+def _every(parts: tuple[Tree, ...]) -> Tree:
+    def every(bits: Bits) -> bool:
+        for part in parts:  # noqa: SIM110 - for speed, as said
+            if not part(bits):
+                return False
+        return True
+
+    return every
+
+
+def _some(parts: tuple[Tree, ...]) -> Tree:
+    def some(bits: Bits) -> bool:
+        for part in parts:  # noqa: SIM110 - for speed, as said
+            if part(bits):
+                return True
+        return False
+
+    return some
 
 
 def _literal(key: bytes, *, negated: bool) -> Tree:

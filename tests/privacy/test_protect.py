@@ -178,6 +178,14 @@ def test_texts_and_names_are_scrubbed(shield: Protector, make_call: MakeCall) ->
     }  # fmt: skip
 
 
+def test_plain_fields_keep_no_number_or_address_of_a_person(shield: Protector, make_call: MakeCall) -> None:
+    properties = {"label": "+49 151 23456789", "category": "203.0.113.77", "coupon": "10:30:00"}
+    app = {"name": "2001:db8:77::1", "version": "2.14.3.1"}
+    event, _ = shield(make_call(properties=properties, context={"app": app}))
+    assert event.properties == {"label": "[phone]", "category": "[ip]", "coupon": "10:30:00"}
+    assert event.context["app"] == {"name": "[ip]", "version": "2.14.3.1"}
+
+
 def test_lists_keep_scalars_only(shield: Protector, identify: MakeCall) -> None:
     event, _ = shield(identify(traits={"actions": ["viewed", 3, {"a": "canary"}, ["canary"], "jane@mail.co"]}))
     assert event.traits == {"actions": ["viewed", 3, "[email]"]}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy.scrub import scrub
+from privacy.scrub import may_identify, scrub
 
 FOUND = [
     ("write to jane.doe+x@mail.co.uk, please", "write to [email], please"),
@@ -103,3 +103,17 @@ def test_hostile_text_costs_no_more_than_its_length(part: str) -> None:
     start = time.process_time()
     scrub(text)
     assert time.process_time() - start < 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["to ann@mail.co", "ann%40mail.co", "+49 151 23456789", "+4915123456789", "203.0.113.77", "2001:db8::77:1:2"],
+)
+def test_plain_value_that_identifies_is_searched(value: str) -> None:
+    assert may_identify(value)
+    assert scrub(value) != value
+
+
+@pytest.mark.parametrize("value", ["", "lamp", "SKU-4915123456789", "4915123456789", "1.2.3", "Chrome/141.0.0.0"])
+def test_plain_value_of_another_shape_is_not_searched(value: str) -> None:
+    assert not may_identify(value)

@@ -14,7 +14,7 @@ GOLD = {"type": "trait", "name": "plan", "op": "==", "value": "gold"}
 NO_CART = {"type": "count", "event": "cart", "op": "==", "n": 0, "window": "1h"}
 
 
-SEGMENTS = {"twice": SECOND_EVENT_OF, "gold": GOLD, "no_cart": NO_CART}
+SEGMENTS: dict[str, dict[str, Any]] = {"twice": SECOND_EVENT_OF, "gold": GOLD, "no_cart": NO_CART}
 
 
 def crowd(chance: random.Random, people: int, count: int, noon: datetime = NOON) -> list[Sent]:
@@ -62,7 +62,6 @@ async def check_equals_single_profiles(world: World, events: list[Sent]) -> None
         profiles = {await world.profile_of(who) for who in person}
         assert len(profiles) == 1, person
         (id,) = profiles  # noqa: A001 - its column's name
-        assert id is not None
         mine = [event for event in events if set(event.who) & person]
         names = Counter(event.name if event.type is CallType.TRACK else "identify" for event in mine)
         stated: dict[str, Any] = {}

@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import defaultdict
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 
@@ -55,7 +56,7 @@ async def test_a_shared_device_does_not_make_two_users_one(world: World) -> None
 async def test_one_profile_gathers_only_so_many_identifiers(world: World) -> None:
     await world.send(*(Sent(("user_id:u", f"anonymous_id:{number}")) for number in range(30)))
     assert await world.profile_of("anonymous_id:24") == await world.profile_of("user_id:u")
-    assert await world.profile_of("anonymous_id:25") is None
+    assert await world.profile_of("anonymous_id:25") == ""
 
 
 async def test_a_chain_of_claims_in_one_batch_ends_in_one_profile(world: World) -> None:
@@ -79,6 +80,23 @@ async def test_order_and_batching_do_not_matter(world: World, seed: int) -> None
         await world.send(*shuffled[:size])
         shuffled = shuffled[size:]
     await check_equals_single_profiles(world, events)
+
+
+async def test_a_batch_that_waited_for_a_merge_builds_into_the_winner(world: World) -> None:
+    await world.send(Sent(("user_id:u",)), Sent(("anonymous_id:a",)))
+    user, visitor = [UUID(await world.profile_of(who)) for who in ("user_id:u", "anonymous_id:a")]
+    batch = await world.batch([Sent(("anonymous_id:a",))])
+    async with world.database.across() as connection, asyncio.timeout(10):
+        async with connection.transaction():
+            await connection.execute("SELECT FROM profile WHERE id = $1 FOR UPDATE", visitor)
+            waiting = asyncio.create_task(world.builder.build(batch))
+            while not await world.fetch("SELECT FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+            await connection.execute("UPDATE profile SET merged_into = $2 WHERE id = $1", visitor, user)
+            await connection.execute("UPDATE subject SET profile_id = $2 WHERE profile_id = $1", visitor, user)
+        await waiting
+    rows = await world.fetch("SELECT counters FROM profile WHERE id = $1", user)
+    assert rows[0]["counters"] == {"view": 2}
 
 
 async def test_two_builders_at_once_come_to_the_same_end(world: World) -> None:

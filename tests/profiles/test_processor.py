@@ -45,7 +45,7 @@ async def append(world: World, log: EventLog, events: list[Sent]) -> None:
 
 async def built(world: World, count: int) -> None:
     async with asyncio.timeout(60):
-        while len(await world.fetch("SELECT FROM event")) < count:  # noqa: ASYNC110 - another process sets no event
+        while len(await world.fetch("SELECT FROM event")) < count:
             await asyncio.sleep(0.05)
 
 

@@ -116,7 +116,7 @@ async def logged(log: PostgresLog) -> list[int]:
 async def published(world: World, through: int) -> None:
     """Wait until it is noted that everything has reached both Redis and the log."""
     async with asyncio.timeout(20):
-        while (await world.fetch("SELECT published_through FROM publisher"))[0][0] < through:  # noqa: ASYNC110 - as said
+        while (await world.fetch("SELECT published_through FROM publisher"))[0][0] < through:
             await asyncio.sleep(0.02)
 
 
@@ -147,9 +147,9 @@ async def test_another_publisher_takes_over_and_nothing_is_missed(
     async with publishing(world, client, log):
         async with publishing(world, client, log):
             await commit(world.database, world.workspace, [change(profile, 1)])
-            await ear.until(1)
+            await published(world, 1)
         await commit(world.database, world.workspace, [change(profile, 2)])
-        await ear.until(2)
+        await published(world, 2)
     await commit(world.database, world.workspace, [change(profile, 3)])
     await world.execute("UPDATE publisher SET published_through = 1")  # as if it died before it noted the second
     async with publishing(world, client, log):

@@ -1,16 +1,16 @@
 import time
 
 import pytest
-from graphql import get_operation_ast, parse, validate
+from graphql import get_operation_ast, parse
 
-from resolvers.limits import MOST_ALIASES, MOST_LEVELS, MOST_OBJECTS, Shape, Weight
+from resolvers.limits import MOST_ALIASES, MOST_LEVELS, MOST_OBJECTS, MOST_REPEATS, Weight, faults_of_shape
 from resolvers.schema import build_schema
 
 _SCHEMA = build_schema()._schema
 
 
 def _faults(document: str) -> list[str]:
-    return [error.message for error in validate(_SCHEMA, parse(document), [Shape])]
+    return [error.message for error in faults_of_shape(parse(document))]
 
 
 def _weight(document: str, **variables: object) -> int:
@@ -57,6 +57,14 @@ def test_doubling_fragments_cost_nothing(spread: str) -> None:
 def test_circles_end() -> None:
     assert _faults("{ ...F } fragment F on Query { x { ...G } } fragment G on Query { y { ...F } }") == []
     assert _faults("{ ...Unknown }") == []
+
+
+@pytest.mark.parametrize("field", ["viewer { workspace }", "... { viewer { workspace } }"])
+def test_the_same_field_is_said_a_few_times_only(field: str) -> None:
+    assert _faults("{" + f" {field}" * MOST_REPEATS + "}") == []
+    [fault] = _faults("{" + f" {field}" * (MOST_REPEATS + 1) + "}")
+    assert "same field" in fault
+    assert _faults("{ x {" + f" {field}" * (MOST_REPEATS + 1) + "} }") == [fault]
 
 
 def test_weight_multiplies_pages() -> None:

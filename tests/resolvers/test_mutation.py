@@ -25,31 +25,31 @@ async def test_a_segment_is_created_then_edited(api: Api, seeds: Seeds) -> None:
         "clientMutationId": "c-1",
         "segment": {"key": "vip", "name": "vip", "version": 1, "status": "BUILDING", "definition": DEFINITION},
     }
-    await seeds.connection.execute("UPDATE segment SET status = 'live', built_through = gen_random_uuid()")
+    await seeds.set("segment", "status", "live")
+    await seeds.set("segment", "built_through", seeds.workspace)
     saved = await _save(api, key="vip", name="Very important", expectedVersion=1)
     assert saved["segment"]["status"] == "LIVE"
     assert saved["segment"]["version"] == 1
     saved = await _save(api, key="vip", definition=_OTHER)
     assert (saved["segment"]["version"], saved["segment"]["status"]) == (2, "BUILDING")
-    row = await seeds.connection.fetchrow("SELECT * FROM segment")
-    assert row["previous_definition"] == DEFINITION
-    assert row["built_through"] is None
-    assert row["name"] == "Very important"
+    assert await seeds.value("previous_definition") == DEFINITION
+    assert await seeds.value("built_through") is None
+    assert await seeds.value("name") == "Very important"
 
 
 async def test_saving_the_same_again_builds_nothing(api: Api, seeds: Seeds) -> None:
     await _save(api, key="vip", definition=DEFINITION)
-    await seeds.connection.execute("UPDATE segment SET status = 'live'")
+    await seeds.set("segment", "status", "live")
     saved = await _save(api, key="vip", definition=DEFINITION)
     assert (saved["segment"]["version"], saved["segment"]["status"]) == (1, "LIVE")
 
 
 async def test_an_edit_during_a_build_keeps_what_serves_the_unbuilt(api: Api, seeds: Seeds) -> None:
     await _save(api, key="vip", definition=DEFINITION)
-    await seeds.connection.execute("UPDATE segment SET status = 'live'")
+    await seeds.set("segment", "status", "live")
     for n in (4, 5):
         await _save(api, key="vip", definition={**_OTHER, "n": n})
-    assert await seeds.connection.fetchval("SELECT previous_definition FROM segment") == DEFINITION
+    assert await seeds.value("previous_definition") == DEFINITION
 
 
 async def test_of_two_editors_the_second_is_told(api: Api) -> None:
@@ -86,10 +86,10 @@ async def test_builders_are_woken_and_reload(api: Api, seeds: Seeds) -> None:
         heard.put_nowait(payload)
 
     await seeds.connection.add_listener("segment_definition", hear)
-    before = await seeds.connection.fetchval("SELECT definitions_version FROM workspace")
+    before = await seeds.value("definitions_version", "workspace")
     await _save(api, key="vip", definition=DEFINITION)
     assert await asyncio.wait_for(heard.get(), 5) == str(seeds.workspace)
-    assert await seeds.connection.fetchval("SELECT definitions_version FROM workspace") > before
+    assert await seeds.value("definitions_version", "workspace") > before
     await seeds.connection.remove_listener("segment_definition", hear)
 
 
@@ -102,4 +102,4 @@ async def test_a_deleted_segment_is_left_to_the_builders(api: Api, seeds: Seeds)
     assert (await api.data(document, key="none"))["deleteSegment"]["code"] == "not_found"
     saved = await _save(api, key="vip", definition=_OTHER)
     assert (saved["__typename"], saved["code"]) == ("InvalidInput", "conflict")
-    assert await seeds.connection.fetchval("SELECT status FROM segment") == "deleting"
+    assert await seeds.value("status") == "deleting"

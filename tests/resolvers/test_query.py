@@ -42,8 +42,13 @@ async def test_statements_do_not_grow_with_lists(api: Api, seeds: Seeds) -> None
 
 
 async def test_a_profile_is_found_by_each_identifier(api: Api, seeds: Seeds) -> None:
-    identifiers = {"user_id": "u-1", "email": "ada@example.org", "phone": "+442079460958", "anonymous_id": "a-1"}
-    profile = await seeds.profile(traits={"plan": "pro", "seats": 3}, **identifiers)
+    profile = await seeds.profile(
+        traits={"plan": "pro", "seats": 3},
+        user_id="u-1",
+        email="ada@example.org",
+        phone="+442079460958",
+        anonymous_id="a-1",
+    )
     found = await api.data('{ profile(by: {externalId: "u-1"}) { id traits(names: ["plan", "none"]) } }')
     assert found["profile"]["traits"] == {"plan": "pro"}
     for by in (

@@ -120,7 +120,7 @@ async def test_a_backend_busy_beyond_the_death_of_its_server_is_ended(home: Path
         backend = await connection.fetchval("SELECT pg_backend_pid()")
         busy = asyncio.create_task(connection.execute(_BUSY))
         watcher = await asyncpg.connect(server.url)
-        while await watcher.fetchval("SELECT state FROM pg_stat_activity WHERE pid = $1", backend) != "active":  # noqa: ASYNC110  no event to await
+        while await watcher.fetchval("SELECT state FROM pg_stat_activity WHERE pid = $1", backend) != "active":
             await asyncio.sleep(0.01)
         ended = asyncio.create_task(_ended(backend))
         await asyncio.sleep(0)  # the backend is watched before its server dies

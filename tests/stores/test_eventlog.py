@@ -530,7 +530,7 @@ async def test_members_differ_by_one_partition_at_most(database_url: str, member
 async def _append_again(log: EventLog, topic: str, wanted: list[Record]) -> None:
     """Append until it is acknowledged, as a client would that was told to retry."""
     async with asyncio.timeout(20):
-        while any(await log.append(topic, wanted)):  # noqa: ASYNC110 -- a store's return is no event of this process
+        while any(await log.append(topic, wanted)):
             await asyncio.sleep(0.1)
 
 

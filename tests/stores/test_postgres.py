@@ -134,7 +134,7 @@ async def test_a_lost_server_is_a_store_unavailable(server_folder: Path) -> None
 async def _busy(url: str) -> None:
     """Wait until the server runs the long query."""
     connection = await asyncpg.connect(url)
-    while not await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):  # noqa: ASYNC110  no event to await
+    while not await connection.fetchval("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
         await asyncio.sleep(0.01)
     await connection.close()
 

@@ -52,6 +52,7 @@ export function openSelf(tagway) {
       stop?.();
       stop = undefined;
       showSegments([]);
+      byId("self-news").replaceChildren();
       state(Object.values(consent).includes("pending") ? "Waiting for consent" : "Off", "");
     }
   };

@@ -132,7 +132,7 @@ async def test_every_part_killed_comes_back(data: Path) -> None:
             await house.hears("starting it again")
         url = str(find_stores(Settings(data=data)).postgres_url)
         async with asyncio.timeout(30):
-            while len(house.children() - before) < 4 or not await _answers(url):  # noqa: ASYNC110  nobody tells us
+            while len(house.children() - before) < 4 or not await _answers(url):
                 await asyncio.sleep(0.05)
 
 

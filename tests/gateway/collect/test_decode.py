@@ -67,6 +67,8 @@ def test_a_track_call_is_read_whole() -> None:
         ({"type": "track", "event": "x", "userId": ["u"]}, "$.userId"),
         ({"type": "track", "event": "x", "userId": "u" * 501}, "userId: longer than"),
         ({"type": "track", "event": "x", "userId": "u", "messageId": "m" * 101}, "messageId: longer than 100"),
+        ({"type": "track", "event": "x", "userId": "u", "messageId": "ann@mail.co"}, "messageId: may hold letters"),
+        ({"type": "track", "event": "x", "userId": "u", "messageId": "of Ann"}, "messageId: may hold letters"),
         ({"type": "track", "event": "x", "userId": "u", "properties": [1]}, "$.properties"),
         ({"type": "track", "event": "x", "userId": "u", "context": "c"}, "$.context"),
         ({"type": "track", "event": "x", "userId": "u", "timestamp": "soon"}, "timestamp: not a date"),
@@ -172,6 +174,25 @@ def test_no_bytes_raise_anything_but_their_fault(raw: bytes) -> None:
     read_message_id(raw)
     with pytest.raises(InvalidEvent):
         decode_event(raw, CallType.TRACK, Shared(), RECEIVED)
+
+
+@pytest.mark.parametrize(
+    "message_id",
+    [
+        "c5a2b7f0-6d3e-4c55-9a4e-2f1de0a1b2c3",
+        "ajs-next-1719825600000-c5a2b7f0-6d3e-4c55-9a4e-2f1de0a1b2c3",
+        "node-next-1719825600000-c5a2b7f0-6d3e-4c55-9a4e-2f1de0a1b2c3",
+        "ajs-0cc175b9c0f1b6a831c399e269772661",
+        "order:2026/17_b+c=.",
+    ],
+)
+def test_ids_as_sdks_make_them_are_kept(message_id: str) -> None:
+    assert decode({"type": "track", "event": "x", "userId": "u", "messageId": message_id}).message_id == message_id
+
+
+@pytest.mark.parametrize("message_id", ["ann@mail.co", "of Ann", "x" * 101])
+def test_an_id_that_may_be_personal_is_not_repeated(message_id: str) -> None:
+    assert read_message_id(msgspec.json.encode({"messageId": message_id})) is None
 
 
 JSON = st.recursive(

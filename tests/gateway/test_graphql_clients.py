@@ -1,0 +1,96 @@
+"""Stock GraphQL clients against a running gateway."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from domain.segment import ChangeKind
+from tests.fixtures.clients import node
+from tests.fixtures.gateway import Gateway
+from tests.fixtures.graphql import Seeds
+
+_NUMBER = 30
+
+
+def _socket_url(gateway: Gateway) -> str:
+    return gateway.url.replace("http", "ws", 1) + "/graphql"
+
+
+@asynccontextmanager
+async def _running(script: str, *arguments: str) -> AsyncIterator[asyncio.subprocess.Process]:
+    process = await node(script, *arguments)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+
+
+async def _output(script: str, *arguments: str) -> Any:
+    async with _running(script, *arguments) as process:
+        output, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert process.returncode == 0
+    return json.loads(output)
+
+
+@pytest.mark.parametrize("stay", [1, 4, 1_000])
+async def test_graphql_ws_hears_everything_once(gateway: Gateway, seeds: Seeds, stay: int) -> None:
+    """The client comes back again and again with its cursor while changes are committed and published."""
+    for n in range(_NUMBER):
+        await seeds.segment(f"s{n}")
+    profile = await seeds.profile(user_id="u-1")
+    await seeds.happen(profile, "s0")
+
+    async def publish() -> None:
+        for n in range(1, _NUMBER):
+            await seeds.change(profile, f"s{n}")
+            if n % 3 == 0:
+                await seeds.publish(silently=n % 2 == 0)
+            await asyncio.sleep(0.02)
+        await seeds.publish()
+
+    arguments = (_socket_url(gateway), gateway.tenant.secret_key, str(stay), str(_NUMBER))
+    async with _running("graphql_ws.mjs", *arguments) as client:
+        assert client.stdout
+        told = [json.loads(await asyncio.wait_for(client.stdout.readline(), 30))]
+        publishing = asyncio.create_task(publish())
+        async with asyncio.timeout(40):
+            told += [json.loads(line) async for line in client.stdout]
+        await publishing
+        assert await client.wait() == 0
+    if stay > 1:
+        assert [each["kind"] for each in told[:2]] == ["SNAPSHOT_MEMBER", "SNAPSHOT_END"]
+    entered = [each["segmentKey"] for each in told if each["kind"] == "ENTERED"]
+    assert Counter(entered) == Counter(f"s{n}" for n in range(1, _NUMBER))
+    assert {each["kind"] for each in told} == {"SNAPSHOT_MEMBER", "SNAPSHOT_END", "ENTERED"}
+
+
+async def test_graphql_ws_hears_of_a_change_at_once(gateway: Gateway, seeds: Seeds) -> None:
+    await seeds.segment("s0")
+    profile = await seeds.profile(user_id="u-1")
+    async with _running("graphql_ws.mjs", _socket_url(gateway), gateway.tenant.secret_key, "99", "1") as client:
+        assert client.stdout
+        end = json.loads(await asyncio.wait_for(client.stdout.readline(), 30))
+        assert end["kind"] == "SNAPSHOT_END"
+        await seeds.happen(profile, "s0", kind=ChangeKind.ENTERED)
+        change = json.loads(await asyncio.wait_for(client.stdout.readline(), 1))
+        assert (change["kind"], change["segmentKey"]) == ("ENTERED", "s0")
+
+
+async def test_graphql_over_http_is_kept_to_the_letter(gateway: Gateway) -> None:
+    report = await _output("graphql_http.mjs", gateway.url + "/graphql", gateway.tenant.secret_key)
+    assert report["wrong"] == []
+    assert report["audits"] == 61
+
+
+async def test_graphql_sse(gateway: Gateway) -> None:
+    report = await _output("graphql_sse.mjs", gateway.url + "/graphql", gateway.tenant.secret_key)
+    assert report["query"] == {"data": {"viewer": {"endUser": False}}}
+    assert report["subscription"] == {"data": {"segmentChanges": {"kind": "SNAPSHOT_END"}}}
+    assert report["wrong"]["errors"][0]["extensions"] == {"code": "invalid_request"}

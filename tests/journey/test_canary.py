@@ -1,0 +1,290 @@
+"""No plain personal data after the gate: what clients send in every way they can is looked for everywhere."""
+
+import asyncio
+import base64
+import json
+import secrets
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final
+
+import pytest
+
+from tests.fixtures.stack import Stack
+from tests.fixtures.traces import (
+    Traces,
+    forms,
+    listening,
+    read_files,
+    read_kafka,
+    read_redis,
+    read_tables,
+    sightings,
+)
+
+CONSENT: Final = {"consent": {"categoryPreferences": {"analytics": True, "personalization": True, "functional": True}}}
+PERSON: Final = "query ($by: ProfileBy!) { profile(by: $by) { id traits counters identities { kind } } }"
+EVERYTHING: Final = """{ profiles(first: 50) { nodes {
+  id traits counters identities { kind } consents { purpose source } segments { cause segment { key } }
+  events(first: 50) { nodes { messageId type name properties } } } } }"""
+
+
+class Canary:
+    """A person whose every mark is unique, and easily recognised wherever it turns up."""
+
+    def __init__(self) -> None:
+        self.mark = f"cnry{secrets.token_hex(6)}"
+        self.plain = f"item{secrets.token_hex(6)}"
+        """What is no personal data and must be kept: the search has to find it."""
+        digits = f"{secrets.randbelow(10**8):08}"
+        self.user_id = f"user-{self.mark}"
+        self.other_id = f"other-{self.mark}"
+        self.anonymous_id = f"browser-{self.mark}"
+        self.email = f"Ann.{self.mark}@example.com"
+        self.phone = f"+49151{digits}"
+        self.spaced_phone = f"+49 151 {digits}"
+        self.address = f"203.0.113.{100 + secrets.randbelow(100)}"
+        self.address6 = "2001:db8:77:1234:5678:9abc:def0:1357"
+
+    @property
+    def secrets(self) -> list[str]:
+        """The texts that must stand nowhere. The mark stands for all that it is part of."""
+        identifiers = [self.user_id, self.other_id, self.anonymous_id, self.email]
+        phones = [self.phone, self.phone[1:], self.phone[3:], self.spaced_phone]
+        return [self.mark, *identifiers, *phones, self.address, self.address6, "9abc:def0:1357"]
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """All places of an event that may hold personal data, one event for each kind of place."""
+        email, phone, mark = self.email, self.phone, self.mark
+        names = {"firstName": f"Ann-{mark}", "lastName": f"L-{mark}", "name": f"Ann {mark}", "username": f"ann{mark}"}
+        home = {"street": f"{mark} Lane 7", "city": f"{mark}ville"}
+        traits = {"email": email, "phone": phone, **names, "address": home, "birthday": f"1980-{mark}", "plan": "gold"}
+        traits |= {"description": f"mail {email} or call {self.spaced_phone}", "location": f"near {email}"}
+        traits |= {"company": {"name": f"owned by {email}"}, "interests": ["lamps", email], "gender": f"f-{mark}"}
+        traits |= {"avatar": f"https://pictures.test/{mark}.png?of={email}", "website": f"https://{email}/a?b={mark}"}
+        yield {"type": "identify", "traits": traits}
+        yield {"type": "identify", "context": {"traits": {"email": email, "phone": phone, **names}}}
+        yield {"type": "track", "event": f"Ordered by {email} {self.spaced_phone}"}
+        yield {"type": "track", "event": "search", "properties": {"query": f"find {email} {phone} {self.address}"}}
+        yield {"type": "page", "name": f"Hello {email}", "properties": self.addresses() | {"title": f"For {email}"}}
+        yield {"type": "screen", "name": f"Inbox of {email}", "properties": {"name": email, "screen": phone}}
+        yield {"type": "track", "event": "product_view", "properties": {"product_id": self.plain, **self.addresses()}}
+        yield {"type": "track", "event": "purchase", "properties": self.plain_fields()}
+        yield {"type": "track", "event": "seen", "context": self.surroundings()}
+        yield {"type": "track", "event": "odd", "properties": self.unknown(), "context": {"extra": self.unknown()}}
+        yield {"type": "identify", "traits": self.unknown()}
+        yield {"type": "group", "groupId": f"group-{mark}", "traits": {"name": f"of {mark}", "email": email}}
+        yield {"type": "alias", "userId": self.user_id, "previousId": f"earlier-{mark}"}
+        yield {"type": "track", "event": "search", email: mark, "integrations": {mark: phone}, "properties": {}}
+        yield {"type": "track", "event": "search", "messageId": email}
+        yield {"type": "track", "event": "search", "messageId": f"of {mark}"}
+
+    def addresses(self) -> dict[str, str]:
+        query = (
+            f"email={self.email}&user={self.user_id}&tel={self.phone}&utm_source={self.email}&utm_term=%40{self.mark}"
+        )
+        return {
+            "url": f"https://{self.mark}:secret@shop.test/p/{self.email}/x?{query}#{self.mark}",
+            "referrer": f"https://mail.test/inbox/{self.email.replace('@', '%40')}?{query}",
+            "search": f"?{query}",
+            "path": f"/of/{self.email}?q={self.mark}",
+            "image_url": f"data:{self.mark}",
+        }
+
+    def plain_fields(self) -> dict[str, Any]:
+        line = {"product_id": self.plain, "name": f"gift for {self.email}", "url": f"/x?{self.mark}", "who": self.mark}
+        return {
+            "order_id": self.email,
+            "coupon": f"{self.email}-10",
+            "label": self.phone,
+            "category": self.address,
+            "products": [line],
+            "filters": [{"type": "mail", "value": self.email}],
+        }
+
+    def surroundings(self) -> dict[str, Any]:
+        return {
+            "ip": self.address,
+            "userAgent": f"Mozilla/5.0 ({self.mark}) {self.email} Chrome/141.0.0.0",
+            "page": {**self.addresses(), "title": f"{self.email} - mail"},
+            "campaign": {"name": self.email, "term": self.spaced_phone, self.email: self.mark},
+            "device": {"id": self.mark, "advertisingId": self.mark, "name": f"{self.mark}'s phone"},
+            "location": {"city": self.mark, "latitude": self.mark},
+            "network": {"carrier": self.mark, "ip": self.address6},
+            "locale": self.email,
+            "timezone": self.address6,
+        }
+
+    def unknown(self) -> dict[str, Any]:
+        """A hundred fields that no plan names, and some whose names are values."""
+        values = [self.email, self.phone, self.mark, {"deep": [self.mark]}, [self.email], f"<b>{self.mark}</b>"]
+        fields = {f"field_{secrets.token_hex(4)}": values[number % len(values)] for number in range(100)}
+        return {self.email: 1, self.phone: 2, self.address: 3, **fields}
+
+    def refused(self) -> Iterator[Any]:
+        """Events that are turned away, each for another reason."""
+        event = {"type": "track", "event": "search", "userId": self.user_id, "context": CONSENT}
+        yield event | {"userId": [self.email]}
+        yield event | {"event": {"name": self.mark}}
+        yield event | {"event": f"{self.email} " * 20}
+        yield event | {"timestamp": self.email}
+        yield event | {"properties": self.mark}
+        yield event | {"type": self.mark}
+        yield event | {"event": "product_view", "properties": {"product_id": [self.email]}}
+        yield event | {"properties": {"total": {"of": self.mark}, "value": self.email, "products": [self.mark]}}
+        yield event | {"properties": {"query": self.email * 2000}}
+        yield event | {"properties": {"query": f"{self.mark}\0"}}
+        yield event | {"context": {}, "event": f"Without consent {self.email}"}
+        yield event | {"userId": self.mark * 40, "messageId": self.mark * 10}
+        yield self.email
+
+
+class Client:
+    """Sends what a test gives it, in whatever shape, and keeps every answer."""
+
+    def __init__(self, stack: Stack, canary: Canary) -> None:
+        self._stack = stack
+        self._headers = {
+            "User-Agent": f"Mozilla/5.0 {canary.mark}",
+            "Referer": f"https://shop.test/?{canary.email}",
+            "X-Forwarded-For": canary.address,
+            "X-Request-Id": canary.mark,
+            "Cookie": f"id={canary.mark}",
+        }
+        self.answers: list[bytes] = []
+
+    async def send(self, path: str, body: Any = None, *, key: str | None = None, method: str = "POST") -> Any:
+        headers = self._headers | {"Content-Type": "application/json"}
+        if key is not None:
+            headers["Authorization"] = f"Bearer {key}"
+        data = body if isinstance(body, bytes | None) else json.dumps(body)
+        async with self._stack.http.request(method, self._stack.url + path, data=data, headers=headers) as response:
+            answer = await response.read()
+            self.answers.append(answer + b"\n" + repr(response.headers).encode())
+            return json.loads(answer) if response.content_type == "application/json" else None
+
+
+async def tell(client: Client, stack: Stack, canary: Canary) -> None:
+    """Send every event that is taken: in a batch, alone, as a pixel, by an operator's own system."""
+    whose = {"userId": canary.user_id, "anonymousId": canary.anonymous_id}
+    batch = [whose | event | {"context": CONSENT | event.get("context", {})} for event in canary.events()]
+    answer = await client.send("/v1/batch", {"batch": batch, "context": {"ip": canary.address}}, key=stack.write_key)
+    assert answer["counts"] == {"accepted": len(batch) - 2, "invalid": 2}, answer
+    for event in batch[:5]:
+        await client.send(f"/v1/{event['type']}", event, key=stack.write_key)
+    pixel = base64.urlsafe_b64encode(json.dumps(batch[2] | {"writeKey": stack.write_key}).encode()).decode()
+    await client.send(f"/pixel/v1/track?data={pixel}", method="GET")
+    update = {
+        "customer_id": canary.other_id,
+        "behavioral_data": {"actions": [canary.email], canary.email: canary.mark},
+        "transactional_data": {"last_purchase": canary.phone},
+        "demographic_data": {"email": f"other.{canary.email}", "name": canary.mark, "location": canary.email},
+    }
+    answer = await client.send("/update_profile", update, key=stack.secret_key)
+    assert answer["counts"] == {"accepted": 1}, answer
+
+
+async def be_refused(client: Client, stack: Stack, canary: Canary) -> None:
+    """Send what is turned away: bad events, bad requests, bad keys, bad paths and bad questions."""
+    refused = list(canary.refused())
+    answer = await client.send("/v1/batch", {"batch": refused}, key=stack.write_key)
+    assert "accepted" not in answer["counts"], answer
+    assert sum(answer["counts"].values()) == len(refused)
+    event = {"type": "track", "event": canary.email, "userId": canary.user_id, "context": CONSENT}
+    for key in (canary.email, canary.mark):
+        await client.send("/v1/track", event, key=key)
+        await client.send(f"/v1/track?writeKey={key}", event | {"writeKey": key})
+        await client.send(f"/v1/projects/{key}/settings", method="GET")
+        await client.send(f"/tag/{key}.js", method="GET")
+        await client.send(f"/people/{key}?email={key}", method="GET")
+        await client.send("/update_profile", {"customer_id": key}, key=key)
+        await client.send("/graphql", {"query": PERSON, "variables": {"by": {"email": key}}}, key=key)
+    await client.send("/v1/track", f'{{"userId": "{canary.email}", '.encode(), key=stack.write_key)
+    await client.send("/v1/batch", {"batch": canary.email}, key=stack.write_key)
+    await client.send("/update_profile", {"customer_id": [canary.email]}, key=stack.secret_key)
+    await client.send("/demo/token", {"anonymousId": [canary.mark]})
+    for query, variables in questions(canary):
+        await client.send("/graphql", {"query": query, "variables": variables}, key=stack.secret_key)
+
+
+def questions(canary: Canary) -> Iterator[tuple[str, Any]]:
+    """GraphQL look-ups of a person that cannot be answered."""
+    yield f'{{ profile(by: {{email: "{canary.email}"}}) {{ nothing }} }}', None
+    yield f'{{ profile(by: {{email: "{canary.email}}}) {{ id }} }}', None
+    yield f'{{ profile(by: {{email: "{canary.email}", phone: "{canary.phone}"}}) {{ id }} }}', None
+    yield f'{{ profile(by: {{nick: "{canary.mark}"}}) {{ id }} }}', None
+    yield f'{{ profile(by: "{canary.email}") {{ id }} }}', None
+    yield f'{{ segments(after: "{canary.mark}") {{ nodes {{ key }} }} }}', None
+    yield f'{{ node(id: "{canary.mark}") {{ id }} }}', None
+    yield PERSON, {"by": {"id": canary.mark}}
+    yield PERSON, {"by": canary.email}
+    yield PERSON, {"by": {"email": [canary.email]}}
+    yield PERSON, {"by": {"nick": canary.email}}
+    yield PERSON, {"by": {"email": canary.email, "phone": canary.phone}}
+    yield PERSON, {canary.mark: canary.email}
+
+
+async def known(stack: Stack, canary: Canary) -> dict[str, Any]:
+    """Wait until the person is built, and return what is shown of them."""
+    async with asyncio.timeout(20):
+        while True:
+            profile = (await stack.graphql(PERSON, by={"email": canary.email}))["profile"]
+            if profile and profile["counters"].get("identify", 0) >= 5:
+                return dict(profile)
+            await asyncio.sleep(0.05)
+
+
+async def leave_traces(stack: Stack, canary: Canary) -> Traces:
+    """Send everything, and gather what was written and said anywhere."""
+    stores = json.loads((stack.data / "stores.json").read_text())
+    workspace = json.loads((stack.data / "keys.json").read_text())["workspace"]
+    client = Client(stack, canary)
+    async with listening(stores["TAGWAY_REDIS_URL"], workspace) as heard:
+        await tell(client, stack, canary)
+        await be_refused(client, stack, canary)
+        profile = await known(stack, canary)
+        await client.send("/graphql", {"query": EVERYTHING}, key=stack.secret_key)
+        await client.send("/metrics", method="GET")
+    for by in ({"phone": canary.phone}, {"externalId": canary.user_id}, {"anonymousId": canary.anonymous_id}):
+        assert (await stack.graphql(PERSON, by=by))["profile"] == profile
+    assert {each["kind"] for each in profile["identities"]} == {"USER_ID", "EMAIL", "PHONE", "ANONYMOUS_ID"}
+    assert profile["traits"]["plan"] == "gold"
+    assert (await stack.graphql(PERSON, by={"externalId": canary.other_id}))["profile"]["id"] != profile["id"]
+    traces = await read_tables(stores["TAGWAY_POSTGRES_URL"]) | await read_redis(stores["TAGWAY_REDIS_URL"])
+    traces |= {f"answer {number}": answer for number, answer in enumerate(client.answers)}
+    traces |= {"published": b"\n".join(heard), "output": stack.output.read_bytes()}
+    return traces
+
+
+def holds(traces: Traces, begin: str, text: str) -> bool:
+    return any(text.encode() in content for place, content in traces.items() if place.startswith(begin))
+
+
+async def test_nothing_personal_is_left_behind(start_stack: Callable[..., Awaitable[Stack]]) -> None:
+    stack, canary = await start_stack(), Canary()
+    traces = await leave_traces(stack, canary)
+    assert await stack.stop() == 0
+    traces |= read_files(stack.data) | {"output": stack.output.read_bytes()}
+    for place in ("table event_default", "table log_record", "answer", "file postgres"):
+        assert holds(traces, place, canary.plain), place
+    assert holds(traces, "redis", "tagway:")
+    assert holds(traces, "published", "product_view")
+    assert holds(traces, "output", "/v1/{call}")
+    assert holds(traces, "answer", "profile")
+    assert sightings(traces, canary.secrets) == []
+
+
+async def test_nothing_personal_reaches_kafka(
+    start_stack: Callable[..., Awaitable[Stack]], kafka_bootstrap: str
+) -> None:
+    stack, canary = await start_stack(kafka_bootstrap=kafka_bootstrap), Canary()
+    traces = await leave_traces(stack, canary) | await read_kafka(kafka_bootstrap)
+    assert holds(traces, "kafka tagway.events", canary.plain)
+    assert not holds(traces, "table log_record", canary.plain)
+    assert sightings(traces, canary.secrets) == []
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
+def test_the_search_sees_through_encodings(before: str) -> None:
+    text = f"{before}ann@example.com, and more".encode()
+    for written in (text, text.hex().encode(), base64.b64encode(text), base64.urlsafe_b64encode(text)):
+        assert any(form in written for form in forms("Ann@Example.com"))
