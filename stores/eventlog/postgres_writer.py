@@ -24,10 +24,7 @@ _CLAIM: Final = """
     UPDATE log_partition SET next_offset = next_offset + $3 WHERE topic = $1 AND partition = $2
     RETURNING topic, partition, next_offset - $3 AS first
 """
-_INSERT: Final = """
-    INSERT INTO log_record (topic, partition, "offset", key, value)
-    SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bytea[], $5::bytea[])
-"""
+_COLUMNS: Final = ("topic", "partition", "offset", "key", "value")
 _LARGEST_GROUP: Final = 4_000
 
 
@@ -128,7 +125,7 @@ async def _write(connection: Connection, group: Sequence[_Request]) -> None:
             for request in group
             for partition, record in request.placed
         ]
-        await connection.execute(_INSERT, *zip(*rows, strict=True))
+        await connection.copy_records_to_table("log_record", records=rows, columns=_COLUMNS)
 
 
 async def _call_out(connection: Connection, group: Sequence[_Request]) -> None:
