@@ -1,5 +1,6 @@
 """What everyone wants lately: the list that needs no knowledge of the person, and the floor every model must beat."""
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -30,13 +31,25 @@ class Popular:
         self._database = database
         self._clock = clock
         self._lists: dict[UUID, tuple[float, tuple[Item, ...]]] = {}
+        self._locks: dict[UUID, asyncio.Lock] = {}
 
     async def top(self, workspace: UUID, first: int) -> tuple[Item, ...]:
         """List the `first` (at most 100) most wanted items, best first. Raises `StoreUnavailable`."""
+        items = self._fresh(workspace)
+        if items is None:
+            async with self._locks.setdefault(workspace, asyncio.Lock()):  # one makes the list, the others wait for it
+                items = self._fresh(workspace)
+                if items is None:
+                    items = await self._make(workspace)
+        return items[:first]
+
+    def _fresh(self, workspace: UUID) -> tuple[Item, ...] | None:
+        made_at, items = self._lists.get(workspace, (0.0, None))
+        return items if self._clock().timestamp() - made_at <= FRESHNESS.total_seconds() else None
+
+    async def _make(self, workspace: UUID) -> tuple[Item, ...]:
         now = self._clock()
-        kept = self._lists.get(workspace)
-        if kept is None or now.timestamp() - kept[0] > FRESHNESS.total_seconds():
-            rows = await popular_items(self._database, workspace, now - HORIZON, LONGEST)
-            items = tuple(Item(product_id=item, score=score, reason="popular") for item, score in rows)
-            kept = self._lists[workspace] = (now.timestamp(), items)
-        return kept[1][:first]
+        rows = await popular_items(self._database, workspace, now - HORIZON, LONGEST)
+        items = tuple(Item(product_id=item, score=score, reason="popular") for item, score in rows)
+        self._lists[workspace] = (now.timestamp(), items)
+        return items
