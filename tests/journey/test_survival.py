@@ -105,7 +105,7 @@ def part_of(stack: Stack, name: str) -> int | None:
 
 async def come_back(stack: Stack, name: str, killed: int) -> None:
     async with asyncio.timeout(30):
-        while part_of(stack, name) in {None, killed}:  # noqa: ASYNC110 - nobody tells us
+        while part_of(stack, name) in {None, killed}:
             await asyncio.sleep(0.05)
 
 
