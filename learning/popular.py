@@ -25,7 +25,7 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Popular:
-    """The popular items of each workspace over the last seven days, at most `FRESHNESS` old."""
+    """The popular items of each workspace over the last seven days, made anew when they are `FRESHNESS` old."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -35,21 +35,21 @@ class Popular:
 
     async def top(self, workspace: UUID, first: int) -> tuple[Item, ...]:
         """List the `first` (at most 100) most wanted items, best first. Raises `StoreUnavailable`."""
-        items = self._fresh(workspace)
-        if items is None:
-            async with self._locks.setdefault(workspace, asyncio.Lock()):  # one makes the list, the others wait for it
-                items = self._fresh(workspace)
-                if items is None:
-                    items = await self._make(workspace)
-        return items[:first]
+        if not self._is_fresh(workspace):
+            # One caller makes the list. The others take the old one meanwhile, or wait when there is none.
+            making = self._locks.setdefault(workspace, asyncio.Lock())
+            if not (making.locked() and workspace in self._lists):
+                async with making:
+                    if not self._is_fresh(workspace):
+                        await self._make(workspace)
+        return self._lists[workspace][1][:first]
 
-    def _fresh(self, workspace: UUID) -> tuple[Item, ...] | None:
-        made_at, items = self._lists.get(workspace, (0.0, None))
-        return items if self._clock().timestamp() - made_at <= FRESHNESS.total_seconds() else None
+    def _is_fresh(self, workspace: UUID) -> bool:
+        kept = self._lists.get(workspace)
+        return kept is not None and self._clock().timestamp() - kept[0] <= FRESHNESS.total_seconds()
 
-    async def _make(self, workspace: UUID) -> tuple[Item, ...]:
+    async def _make(self, workspace: UUID) -> None:
         now = self._clock()
         rows = await popular_items(self._database, workspace, now - HORIZON, LONGEST)
         items = tuple(Item(product_id=item, score=score, reason="popular") for item, score in rows)
         self._lists[workspace] = (now.timestamp(), items)
-        return items
