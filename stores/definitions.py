@@ -70,16 +70,14 @@ async def rename(connection: Connection, id: UUID, draft: Draft, now: datetime) 
 async def redefine(connection: Connection, id: UUID, draft: Draft, now: datetime) -> SegmentRow:  # noqa: A002 - the column's name
     """Replace a segment's definition, which then has to be built.
 
-    While an earlier edit is still being built, the definition before it goes on serving whom no build has reached:
-    its state is complete for everyone, the unfinished one's is not.
+    While an earlier edit is still being built, neither it nor the one before it is complete for everyone: then each
+    profile keeps the membership it has until the new build reaches it.
     """
     record = await connection.fetchrow(
         f"""
         UPDATE segment SET
             name = coalesce($2, name), description = coalesce($3, description), updated_at = $4,
-            previous_definition = CASE
-                WHEN status IN ('building', 'failed') THEN previous_definition ELSE definition
-            END,
+            previous_definition = CASE WHEN status = 'live' THEN definition END,
             definition = $5, version = version + 1, status = 'building', built_through = NULL, error = NULL
         WHERE id = $1 RETURNING {_RETURNED}
         """,  # noqa: S608 - a constant

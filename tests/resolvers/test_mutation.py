@@ -44,12 +44,12 @@ async def test_saving_the_same_again_builds_nothing(api: Api, seeds: Seeds) -> N
     assert (saved["segment"]["version"], saved["segment"]["status"]) == (1, "LIVE")
 
 
-async def test_an_edit_during_a_build_keeps_what_serves_the_unbuilt(api: Api, seeds: Seeds) -> None:
+async def test_an_edit_during_a_build_leaves_nothing_to_serve_meanwhile(api: Api, seeds: Seeds) -> None:
     await _save(api, key="vip", definition=DEFINITION)
     await seeds.set("segment", "status", "live")
     for n in (4, 5):
         await _save(api, key="vip", definition={**_OTHER, "n": n})
-    assert await seeds.value("previous_definition") == DEFINITION
+    assert await seeds.value("previous_definition") is None
 
 
 async def test_of_two_editors_the_second_is_told(api: Api) -> None:
