@@ -147,7 +147,6 @@ async def _end_and_use(database: Database, url: str) -> None:
         await other.close()
         async with asyncio.timeout(10):
             await ended.wait()
-        pass
         await connection.execute("SELECT 1")
 
 
