@@ -134,7 +134,7 @@ async def test_a_lost_server_is_a_store_unavailable(server_folder: Path) -> None
 async def test_an_idle_connection_that_ends_is_a_store_unavailable(app: Database, database_url: str) -> None:
     with pytest.raises(StoreUnavailable):
         await _end_and_use(app, database_url)
-    async with app.hold() as connection:
+    async with app.hold():
         pass
 
 
