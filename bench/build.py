@@ -1,107 +1,77 @@
-"""Events per second that one builder takes into Postgres, with identity, traits and 100 segments.
-
-python bench/build.py [--profile]
-"""
+"""How many events does one builder process fold into profiles, with identity, traits and 100 segments?"""
 
 import asyncio
-import cProfile
-import pstats
 import random
-import shutil
-import sys
-import tempfile
+import time
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
-from time import perf_counter, process_time
 from typing import Any
 from uuid import UUID, uuid4
 
 from prometheus_client import CollectorRegistry
 
+from bench.figure import Figure
+from bench.house import House, Process, open_database, open_house
 from domain.alias import Alias, AliasKind
 from domain.clock import utc_now
 from domain.consent import Purpose
 from domain.event import CallType, ProtectedEvent, encode_event
 from domain.topics import EVENTS
-from gateway.build import collect_rarely
 from profiles.backfill import Backfill
-from profiles.builder import Builder
+from profiles.builder import GROUP
 from profiles.metrics import BuildMetrics
-from profiles.processor import LANES
-from stores.embedded.postgres import EmbeddedPostgres
-from stores.eventlog.port import Batch, Stored
-from stores.migrate import migrate
+from stores.eventlog.open import open_log
+from stores.eventlog.port import Record
+from stores.offsets import read_offsets
 from stores.postgres import Database
 from stores.subjects import Newcomer, enrol_subjects
 
 PEOPLE = 1_000
 EVENT_NAMES = [f"event_{number}" for number in range(20)]
 SEGMENTS = 100
-BATCH = 500
-WARM_EVENTS = 10_000
-EVENTS_TO_BUILD = 30_000
+WARM_EVENTS = 8_000  # until everyone has been seen
+TIMED_EVENTS = 24_000
+SECONDS = 15.0
+CHUNK = 1_000
 
 
-def definition(chance: random.Random) -> dict[str, Any]:
-    leaves: list[dict[str, Any]] = []
-    for _ in range(chance.randint(1, 3)):
-        if chance.random() < 0.7:
-            event, window = chance.choice(EVENT_NAMES), chance.choice(["10m", "1h", "24h", "7d"])
-            leaves.append({"type": "count", "event": event, "op": ">=", "n": chance.randint(1, 5), "window": window})
-        else:
-            leaves.append({"type": "trait", "name": "plan", "op": "==", "value": chance.choice(["gold", "silver"])})
-    return {"type": chance.choice(["and", "or"]), "children": leaves}
-
-
-def alias(kind: AliasKind, person: int) -> Alias:
-    return Alias(kind, 1, sha256(f"{kind}{person}".encode()).digest())
-
-
-def make_batches(
-    chance: random.Random, workspace: UUID, subjects: list[UUID], events: int, *, offset: int = 0
-) -> list[list[Batch]]:
-    """Spread events over the lanes of one process, each person in one lane, as the log does."""
-    per_lane = events // LANES
+async def run() -> list[Figure]:
+    """Fill the log, let a builder loose on it, and time it from when everyone is known."""
+    chance = random.Random(7)
+    async with open_house() as house, open_database(house) as database:
+        subjects = await prepare(database, house.workspace, chance)
+        await fill(database, house, chance, subjects)
+        async with house.build() as builder:
+            rate, of_processor = await watch(database, builder)
+        async with database.across() as connection:
+            changes = await connection.fetchval("SELECT count(*) FROM segment_change")
+            built = sum((await read_offsets(connection, GROUP, EVENTS)).values())
     return [
-        [
-            make_batch(chance, workspace, subjects, lane, (offset // LANES) + start)
-            for start in range(0, per_lane, BATCH)
-        ]
-        for lane in range(LANES)
+        Figure("built, exactly once", rate, "events/s", at_least=3_000),
+        Figure("the same per second of the builder's processor time", of_processor, "events/s"),
+        Figure("segment changes that an event brings about", changes / built),
     ]
 
 
-def make_batch(chance: random.Random, workspace: UUID, subjects: list[UUID], lane: int, offset: int) -> Batch:
-    records = []
-    now = datetime.now(UTC)
-    for number in range(BATCH):
-        person = chance.randrange(PEOPLE // LANES) * LANES + lane
-        identifies = chance.random() < 0.05
-        event = ProtectedEvent(
-            workspace=workspace,
-            message_id=str(uuid4()),
-            subject=subjects[person],
-            type=CallType.IDENTIFY if identifies else CallType.TRACK,
-            name="identify" if identifies else chance.choice(EVENT_NAMES),
-            at=now - timedelta(seconds=chance.random() * 60),
-            received_at=now,
-            aliases=(alias(AliasKind.USER_ID, person), alias(AliasKind.ANONYMOUS_ID, person)),
-            purposes=(Purpose.ANALYTICS, Purpose.PERSONALIZATION),
-            properties={"product_id": f"p{chance.randrange(1000)}", "category": "shoes", "price": 19.9},
-            traits={"plan": ["gold", "silver", "free"][person % 3], "age": 30} if identifies else {},
-            context={"page": {"path": "/products/shoes", "title": "Shoes " * 20}, "locale": "de-DE", "os": "Linux"},
-        )
-        records.append(Stored(lane, offset + number, b"", encode_event(event), now))
-    return Batch(EVENTS, lane, tuple(records))
+async def watch(database: Database, builder: Process) -> tuple[float, float]:
+    """Tell events per second, and per second of processor time, between the warm-up and the end."""
+    begun, since, used = 0, 0.0, 0.0
+    async with asyncio.timeout(120), database.across() as connection:
+        while True:
+            built = sum((await read_offsets(connection, GROUP, EVENTS)).values())
+            now = time.perf_counter()
+            if not begun and built >= WARM_EVENTS:
+                begun, since, used = built, now, builder.processor_seconds()
+            if built >= WARM_EVENTS + TIMED_EVENTS or (begun and now - since > SECONDS):
+                timed = built - begun
+                return timed / (now - since), timed / (builder.processor_seconds() - used)
+            await asyncio.sleep(0.02)
 
 
 async def prepare(database: Database, workspace: UUID, chance: random.Random) -> list[UUID]:
+    """Make people and live segments."""
+    newcomers = [Newcomer(alias(AliasKind.USER_ID, person), uuid4(), b"key") for person in range(PEOPLE)]
     async with database.across() as connection:
-        await connection.execute(
-            "INSERT INTO workspace (id, name, wrapped_key, created_at) VALUES ($1, 'bench', '', now())", workspace
-        )
-        newcomers = [Newcomer(alias(AliasKind.USER_ID, person), uuid4(), b"key") for person in range(PEOPLE)]
         standing = await enrol_subjects(connection, workspace, newcomers, utc_now())
         for number in range(SEGMENTS):
             await connection.execute(
@@ -118,56 +88,48 @@ async def prepare(database: Database, workspace: UUID, chance: random.Random) ->
     return [standing.subjects[newcomer.alias].id for newcomer in newcomers]
 
 
-async def run(url: str, profiler: cProfile.Profile | None) -> None:
-    chance, workspace = random.Random(7), uuid4()
-    database = await Database.open(url, role="worker")
-    subjects = await prepare(database, workspace, chance)
-    builder = Builder(database, utc_now, BuildMetrics(CollectorRegistry()))
-    new = make_batches(chance, workspace, subjects, WARM_EVENTS)
-    start = perf_counter()
-    await asyncio.gather(*(build(builder, lane) for lane in new))
-    print(f"{WARM_EVENTS / (perf_counter() - start):,.0f} events/s while everyone is new")
+async def fill(database: Database, house: House, chance: random.Random, subjects: list[UUID]) -> None:
+    """Append all events to the log."""
+    log = await open_log(None, database)
+    for _ in range(0, WARM_EVENTS + TIMED_EVENTS, CHUNK):
+        records = [make_record(chance, house.workspace, subjects) for _ in range(CHUNK)]
+        assert not any(await log.append(EVENTS, records))
+    await log.close()
 
-    known = make_batches(chance, workspace, subjects, EVENTS_TO_BUILD, offset=WARM_EVENTS)
-    start, start_cpu = perf_counter(), process_time()
-    if profiler:
-        profiler.enable()
-    await asyncio.gather(*(build(builder, lane) for lane in known))
-    if profiler:
-        profiler.disable()
-    rate = EVENTS_TO_BUILD / (perf_counter() - start)
-    own = (process_time() - start_cpu) / EVENTS_TO_BUILD * 1e6
-    async with database.across() as connection:
-        changes = await connection.fetchval("SELECT count(*) FROM segment_change")
-        members = await connection.fetchval("SELECT count(*) FROM membership")
-    await database.close()
-    print(f"{rate:,.0f} events/s with {SEGMENTS} segments, {own:,.0f} µs of our own CPU per event")
-    print(
-        f"{changes / (WARM_EVENTS + EVENTS_TO_BUILD):.2f} changes per event, {members / PEOPLE:.0f} segments per person"
+
+def make_record(chance: random.Random, workspace: UUID, subjects: list[UUID]) -> Record:
+    """One event of someone: one in twenty states traits."""
+    person, now = chance.randrange(PEOPLE), datetime.now(UTC)
+    identifies = chance.random() < 0.05
+    event = ProtectedEvent(
+        workspace=workspace,
+        message_id=str(uuid4()),
+        subject=subjects[person],
+        type=CallType.IDENTIFY if identifies else CallType.TRACK,
+        name="identify" if identifies else chance.choice(EVENT_NAMES),
+        at=now - timedelta(seconds=chance.random() * 60),
+        received_at=now,
+        aliases=(alias(AliasKind.USER_ID, person), alias(AliasKind.ANONYMOUS_ID, person)),
+        purposes=(Purpose.ANALYTICS, Purpose.PERSONALIZATION),
+        properties={"product_id": f"p{chance.randrange(1000)}", "category": "shoes", "price": 19.9},
+        traits={"plan": ["gold", "silver", "free"][person % 3], "age": 30} if identifies else {},
+        context={"page": {"path": "/products/shoes", "title": "Shoes " * 20}, "locale": "de-DE", "os": "Linux"},
     )
+    return Record(subjects[person].bytes, encode_event(event))
 
 
-async def build(builder: Builder, batches: list[Batch]) -> None:
-    for batch in batches:
-        await builder.build(batch)
+def definition(chance: random.Random) -> dict[str, Any]:
+    """A segment of one to three conditions, most of them counts."""
+    leaves: list[dict[str, Any]] = []
+    for _ in range(chance.randint(1, 3)):
+        if chance.random() < 0.7:
+            event, window = chance.choice(EVENT_NAMES), chance.choice(["10m", "1h", "24h", "7d"])
+            leaves.append({"type": "count", "event": event, "op": ">=", "n": chance.randint(1, 5), "window": window})
+        else:
+            leaves.append({"type": "trait", "name": "plan", "op": "==", "value": chance.choice(["gold", "silver"])})
+    return {"type": chance.choice(["and", "or"]), "children": leaves}
 
 
-async def main() -> None:
-    folder = Path(tempfile.mkdtemp(prefix="tagway-bench-"))
-    folder.chmod(0o711)  # noqa: ASYNC240 - nothing else runs yet
-    server = EmbeddedPostgres(folder / "postgres")
-    profiler = cProfile.Profile() if "--profile" in sys.argv else None
-    collect_rarely()
-    try:
-        url = await server.start()
-        await migrate(url)
-        await run(url, profiler)
-    finally:
-        await server.stop()
-        shutil.rmtree(folder)
-    if profiler:
-        pstats.Stats(profiler).sort_stats("tottime").print_stats(35)
-
-
-if __name__ == "__main__":
-    asyncio.run(main())
+def alias(kind: AliasKind, person: int) -> Alias:
+    """A made-up blind index."""
+    return Alias(kind, 1, sha256(f"{kind}{person}".encode()).digest())

@@ -1,5 +1,6 @@
 """What everyone wants lately: the list that needs no knowledge of the person, and the floor every model must beat."""
 
+import asyncio
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -24,19 +25,31 @@ class Item(msgspec.Struct, frozen=True):
 
 
 class Popular:
-    """The popular items of each workspace over the last seven days, at most `FRESHNESS` old."""
+    """The popular items of each workspace over the last seven days, made anew when they are `FRESHNESS` old."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
         self._lists: dict[UUID, tuple[float, tuple[Item, ...]]] = {}
+        self._locks: dict[UUID, asyncio.Lock] = {}
 
     async def top(self, workspace: UUID, first: int) -> tuple[Item, ...]:
         """List the `first` (at most 100) most wanted items, best first. Raises `StoreUnavailable`."""
-        now = self._clock()
+        if not self._is_fresh(workspace):
+            # One caller makes the list. The others take the old one meanwhile, or wait when there is none.
+            making = self._locks.setdefault(workspace, asyncio.Lock())
+            if not (making.locked() and workspace in self._lists):
+                async with making:
+                    if not self._is_fresh(workspace):
+                        await self._make(workspace)
+        return self._lists[workspace][1][:first]
+
+    def _is_fresh(self, workspace: UUID) -> bool:
         kept = self._lists.get(workspace)
-        if kept is None or now.timestamp() - kept[0] > FRESHNESS.total_seconds():
-            rows = await popular_items(self._database, workspace, now - HORIZON, LONGEST)
-            items = tuple(Item(product_id=item, score=score, reason="popular") for item, score in rows)
-            kept = self._lists[workspace] = (now.timestamp(), items)
-        return kept[1][:first]
+        return kept is not None and self._clock().timestamp() - kept[0] <= FRESHNESS.total_seconds()
+
+    async def _make(self, workspace: UUID) -> None:
+        now = self._clock()
+        rows = await popular_items(self._database, workspace, now - HORIZON, LONGEST)
+        items = tuple(Item(product_id=item, score=score, reason="popular") for item, score in rows)
+        self._lists[workspace] = (now.timestamp(), items)

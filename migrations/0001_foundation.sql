@@ -235,6 +235,7 @@ CREATE INDEX segment_change_by_segment ON segment_change (workspace_id, segment_
 
 CREATE TABLE publisher (
     singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    stream uuid NOT NULL DEFAULT gen_random_uuid(), -- names the channel: databases may share a Redis
     last_position bigint NOT NULL DEFAULT 0,        -- the newest position given
     published_through bigint NOT NULL DEFAULT 0     -- everything up to here has reached Redis and the log
 );

@@ -82,11 +82,9 @@ def _read_preferences(consent: Any, categories: Categories) -> Signal:
         return Signal(source, {})
     if not isinstance(preferences, dict):
         return _malformed(source, "context.consent.categoryPreferences: must be an object")
-    if not all(isinstance(answer, bool) for answer in preferences.values()):
+    if not {*map(type, preferences.values())} <= {bool}:
         return _malformed(source, "context.consent.categoryPreferences: must hold only true and false")
-    allowed = [name for name, answer in preferences.items() if answer]
-    denied = [name for name, answer in preferences.items() if not answer]
-    return Signal(source, _statements(allowed, denied, categories))
+    return Signal(source, _statements(preferences.items(), categories))
 
 
 def _read_consent_ids(management: Any, categories: Categories) -> Signal:
@@ -94,22 +92,24 @@ def _read_consent_ids(management: Any, categories: Categories) -> Signal:
     source = "consent_management"
     if not isinstance(management, dict):
         return _malformed(source, "context.consentManagement: must be an object")
-    lists: dict[str, list[str]] = {}
-    for name in ("allowedConsentIds", "deniedConsentIds"):
+    answers: list[tuple[str, bool]] = []
+    for name, answer in (("allowedConsentIds", True), ("deniedConsentIds", False)):
         ids = management.get(name, [])
         if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
             return _malformed(source, f"context.consentManagement.{name}: must be a list of strings")
-        lists[name] = ids
-    return Signal(source, _statements(lists["allowedConsentIds"], lists["deniedConsentIds"], categories))
+        answers += [(each, answer) for each in ids]
+    return Signal(source, _statements(answers, categories))
 
 
-def _statements(allowed: Iterable[str], denied: Iterable[str], categories: Categories) -> Statements:
+def _statements(answers: Iterable[tuple[str, bool]], categories: Categories) -> Statements:
     """Map names to purposes; of two names for one purpose, the one that refuses counts."""
     statements: dict[Purpose, State] = {}
-    for state, names in ((State.GRANTED, allowed), (State.DENIED, denied)):
-        for name in names:
-            for purpose in categories.get(name.strip().lower(), ()):
-                statements[purpose] = state
+    for name, allowed in answers:
+        for purpose in categories.get(name.strip().lower(), ()):
+            if not allowed:
+                statements[purpose] = State.DENIED
+            else:
+                statements.setdefault(purpose, State.GRANTED)
     return statements
 
 

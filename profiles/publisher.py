@@ -15,6 +15,7 @@ from domain.errors import LogUnavailable, StoreUnavailable
 from domain.segment import SegmentChange
 from domain.topics import SEGMENT_CHANGES
 from profiles.metrics import BuildMetrics
+from stores.changefeed import channel
 from stores.changes import (
     CHANNEL,
     number_changes,
@@ -28,8 +29,6 @@ from stores.faults import Contended, transaction
 from stores.postgres import Connection, Database
 from stores.pubsub import publish
 from stores.redis import Redis
-
-REDIS_CHANNEL: Final = "tagway:segment-changes"
 
 Deliver = Callable[[Sequence[SegmentChange]], Awaitable[None]]
 
@@ -71,6 +70,7 @@ class Publisher:
         self._redis = redis
         self._log = log
         self._metrics = metrics
+        self._channel = ""
         self._news = asyncio.Event()
 
     async def run(self) -> None:
@@ -87,6 +87,7 @@ class Publisher:
         while not await try_own_publishing(connection):  # noqa: ASYNC110 - a lock of Postgres wakes nobody here
             await asyncio.sleep(_LOOK_EVERY)
         await connection.add_listener(CHANNEL, self._hear)
+        self._channel = await channel(connection)
         outlets = [Outlet("redis", self._to_redis), Outlet("log", self._to_log)]
         for outlet in outlets:
             outlet.through = await read_published(connection)
@@ -121,7 +122,7 @@ class Publisher:
             return
 
     async def _to_redis(self, changes: Sequence[SegmentChange]) -> None:
-        await publish(self._redis, REDIS_CHANNEL, _encode(changes))
+        await publish(self._redis, self._channel, _encode(changes))
 
     async def _to_log(self, changes: Sequence[SegmentChange]) -> None:
         records = [Record(change.profile_id.bytes, _encode(change)) for change in changes]

@@ -14,9 +14,6 @@ import msgspec
 from domain.segment import ChangeKind, SegmentChange
 from stores.postgres import Connection
 
-CHANNEL: Final = "tagway:segment-changes"
-"""The Redis channel of published changes: JSON lists of `SegmentChange`."""
-
 KEPT: Final = timedelta(days=7)
 """How long a published change can be read again, at least."""
 
@@ -45,6 +42,12 @@ class Snapshot(msgspec.Struct, frozen=True):
     position: int
     standings: list[Standing]
     cut: list[str] = []
+
+
+async def channel(connection: Connection) -> str:
+    """Name the Redis channel of this database's published changes: JSON lists of `SegmentChange`."""
+    stream: UUID = await connection.fetchval("SELECT stream FROM publisher")
+    return f"tagway:segment-changes:{stream}"
 
 
 async def head(connection: Connection) -> int:

@@ -39,6 +39,7 @@ class Hub:
     def __init__(self, database: Database, broadcast: Broadcast) -> None:
         self._database = database
         self._broadcast = broadcast
+        self._channel = ""
         self._position: int | None = None
         self._listeners: dict[UUID, set[Listener]] = defaultdict(set)
         self._of_profile: dict[tuple[UUID, UUID], set[Listener]] = defaultdict(set)
@@ -50,7 +51,9 @@ class Hub:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
         """Listen while the context is open; end every subscription with it. Raises `StoreUnavailable`."""
-        await self._broadcast.join(changefeed.CHANNEL)
+        async with self._database.workspace(None) as connection:
+            self._channel = await changefeed.channel(connection)
+        await self._broadcast.join(self._channel)
         await self._catch_up()
         self._tasks = [asyncio.create_task(self._hear()), asyncio.create_task(self._people.run())]
         try:
@@ -113,9 +116,9 @@ class Hub:
 
     async def _handle(self, heard: Joined | Message | None) -> None:
         if not isinstance(heard, Message):
-            if heard is None or heard.channel == changefeed.CHANNEL:
+            if heard is None or heard.channel == self._channel:
                 await self._catch_up()
-        elif heard.channel == changefeed.CHANNEL:
+        elif heard.channel == self._channel:
             try:
                 changes = changefeed.decode_changes(heard.body)
             except msgspec.MsgspecError:
@@ -139,7 +142,11 @@ class Hub:
             head = await changefeed.head(connection)
         if self._position is not None and head > self._position:
             await self._fill(self._position, head)
-        self._position = max(head, self._position or 0)
+        elif self._position is not None and head < self._position:
+            # The database was restored from a backup: what anyone was told since is no longer so.
+            for workspace in list(self._listeners):
+                self._overflow(workspace)
+        self._position = head
 
     async def _at(self) -> int:
         if self._position is None:

@@ -11,7 +11,7 @@ import asyncpg
 
 from domain.errors import LogUnavailable, TagwayError
 from stores.eventlog.port import Record
-from stores.postgres import Connection, Database
+from stores.postgres import Connection, Database, is_lost
 
 CHANNEL: Final = "tagway_log"
 """Where a topic's name is called out after a commit, to wake its readers. They would find the records without it."""
@@ -24,10 +24,7 @@ _CLAIM: Final = """
     UPDATE log_partition SET next_offset = next_offset + $3 WHERE topic = $1 AND partition = $2
     RETURNING topic, partition, next_offset - $3 AS first
 """
-_INSERT: Final = """
-    INSERT INTO log_record (topic, partition, "offset", key, value)
-    SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::bytea[], $5::bytea[])
-"""
+_COLUMNS: Final = ("topic", "partition", "offset", "key", "value")
 _LARGEST_GROUP: Final = 4_000
 
 
@@ -103,7 +100,7 @@ class Writer:
         return group
 
     async def _connected(self) -> Connection:
-        if self._connection is None or self._connection.is_closed():
+        if self._connection is None or is_lost(self._connection):
             await self._disconnect()
             self._connection = await self._session.enter_async_context(self._database.hold())
             # An acknowledgement means kept, whatever the server's own default is.
@@ -128,7 +125,7 @@ async def _write(connection: Connection, group: Sequence[_Request]) -> None:
             for request in group
             for partition, record in request.placed
         ]
-        await connection.execute(_INSERT, *zip(*rows, strict=True))
+        await connection.copy_records_to_table("log_record", records=rows, columns=_COLUMNS)
 
 
 async def _call_out(connection: Connection, group: Sequence[_Request]) -> None:

@@ -14,7 +14,8 @@ import redis.asyncio
 from domain.errors import LogUnavailable, TagwayError
 from domain.segment import ChangeKind, SegmentChange
 from domain.topics import SEGMENT_CHANGES
-from profiles.publisher import REDIS_CHANNEL, Publisher
+from profiles.publisher import Publisher
+from stores.changefeed import channel
 from stores.changes import NewChange, add_changes, call_publisher
 from stores.eventlog.open import TOPICS
 from stores.eventlog.postgres import PostgresLog
@@ -61,9 +62,10 @@ async def client(redis_url: str) -> AsyncIterator[Redis]:
 
 
 @pytest.fixture
-async def ear(client: Redis) -> AsyncIterator[Ear]:
+async def ear(client: Redis, world: World) -> AsyncIterator[Ear]:
     async with client.pubsub() as pubsub:
-        await pubsub.subscribe(REDIS_CHANNEL)
+        async with world.database.across() as connection:
+            await pubsub.subscribe(await channel(connection))
         await pubsub.get_message(timeout=5.0)
         yield Ear(pubsub)
 

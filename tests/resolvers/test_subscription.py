@@ -11,7 +11,7 @@ from domain.segment import ChangeKind
 from resolvers.live.listener import MOST_WAITING, Wanted
 from resolvers.node import to_global, uuid_of
 from resolvers.subscription import _fingerprint, _Place
-from stores.changefeed import CHANNEL
+from stores.changefeed import channel
 from stores.feed import FeedEntry, feed_channel
 from tests.fixtures.graphql import NOON, Api, Seeds, Story, eventually
 
@@ -178,7 +178,8 @@ async def test_a_lost_connection_to_redis_loses_nothing(api: Api, seeds: Seeds) 
     await seeds.redis.client_kill_filter(_type="pubsub")
     await seeds.happen(profile, "s1")
     assert _told(await story.next(2)) == [("ENTERED", "s0"), ("ENTERED", "s1")]
-    await eventually(lambda: seeds.hearers(CHANNEL))
+    heard = await channel(seeds.connection)
+    await eventually(lambda: seeds.hearers(heard))
     await seeds.happen(profile, "s2", "s3")
     assert _told(await story.next(2)) == [("ENTERED", "s2"), ("ENTERED", "s3")]
     assert await story.is_silent()
@@ -273,7 +274,7 @@ async def test_who_turns_out_to_be_someone_known_starts_over(api: Api, seeds: Se
     profile = await seeds.profile(user_id="u-1")
     await seeds.happen(profile, "s0")
     await seeds.happen(await seeds.profile(anonymous_id="a-2"), "s1")
-    await seeds.redis.publish("tagway:segment-changes", b"[]")
+    await seeds.redis.publish(await channel(seeds.connection), b"[]")
     other, _ = await _follow(api, profile={"anonymousId": "a-3"})
     await seeds.subject(profile, anonymous_id="a-3")
     assert _told(await other.until("SNAPSHOT_END")) == [
@@ -365,3 +366,16 @@ async def test_the_feed_shows_events_of_its_workspace(api: Api, seeds: Seeds) ->
         return not await seeds.hearers(channel)
 
     await eventually(is_left)
+
+
+async def test_a_database_that_was_restored_starts_everyone_over(api: Api, seeds: Seeds) -> None:
+    await _segments(seeds, 1)
+    profile = await seeds.profile(user_id="u-1")
+    story, _ = await _follow(api, profile={"externalId": "u-1"})
+    await seeds.happen(profile, "s0")
+    assert _told(await story.next(1)) == [("ENTERED", "s0")]
+    last = "position = (SELECT last_position FROM publisher)"
+    await seeds.connection.execute(f"DELETE FROM segment_change WHERE {last}")
+    await seeds.connection.execute("UPDATE publisher SET last_position = last_position - 1")
+    assert _told(await story.until("SNAPSHOT_END"))[0] == ("RESYNC", None)
+    await story.close()

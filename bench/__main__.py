@@ -1,0 +1,98 @@
+"""`python -m bench [name …]`: ask every bench, or those named. The whole table is also kept in results.md."""
+
+import asyncio
+import os
+import sys
+import time
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from bench import build, collect, graphql, live, popular, protect, segments, tag
+from bench.figure import Figure
+
+_BENCHES = {
+    "protect": protect,
+    "collect": collect,
+    "build": build,
+    "segments": segments,
+    "live": live,
+    "graphql": graphql,
+    "popular": popular,
+    "tag": tag,
+}
+_AT_MOST_SECONDS = 120
+_RESULTS = Path(__file__).with_name("results.md")
+_SIGNS = {True: "✓", False: "✗", None: ""}
+
+Run = Callable[[], Coroutine[Any, Any, list[Figure]]]
+Answers = dict[str, list[Figure]]
+
+
+def main(names: list[str]) -> int:
+    """Run the benches one after another; fail on a name that is none."""
+    console = Console(highlight=False)
+    strangers = [name for name in names if name not in _BENCHES]
+    if strangers:
+        console.print(f"no bench is called {strangers[0]}: {', '.join(_BENCHES)}")
+        return 2
+    cores, load = os.cpu_count() or 1, os.getloadavg()[0]
+    if load > cores / 4:
+        console.print(
+            f"[yellow]others are using this machine (load {load:.1f} on {cores} cores): trust the ratios only"
+        )
+    answers: Answers = {}
+    for name in names or _BENCHES:
+        bench = _BENCHES[name]
+        question = (bench.__doc__ or "").strip()
+        answers[question] = _ask(bench.run, f"{name}: {question}", console)
+    _print(answers, console)
+    if not names:
+        _RESULTS.write_text(_page(answers, cores))
+    return 0
+
+
+def _ask(run: Run, label: str, console: Console) -> list[Figure]:
+    started = time.perf_counter()
+    with console.status(label):
+        figures = uvloop.run(_bounded(run))
+    console.print(f"[dim]{label} {time.perf_counter() - started:.0f} s")
+    return figures
+
+
+async def _bounded(run: Run) -> list[Figure]:
+    async with asyncio.timeout(_AT_MOST_SECONDS):
+        return await run()
+
+
+def _print(answers: Answers, console: Console) -> None:
+    table = Table("", "figure", "bar", "")
+    for column in (1, 2):
+        table.columns[column].justify = "right"
+    for question, figures in answers.items():
+        table.add_row(f"[bold]{question}")
+        for figure in figures:
+            table.add_row(f"  {figure.name}", figure.shown, figure.bar, _SIGNS[figure.met])
+        table.add_section()
+    console.print(table)
+
+
+def _page(answers: Answers, cores: int) -> str:
+    lines = [
+        "# What it measures to",
+        "",
+        f"Written by `make bench`. {cores} cores for everything at once: load, gateway, builder, Postgres and Valkey,",
+        "both durable, on loopback. Compare figures of one run only.",
+    ]
+    for question, figures in answers.items():
+        lines += ["", f"**{question}**", "", "| | figure | bar | |", "|---|---:|---:|---|"]
+        lines += [f"| {each.name} | {each.shown} | {each.bar} | {_SIGNS[each.met]} |" for each in figures]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
