@@ -11,7 +11,7 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"
     """Durable: the event log has acknowledged it."""
     DUPLICATE = "duplicate"
-    """The same message id stood earlier in this batch; that one was taken."""
+    """An event of the same message id stood earlier in this batch and was taken."""
     DROPPED_CONSENT = "dropped_consent"
     """No purpose of the event is granted; nothing of it was kept."""
     DROPPED_SUPPRESSED = "dropped_suppressed"

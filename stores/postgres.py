@@ -123,11 +123,19 @@ class Database:
         except _LOST as error:
             raise StoreUnavailable("Postgres was lost in the middle of a query") from error
         except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
-            if not connection.is_closed():
+            if not is_lost(connection):
                 raise
             raise StoreUnavailable("Postgres was lost in the middle of a query") from error
         finally:
             await self._pool.release(connection)
+
+
+def is_lost(connection: Connection) -> bool:
+    """Tell whether a lent connection has ended. Its pool takes one back that ends, and then it answers nothing."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
 
 
 def _initialise(role: Role) -> Any:

@@ -83,6 +83,14 @@ class _Wire(msgspec.Struct, frozen=True, rename="camel"):
     sent_at: Any = None
 
 
+_ESCAPE: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|.)", re.DOTALL
+)
+"""One escaped character, be it written as two halves."""
+
+_HALF: Final = re.compile(rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}")
+_UNKNOWN_CHARACTER: Final = rb"\ufffd"
+
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_signed = msgspec.json.Decoder(_Signed).decode
 _decode_named = msgspec.json.Decoder(_Named).decode
@@ -91,15 +99,17 @@ _decode_wire = msgspec.json.Decoder(_Wire).decode
 
 def read_batch(body: bytes) -> Envelope:
     """Read a batch's body. Raises `Refused`: `malformed_json`, `invalid_request` or `request_too_large`."""
-    envelope = read_json(_decode_envelope, body)
+    envelope, _ = _read_mended(_decode_envelope, body)
     if len(envelope.batch) > MOST_EVENTS:
         raise Refused(code="request_too_large")
+    if envelope.context:
+        _check_shared(envelope.context)
     return envelope
 
 
 def read_single(body: bytes) -> Envelope:
     """Read a body that is one call. Raises `Refused`: `malformed_json`, `invalid_request` or `event_too_large`."""
-    signed = read_json(_decode_signed, body)
+    signed, body = _read_mended(_decode_signed, body)
     if len(body) > LARGEST_EVENT:
         raise Refused(code="event_too_large")
     return Envelope(batch=[msgspec.Raw(body)], write_key=signed.write_key)
@@ -164,8 +174,42 @@ def read_json(decode: Callable[[bytes], Body], body: bytes) -> Body:
         return decode(body)
     except msgspec.ValidationError as error:
         raise Refused(str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except RecursionError as error:
+        raise Refused("The body is nested too deeply.", code="malformed_json") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused(code="malformed_json") from error
+
+
+def mend_halves(body: bytes) -> bytes:
+    """Write U+FFFD for each half of a character that is escaped without its other half.
+
+    JavaScript and Python write such halves for texts that were cut inside of an emoji; no store can keep them.
+    """
+    return _ESCAPE.sub(lambda found: _UNKNOWN_CHARACTER if _HALF.fullmatch(found[0]) else found[0], body)
+
+
+def _read_mended(decode: Callable[[bytes], Body], body: bytes) -> tuple[Body, bytes]:
+    """Read a body as `read_json` does, mended where only that makes it readable, and return what was read."""
+    try:
+        return read_json(decode, body), body
+    except Refused as refused:
+        mended = mend_halves(body) if refused.code == "malformed_json" else body
+        if mended == body:
+            raise
+    return read_json(decode, mended), mended
+
+
+def _check_shared(context: dict[str, Any]) -> None:
+    """Refuse a context that no event could be kept with."""
+    if _deeper(context, _DEEPEST):
+        raise Refused(f"context: nested deeper than {_DEEPEST} levels")
+    if _holds_nul(msgspec.json.encode(context)):
+        raise Refused("context: holds a NUL character")
+
+
+def _holds_nul(raw: bytes) -> bool:
+    """Tell whether a text of JSON escapes a NUL: Postgres keeps none in text or JSON."""
+    return b"\\u0000" in raw and b"\\u0000" in raw.replace(b"\\\\", b"")
 
 
 def _read_wire(raw: bytes) -> _Wire:
@@ -177,8 +221,8 @@ def _read_wire(raw: bytes) -> _Wire:
         raise InvalidEvent("not valid UTF-8") from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidEvent("not valid JSON") from error
-    # Postgres keeps no NUL in text or JSON: found here it costs one event, found by the builder a whole batch.
-    if b"\\u0000" in raw and b"\\u0000" in raw.replace(b"\\\\", b""):
+    # Found here a NUL costs one event, found by the builder a whole batch.
+    if _holds_nul(raw):
         raise InvalidEvent("holds a NUL character")
     # As many brackets as levels are needed to be too deep, so most events need no walk.
     if raw.count(b"{") + raw.count(b"[") > _DEEPEST and _deeper(msgspec.structs.asdict(wire), _DEEPEST):

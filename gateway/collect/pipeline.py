@@ -21,11 +21,11 @@ def build_steps(subjects: Subjects, log: EventLog) -> tuple[tuple[str, Step], ..
     """List the steps in the order in which an event takes them."""
     return (
         ("decode", decode),
-        ("deduplicate", deduplicate),
         ("validate", validate),
         ("look_up", LookUp(subjects)),
         ("record_consent", RecordConsent(subjects)),
         ("gate", ask_gate),
+        ("deduplicate", deduplicate),
         ("enrol", Enrol(subjects)),
         ("protect", protect_events),
         ("append", Append(log)),

@@ -51,7 +51,7 @@ def _read_text(value: str) -> datetime:
 
 
 def _read_number(value: Any) -> datetime:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < math.inf:
         raise ValueError("neither a text nor a number")
     try:
         return datetime.fromtimestamp(value / 1000 if value > _MILLISECONDS_FROM else value, UTC)

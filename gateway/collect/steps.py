@@ -28,15 +28,6 @@ async def decode(batch: Batch) -> None:
             end_faulty(item, error)
 
 
-async def deduplicate(batch: Batch) -> None:
-    """Keep the first event of each message id. Those of other requests are told apart by the builder."""
-    seen: set[str] = set()
-    for item, call in batch.open:
-        if call.message_id in seen:
-            item.end(Outcome.DUPLICATE)
-        seen.add(call.message_id)
-
-
 async def validate(batch: Batch) -> None:
     """Hold each event to the workspace's tracking plan."""
 
@@ -94,6 +85,18 @@ async def ask_gate(batch: Batch) -> None:
             item.end(Outcome.DROPPED_CONSENT)
 
     batch.each(ask)
+
+
+async def deduplicate(batch: Batch) -> None:
+    """Keep the first event of each message id that the gate has passed; one that was refused stands in nobody's way.
+
+    Those of other requests are told apart by the builder.
+    """
+    seen: set[str] = set()
+    for item, call in batch.open:
+        if call.message_id in seen:
+            item.end(Outcome.DUPLICATE)
+        seen.add(call.message_id)
 
 
 class Enrol:

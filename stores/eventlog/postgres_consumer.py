@@ -8,7 +8,7 @@ from domain.errors import LogUnavailable, StoreUnavailable
 from stores.eventlog.port import Batch, StartOffsets, Stored
 from stores.eventlog.postgres_share import Share
 from stores.eventlog.postgres_writer import CHANNEL, LOST
-from stores.postgres import Connection, Database
+from stores.postgres import Connection, Database, is_lost
 
 ENDS: Final = "SELECT partition, next_offset FROM log_partition WHERE topic = $1"
 UNKNOWN_TOPIC: Final = "This topic does not exist."
@@ -83,7 +83,7 @@ class PostgresConsumer:
         await self._session.aclose()
 
     async def _joined(self) -> tuple[Connection, Share]:
-        if self._connection is not None and self._share is not None and not self._connection.is_closed():
+        if self._connection is not None and self._share is not None and not is_lost(self._connection):
             return self._connection, self._share
         await self.leave()
         connection = await self._session.enter_async_context(self._database.hold())

@@ -11,7 +11,7 @@ import asyncpg
 
 from domain.errors import LogUnavailable, TagwayError
 from stores.eventlog.port import Record
-from stores.postgres import Connection, Database
+from stores.postgres import Connection, Database, is_lost
 
 CHANNEL: Final = "tagway_log"
 """Where a topic's name is called out after a commit, to wake its readers. They would find the records without it."""
@@ -100,7 +100,7 @@ class Writer:
         return group
 
     async def _connected(self) -> Connection:
-        if self._connection is None or self._connection.is_closed():
+        if self._connection is None or is_lost(self._connection):
             await self._disconnect()
             self._connection = await self._session.enter_async_context(self._database.hold())
             # An acknowledgement means kept, whatever the server's own default is.

@@ -43,6 +43,7 @@ async def test_a_batch_is_answered_event_by_event(gateway: Gateway) -> None:
         (event(properties="none"), "invalid", "invalid_event", "$.properties"),
         (event(properties={"price": "dear"}), "invalid", "invalid_event", "properties.price"),
         (event(timestamp="soon"), "invalid", "invalid_event", "timestamp: not a date"),
+        (event(timestamp=10**400), "invalid", "invalid_event", "timestamp: not a date"),
         (event(anonymousId=None), "invalid", "invalid_event", "userId or anonymousId is needed"),
         (event(anonymousId="undefined"), "invalid", "invalid_event", "a placeholder"),
         (event(properties={"query": "x" * 40_000}), "too_large", "event_too_large", "32 KB"),
@@ -62,6 +63,21 @@ async def test_a_faulty_event_ends_alone(
     assert results[1].get("code") == code
     assert message is None or message in results[1]["message"]
     assert [each.message_id for each in await gateway.logged()] == GOOD
+
+
+@pytest.mark.parametrize("faulty", [event(consent={}), event(properties={"price": "dear"})])
+async def test_an_event_that_was_not_taken_does_not_stand_in_the_way_of_its_message_id(
+    gateway: Gateway, faulty: dict[str, Any]
+) -> None:
+    results = await gateway.batch({**faulty, "messageId": "same"}, event(messageId="same"), event(messageId="same"))
+    assert [result["outcome"] for result in results][1:] == ["accepted", "duplicate"]
+    assert len(await gateway.logged()) == 1
+
+
+async def test_a_sending_time_out_of_all_bounds_counts_as_none(gateway: Gateway) -> None:
+    status, _ = await gateway.post("/v1/batch", {"batch": [event()], "sentAt": 10**400})
+    assert status == 200
+    assert (await gateway.logged())[0].sent_at is None
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,25 @@ async def test_a_lost_server_is_a_store_unavailable(server_folder: Path) -> None
         await server.stop()
 
 
+async def test_an_idle_connection_that_ends_is_a_store_unavailable(app: Database, database_url: str) -> None:
+    with pytest.raises(StoreUnavailable):
+        await _end_and_use(app, database_url)
+    async with app.hold():
+        pass
+
+
+async def _end_and_use(database: Database, url: str) -> None:
+    ended = asyncio.Event()
+    async with database.hold() as connection:
+        connection.add_termination_listener(lambda _: ended.set())
+        other = await asyncpg.connect(url)
+        await other.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+        await other.close()
+        async with asyncio.timeout(10):
+            await ended.wait()
+        await connection.execute("SELECT 1")
+
+
 async def _busy(url: str) -> None:
     """Wait until the server runs the long query."""
     connection = await asyncpg.connect(url)

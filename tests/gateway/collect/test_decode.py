@@ -153,6 +153,9 @@ def test_rudderstack_s_spellings_are_read() -> None:
         (b'{"batch":{}}', "invalid_request"),
         (b'{"batch":[],"context":[]}', "invalid_request"),
         (b'{"batch":[],"writeKey":5}', "invalid_request"),
+        (b'{"batch":[],"context":{"locale":"a\\u0000"}}', "invalid_request"),
+        (b'{"batch":[],"context":' + b'{"a":' * 33 + b"1" + b"}" * 34, "invalid_request"),
+        (b'{"batch":["\\ud83d"', "malformed_json"),
         (b'{"batch":[' + b",".join([b"{}"] * 2501) + b"]}", "request_too_large"),
     ],
 )
@@ -160,6 +163,22 @@ def test_a_body_that_is_no_batch_is_refused_whole(body: bytes, code: str) -> Non
     with pytest.raises(Refused) as caught:
         read_batch(body)
     assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        (rb"\ud83d", "\ufffd"),
+        (rb"\uDE00x", "\ufffdx"),
+        (rb"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (rb"\\ud83d\ud83d", r"\ud83d" + "\ufffd"),
+        (rb"\ud83d\u0041", "\ufffdA"),
+    ],
+)
+def test_half_a_character_is_read_as_unknown(written: bytes, read: str) -> None:
+    call = b'{"type":"track","event":"x","userId":"u","properties":{"name":"' + written + b'"}}'
+    for envelope in (read_batch(b'{"batch":[' + call + b"]}"), read_single(call)):
+        assert decode(bytes(envelope.batch[0])).properties == {"name": read}
 
 
 def test_a_single_call_is_held_to_the_size_of_an_event() -> None:
