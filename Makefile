@@ -31,8 +31,8 @@ format: dev-setup ## format the sources
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: dev-setup ## speed, as ratios in one run
-	@for bench in bench/*.py; do $(BIN)/python $$bench || exit 1; done
+bench: dev-setup ## speed against its bars, in one run; for one bench: make bench only=collect
+	@$(BIN)/python -m bench $(only)
 
 tag: ## check and rebuild the tag (needs Node)
 	@scripts/tag
