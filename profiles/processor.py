@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection
 from typing import Final, NoReturn
 
+import msgspec
 import structlog
 
 from domain.errors import LogUnavailable, StoreUnavailable
@@ -28,6 +29,21 @@ _WAIT_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 0.5
 _DRAIN_SECONDS: Final = 10.0
 _LAG_SECONDS: Final = 10.0
+
+
+class Places:
+    """Where one lane reads on. The source is asked for with each assignment, since the log may have been replaced."""
+
+    source = EVENTS
+
+    def __init__(self, log: EventLog, builder: Builder) -> None:
+        self._log = log
+        self._builder = builder
+
+    async def start(self, partitions: Collection[int]) -> dict[int, int]:
+        """Tell a consumer where to read on. Raises LogUnavailable, `StoreUnavailable`."""
+        self.source = await self._log.source(EVENTS)
+        return await self._builder.start_offsets(self.source, partitions)
 
 
 class Processor:
@@ -70,29 +86,28 @@ class Processor:
                 task.cancel()
 
     async def _lane(self, stop: asyncio.Event) -> None:
-        async with self._log.consume(EVENTS, GROUP, self._start) as consumer:
+        places = Places(self._log, self._builder)
+        async with self._log.consume(EVENTS, GROUP, places.start) as consumer:
             while not stop.is_set():
                 try:
-                    await self._take(consumer)
+                    await self._take(consumer, places)
                 except (LogUnavailable, StoreUnavailable) as error:
                     _LOG.warning("log_unavailable", problem=str(error))
                     await asyncio.sleep(_RETRY_SECONDS)
 
-    async def _take(self, consumer: Consumer) -> None:
+    async def _take(self, consumer: Consumer, places: Places) -> None:
         batch = await consumer.next_batch(_BATCH, _WAIT_SECONDS)
         if batch is not None:
-            await self._builder.build(batch)
+            await self._builder.build(msgspec.structs.replace(batch, topic=places.source))
             await consumer.done(batch)
-
-    async def _start(self, partitions: Collection[int]) -> dict[int, int]:
-        return await self._builder.start_offsets(EVENTS, partitions)
 
     async def _measure(self) -> NoReturn:
         while True:
             try:
                 ends = await self._log.ends(EVENTS)
+                source = await self._log.source(EVENTS)
                 async with self._database.across() as connection:
-                    offsets = await read_offsets(connection, GROUP, EVENTS)
+                    offsets = await read_offsets(connection, GROUP, source)
             except (LogUnavailable, StoreUnavailable):
                 pass
             else:

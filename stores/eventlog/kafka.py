@@ -98,6 +98,19 @@ class KafkaLog:
         finally:
             await consumer.leave()
 
+    async def source(self, topic: str) -> str:
+        """Name the topic with the cluster's id, which a cluster made anew does not share."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        try:
+            async with asyncio.timeout(self._patience):
+                await admin.start()
+                cluster = (await admin.describe_cluster())["cluster_id"]
+        except (KafkaError, TimeoutError, OSError) as error:
+            raise LogUnavailable from error
+        finally:
+            await admin.close()
+        return f"{topic}@{cluster}"
+
     async def ends(self, topic: str) -> dict[int, int]:
         """Return the next offset of each partition."""
         producer = await self._producers.current()

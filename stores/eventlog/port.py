@@ -101,6 +101,13 @@ class EventLog(Protocol):
         """Join the group for as long as the context lasts."""
         ...
 
+    async def source(self, topic: str) -> str:
+        """Name this topic of this log as no other log names its own: what is kept about offsets goes by it.
+
+        Offsets of one log mean nothing in another, and an installation may change its log. Raises LogUnavailable.
+        """
+        ...
+
     async def ends(self, topic: str) -> dict[int, int]:
         """Return, for each partition, the offset that its next record will get. Raises LogUnavailable."""
         ...

@@ -74,6 +74,10 @@ class PostgresLog:
         finally:
             await consumer.leave()
 
+    async def source(self, topic: str) -> str:
+        """Return the topic's own name: a database holds one log."""
+        return topic
+
     async def ends(self, topic: str) -> dict[int, int]:
         """Return the next offset of each partition."""
         async with self._borrowed() as connection:

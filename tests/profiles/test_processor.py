@@ -96,6 +96,25 @@ async def test_two_processors_share_the_log_and_drain(settings: Settings, world:
     await check_equals_single_profiles(world, events)
 
 
+async def test_a_log_that_takes_over_from_another_is_built_from_its_beginning(
+    world: World, database_url: str, redis_url: str, kafka_bootstrap: str
+) -> None:
+    await save_segments(world)
+    events = crowd(random.Random(5), people=6, count=80)
+    for kafka, share in ((kafka_bootstrap, 40), (None, 80)):
+        settings = Settings(postgres_url=database_url, redis_url=redis_url, kafka_bootstrap=kafka)
+        log = await open_log(kafka, world.database)
+        await append(world, log, events[share - 40 : share])
+        stop = asyncio.Event()
+        async with open_processor(settings, world.clock) as processor:
+            running = asyncio.create_task(processor.run(stop))
+            await built(world, share)
+            stop.set()
+            await running
+        await log.close()
+    await check_equals_single_profiles(world, events)
+
+
 async def test_killing_a_builder_changes_nothing_in_the_end(settings: Settings, world: World, log: EventLog) -> None:
     await save_segments(world)
     events = crowd(random.Random(12), people=6, count=600, noon=utc_now())

@@ -493,6 +493,19 @@ async def test_a_consumer_that_lost_its_connection_says_so_and_comes_back(
         assert values(await read(consumer, 1)) == {b"v": 1}
 
 
+async def test_each_log_has_its_own_name_for_a_topic(database_url: str, kafka_bootstrap: str) -> None:
+    database = await Database.open(database_url, role="worker")
+    logs: list[EventLog] = [PostgresLog(database), KafkaLog(kafka_bootstrap)]
+    try:
+        sources = [await log.source(EVENTS) for log in logs]
+        assert len(set(sources)) == len(logs)
+        assert sources == [await log.source(EVENTS) for log in logs]
+    finally:
+        for log in logs:
+            await log.close()
+        await database.close()
+
+
 @pytest.mark.parametrize("store", ["postgres"], indirect=True)
 async def test_trimming_removes_the_old_and_readers_go_on_behind_it(
     log: EventLog, topic: str, database_url: str
