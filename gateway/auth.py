@@ -16,7 +16,9 @@ from gateway.workspace import Workspace, Workspaces
 from stores.keys import find_key
 from stores.postgres import Database
 
-END_USER_SCOPES: Final = frozenset({Scope.PROFILES_READ, Scope.SEGMENTS_READ, Scope.RECOMMENDATIONS_READ})
+END_USER_SCOPES: Final = frozenset(
+    {Scope.PROFILES_READ, Scope.EVENTS_READ, Scope.SEGMENTS_READ, Scope.RECOMMENDATIONS_READ}
+)
 """What a visitor may do, and only to their own profile."""
 
 _AUDIENCE: Final = "tagway"

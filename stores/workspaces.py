@@ -35,18 +35,22 @@ async def create_workspace(
         await add_plan(connection, workspace, plan, at)
 
 
+_READ = """
+    SELECT id, name, wrapped_key,
+           coalesce((SELECT max(version) FROM tracking_plan WHERE workspace_id = workspace.id), 0) AS plan_version
+    FROM workspace
+"""
+
+
 async def read_workspace(connection: Connection, workspace: UUID) -> WorkspaceRow | None:
     """Read one workspace with the version of its newest plan; None when there is none of this id."""
-    row = await connection.fetchrow(
-        """
-        SELECT id, name, wrapped_key,
-               coalesce((SELECT max(version) FROM tracking_plan WHERE workspace_id = workspace.id), 0) AS plan_version
-        FROM workspace
-        WHERE id = $1
-        """,
-        workspace,
-    )
+    row = await connection.fetchrow(f"{_READ} WHERE id = $1", workspace)
     return None if row is None else WorkspaceRow(*row.values())
+
+
+async def list_workspaces(connection: Connection) -> list[WorkspaceRow]:
+    """Read every workspace, the oldest first. The connection must be of the worker role."""
+    return [WorkspaceRow(*row.values()) for row in await connection.fetch(f"{_READ} ORDER BY created_at, id")]
 
 
 async def find_workspace(connection: Connection, name: str) -> UUID | None:

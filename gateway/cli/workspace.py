@@ -1,6 +1,8 @@
-"""The development workspace, made once, and the keys that try it out."""
+"""New workspaces; the development workspace, made once, and the keys that try it out."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat
@@ -18,6 +20,15 @@ from stores.workspaces import create_workspace, find_workspace, read_workspace
 DEV = "dev"
 
 
+async def make_workspace(
+    connection: Connection, provider: LocalMasterKey, name: str, plan: Mapping[str, Any], at: datetime
+) -> UUID:
+    """Store a new workspace with a key of its own and its first tracking plan, and return its id."""
+    workspace = uuid_utils.compat.uuid7()
+    await create_workspace(connection, workspace, name, wrapped_key=provider.wrap(new_key()), plan=plan, at=at)
+    return workspace
+
+
 async def ensure_dev_keys(database: Database, master_key: bytes, kept: DevKeys | None, at: datetime) -> DevKeys:
     """Return working keys of the development workspace: those kept from an earlier run, else new ones.
 
@@ -28,9 +39,7 @@ async def ensure_dev_keys(database: Database, master_key: bytes, kept: DevKeys |
     async with database.across() as connection, connection.transaction():
         workspace = await find_workspace(connection, DEV)
         if workspace is None:
-            workspace = uuid_utils.compat.uuid7()
-            wrapped = provider.wrap(new_key())
-            await create_workspace(connection, workspace, DEV, wrapped_key=wrapped, plan=default_document(), at=at)
+            workspace = await make_workspace(connection, provider, DEV, default_document(), at)
         else:
             await _require_same_master_key(connection, workspace, provider)
         if kept is not None and await _work(connection, workspace, kept):

@@ -158,6 +158,10 @@ async def test_keys_are_made_listed_and_revoked(data: Path) -> None:
         assert await _command(data, "keys", "revoke", line.split()[0]) == (0, "revoked\n")
         assert "shop" not in (await _command(data, "keys", "list"))[1]
         assert (await _command(data, "doctor"))[0] == 0
+        code, workspace = await _command(data, "workspaces", "create", "second")
+        assert (code, workspace.strip() in (await _command(data, "workspaces", "list"))[1]) == (0, True)
+        assert (await _command(data, "workspaces", "create", "second"))[0] == 1
+        assert (await _command(data, "keys", "create", "write", "--workspace", "second"))[0] == 0
 
 
 async def test_named_stores_are_used_instead_of_embedded_ones(data: Path, database_url: str, redis_url: str) -> None:
