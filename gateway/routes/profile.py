@@ -10,6 +10,7 @@ from domain.consent import Purpose, State
 from domain.errors import Refused
 from domain.event import CallType
 from domain.key import Scope
+from domain.outcome import Outcome
 from gateway.collect.answer import answer, count
 from gateway.collect.decode import Envelope, read_json
 from gateway.collect.request import read_body
@@ -48,6 +49,9 @@ async def update_profile(request: WebRequest) -> Response:
             declared=(OPERATOR,),
         )
     request.scope["tagway.counts"] = count(results)
+    for result in results:
+        if result.outcome in (Outcome.INVALID, Outcome.TOO_LARGE):
+            raise Refused(result.message, code=result.code)
     return answer(results)
 
 

@@ -99,6 +99,21 @@ async def test_a_faulty_update_is_refused(gateway: Gateway, body: Any, code: str
     assert (status, answer["code"]) == (400, code)
 
 
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({"customer_id": "null"}, "a placeholder"),
+        ({"customer_id": "1", "demographic_data": {"age": {"years": 3}}}, "traits.age"),
+    ],
+)
+async def test_update_profile_refuses_what_no_profile_can_take(
+    gateway: Gateway, body: dict[str, Any], place: str
+) -> None:
+    status, answer = await gateway.post("/update_profile", body, headers=_bearer(gateway.tenant.secret_key))
+    assert (status, answer["code"]) == (400, "invalid_event")
+    assert place in answer["message"]
+
+
 async def test_update_profile_needs_a_secret_key(gateway: Gateway) -> None:
     assert (await gateway.post("/update_profile", UPDATE, key=None))[1]["code"] == "missing_key"
     asked = await gateway.post("/update_profile", UPDATE, headers=_bearer(gateway.tenant.write_key))
