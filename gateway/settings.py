@@ -15,7 +15,13 @@ import msgspec
 PREFIX: Final = "TAGWAY_"
 _MASTER_KEY_BYTES: Final = 32
 _SECRET: Final = frozenset({"master_key"})
-_URLS: Final = frozenset({"postgres_url", "redis_url"})
+_URLS: Final = {
+    "public_url": ("http", "https"),
+    "postgres_url": ("postgresql", "postgres"),
+    "redis_url": ("redis", "rediss", "unix"),
+}
+"""The settings that are URLs, with their schemes."""
+_BROKERS: Final = re.compile(r"[^\s,:/]+:\d+(,\s*[^\s,:/]+:\d+)*")
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
@@ -133,8 +139,10 @@ def _convert(cls: type[Settings], name: str, value: str) -> dict[str, object]:
     kind = cls.__annotations__[name]
     if kind in (Path, Path | None):
         return {name: Path(value)}
-    if name in _URLS and "://" not in value:
-        raise ValueError("is not a URL")
+    if name in _URLS and not value.startswith(tuple(f"{scheme}://" for scheme in _URLS[name])):
+        raise ValueError(f"is not a {_URLS[name][0]}:// URL")
+    if name == "kafka_bootstrap" and not _BROKERS.fullmatch(value):
+        raise ValueError("is not host:port, comma-separated")
     if getattr(kind, "__origin__", None) is Literal and value not in get_args(kind):
         raise ValueError(f"is not one of {', '.join(get_args(kind))}")
     return {name: msgspec.convert(value, kind, strict=False)}

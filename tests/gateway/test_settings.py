@@ -36,6 +36,26 @@ def test_every_fault_is_named_and_no_value_shown() -> None:
     assert "hush" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TAGWAY_REDIS_URL", "http://cache.example"),
+        ("TAGWAY_POSTGRES_URL", "db.example/tagway"),
+        ("TAGWAY_PUBLIC_URL", "shop.example"),
+        ("TAGWAY_KAFKA_BOOTSTRAP", "broker"),
+        ("TAGWAY_KAFKA_BOOTSTRAP", "kafka://broker:9092"),
+        ("TAGWAY_KAFKA_BOOTSTRAP", "broker:9092,"),
+    ],
+)
+def test_an_address_of_another_kind_is_refused(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name}: is not"):
+        Settings.read({name: value})
+
+
+def test_brokers_are_listed_with_commas() -> None:
+    assert Settings.read({"TAGWAY_KAFKA_BOOTSTRAP": "one.example:9092, two.example:9092"}).kafka_bootstrap
+
+
 @pytest.mark.parametrize("missing", ["TAGWAY_POSTGRES_URL", "TAGWAY_REDIS_URL", "TAGWAY_MASTER_KEY"])
 def test_production_refuses_to_start_without(missing: str) -> None:
     Settings.read(_PRODUCTION)
