@@ -75,6 +75,8 @@ class Database:
             )
         except (*_LOST, OSError, TimeoutError) as error:
             raise StoreUnavailable("Postgres is not reachable") from error
+        except asyncpg.InvalidParameterValueError as error:
+            raise StoreUnavailable(f"Postgres has no role tagway_{role}: run `tagway migrate`") from error
         except asyncpg.PostgresError as error:
             raise StoreUnavailable(f"Postgres refuses a connection as {role}: {type(error).__name__}") from error
         return cls(pool, role)

@@ -54,9 +54,11 @@ def revoke(key: UUID, workspace: WorkspaceName = DEV) -> None:
 async def _list(name: str) -> None:
     async with _workspace(name) as (connection, workspace):
         keys = await list_keys(connection, workspace)
-    table = Table(Column("id", no_wrap=True, min_width=36), "kind", "name", "scopes", "origins", box=None)
+    # A write key has origins, a secret key scopes: in one column, both stand whole on a narrow screen.
+    columns = (Column("id", no_wrap=True, min_width=36), "kind", Column("name", overflow="fold"))
+    table = Table(*columns, Column("scopes or origins", overflow="fold"), box=None, pad_edge=False)
     for key in keys:
-        table.add_row(str(key.id), key.kind, key.name, " ".join(sorted(key.scopes)), " ".join(key.origins))
+        table.add_row(str(key.id), key.kind, key.name, "\n".join([*sorted(key.scopes), *key.origins]))
     Console().print(table)
 
 
@@ -84,7 +86,7 @@ async def _workspace(name: str) -> AsyncIterator[tuple[Connection, UUID]]:
         async with database.across() as connection:
             workspace = await find_workspace(connection, name)
             if workspace is None:
-                raise Refused(f"there is no workspace named {name}", code="not_found")
+                raise Refused(f"there is no workspace named {name}: see `tagway workspaces`", code="not_found")
             yield connection, workspace
     finally:
         await database.close()

@@ -126,7 +126,9 @@ def _require_free(settings: Settings) -> None:
         try:
             probe.bind((settings.host, settings.port))
         except OSError as error:
-            reason = f"{settings.host}:{settings.port} cannot be used ({error.strerror}): set TAGWAY_PORT"
+            reason = (
+                f"{settings.host}:{settings.port} cannot be used ({error.strerror}): set TAGWAY_PORT or TAGWAY_HOST"
+            )
             raise SettingsError(reason) from None
 
 
@@ -148,8 +150,10 @@ async def _serving(settings: Settings) -> None:
 
 def _greet(settings: Settings, keys: DevKeys, folder: DataFolder, console: Console) -> None:
     console.print(f"\n[bold green]Tagway is up[/] on {settings.address}\n")
-    pages = (("console", "/"), ("demo shop", "/demo"), ("GraphQL", "/graphql"))
-    for name, path in pages:
+    pages = {"console": "/", "demo shop": "/demo", "GraphQL": "/graphql"}
+    if settings.profile == "production":
+        del pages["demo shop"]
+    for name, path in pages.items():
         console.print(f"  {name:<11} {settings.address}{path}")
     console.print(f"\n  write key   {keys.write_key}\n  secret key  {keys.secret_key}", soft_wrap=True)
     console.print(f"  workspace   {keys.workspace}\n  kept in     {folder.keys}\n", soft_wrap=True)
