@@ -108,9 +108,11 @@ async def test_a_log_that_takes_over_from_another_is_built_from_its_beginning(
         stop = asyncio.Event()
         async with open_processor(settings, world.clock) as processor:
             running = asyncio.create_task(processor.run(stop))
-            await built(world, share)
-            stop.set()
-            await running
+            try:
+                await built(world, share)
+            finally:
+                stop.set()
+                await running
         await log.close()
     await check_equals_single_profiles(world, events)
 
