@@ -52,7 +52,7 @@ def main(names: list[str]) -> int:
         answers[question] = _ask(bench.run, f"{name}: {question}", console)
     _print(answers, console)
     if not names:
-        _RESULTS.write_text(_page(answers, cores))
+        _RESULTS.write_text(_page(answers, cores, load))
     return 0
 
 
@@ -81,12 +81,12 @@ def _print(answers: Answers, console: Console) -> None:
     console.print(table)
 
 
-def _page(answers: Answers, cores: int) -> str:
+def _page(answers: Answers, cores: int, load: float) -> str:
     lines = [
         "# What it measures to",
         "",
         f"Written by `make bench`. {cores} cores for everything at once: load, gateway, builder, Postgres and Valkey,",
-        "both durable, on loopback. Compare figures of one run only.",
+        f"both durable, on loopback. Load by others before the run: {load:.1f}. Compare figures of one run only.",
     ]
     for question, figures in answers.items():
         lines += ["", f"**{question}**", "", "| | figure | bar | |", "|---|---:|---:|---|"]
