@@ -83,7 +83,9 @@ class PostgresConsumer:
         await self._session.aclose()
 
     async def _joined(self) -> tuple[Connection, Share]:
-        if self._connection is not None and self._share is not None and not is_lost(self._connection):
+        if self._connection is not None and self._share is not None:
+            if is_lost(self._connection):
+                raise StoreUnavailable("Postgres was lost while nothing was asked of it")
             return self._connection, self._share
         await self.leave()
         connection = await self._session.enter_async_context(self._database.hold())
