@@ -3,8 +3,10 @@
 import { make } from "./dom.js";
 
 const COMPARES = { "==": "is", "!=": "is not", ">": "is more than", ">=": "is at least", "<": "is less than", "<=": "is at most" };
-const COUNTS = { ">=": "at least", "<=": "at most", "==": "exactly" };
-const UNITS = { m: "minutes", h: "hours", d: "days" };
+const COUNTS = { ">=": "at least", "<=": "at most", "==": "exactly", ">": "more than", "<": "less than", "!=": "not" };
+const UNITS = { s: "seconds", m: "minutes", h: "hours", d: "days", w: "weeks" };
+
+const compared = (name, { op, value }) => `${name} ${COMPARES[op] ?? op} ${JSON.stringify(value) ?? ""}`.trim();
 
 /** Says a definition in words. Shapes unknown here are shown as they are. */
 export function inWords(definition) {
@@ -12,10 +14,11 @@ export function inWords(definition) {
     case "count": {
       const [, amount, unit] = /^(\d+)([a-z]+)$/.exec(definition.window ?? "") ?? [];
       const within = amount ? ` within ${amount} ${amount === "1" ? (UNITS[unit] ?? unit).replace(/s$/, "") : (UNITS[unit] ?? unit)}` : "";
-      return `${COUNTS[definition.op] ?? definition.op} ${definition.n} × ${definition.event}${within}`;
+      const where = (definition.where ?? []).map(({ property, ...each }) => compared(property, each)).join(" and ");
+      return `${COUNTS[definition.op] ?? definition.op} ${definition.n} × ${definition.event}${where && ` where ${where}`}${within}`;
     }
     case "trait":
-      return `${definition.name} ${COMPARES[definition.op] ?? definition.op} ${JSON.stringify(definition.value) ?? ""}`.trim();
+      return compared(definition.name, definition);
     case "not":
       return `not (${inWords(definition.child)})`;
     case "and":
@@ -40,7 +43,7 @@ const text = (name, label, value, more = {}) =>
 export function conditionRow(leaf, onremove) {
   const negated = leaf.type === "not";
   const inner = negated ? leaf.child : leaf;
-  const [, amount = "24", unit = "h"] = /^(\d+)([mhd])$/.exec(inner.window ?? "") ?? [];
+  const [, amount = "24", unit = "h"] = /^(\d+)([smhdw])$/.exec(inner.window ?? "") ?? [];
   const parts =
     inner.type === "count"
       ? [
@@ -103,7 +106,9 @@ export function readDefinition(match, rows) {
 
 /** The rows of a definition, or null where the form cannot show it. */
 export function leavesOf(definition) {
-  const isLeaf = (part) => ["count", "trait"].includes(part?.type) || (part?.type === "not" && isLeaf(part.child) && part.child.type !== "not");
+  const isCount = (part) => part.op in COUNTS && !part.where?.length && /^\d+[smhdw]$/.test(part.window);
+  const isPlain = (part) => (part?.type === "count" && isCount(part)) || (part?.type === "trait" && part.op in COMPARES);
+  const isLeaf = (part) => isPlain(part) || (part?.type === "not" && isPlain(part.child));
   if (isLeaf(definition)) return { match: "and", leaves: [definition] };
   const { type, children = [] } = definition ?? {};
   return (type === "and" || type === "or") && children.every(isLeaf) ? { match: type, leaves: children } : null;

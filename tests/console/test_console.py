@@ -154,6 +154,17 @@ async def test_segment_is_made_edited_and_deleted(standin: Standin, visitor: Vis
     assert visitor.complaints == []
 
 
+async def test_what_the_form_cannot_show_it_does_not_offer_to_edit(standin: Standin, visitor: Visitor) -> None:
+    dear = {**KEEN, "event": "purchase", "where": [{"property": "value", "op": ">", "value": 100}], "window": "2w"}
+    standin.segments.append(new_segment("dear", "Dear", dear))
+    page = await opened(standin, visitor)
+    await page.get_by_role("link", name="Segments").click()
+    await expect(page.locator("#segment-list")).to_contain_text(
+        "at least 3 \u00d7 purchase where value is more than 100 within 2 weeks"
+    )
+    await expect(page.get_by_role("button", name="Edit")).to_have_count(0)
+
+
 async def test_person_is_found(standin: Standin, visitor: Visitor) -> None:
     standin.profiles = [person()]
     page = await opened(standin, visitor)
