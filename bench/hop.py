@@ -34,12 +34,11 @@ async def hop(house: House, a_second: int, batch: int) -> list[float]:
 
         async with log.consume(TOPIC, uuid4().hex, start) as consumer:
             await consumer.next_batch(1, 0.5)  # to be a member before the clock runs
-            reading = asyncio.create_task(_pass_on(consumer, redis))
-            writing = asyncio.create_task(_write(log, a_second, batch))
-            waits = await _hear(broadcast, a_second * SECONDS)
-            await writing
-            reading.cancel()
-            await asyncio.wait([reading])
+            async with asyncio.TaskGroup() as parts:
+                reading = parts.create_task(_pass_on(consumer, redis))
+                parts.create_task(_write(log, a_second, batch))
+                waits = await _hear(broadcast, a_second * SECONDS)
+                reading.cancel()
         await broadcast.close()
         await log.close()
     await redis.aclose()
@@ -54,7 +53,7 @@ async def _write(log: EventLog, a_second: int, batch: int) -> None:
         values = [msgspec.json.encode([due, "x" * 1000]) for _ in range(batch)]
         records = [Record(uuid4().bytes, value) for value in values]
         appending.append(asyncio.create_task(log.append(TOPIC, records)))
-    await asyncio.gather(*appending)
+    assert not any(failure for failures in await asyncio.gather(*appending) for failure in failures)
 
 
 async def _pass_on(consumer: Consumer, redis: Redis) -> None:
