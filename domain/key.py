@@ -15,6 +15,7 @@ class Scope(StrEnum):
     EVENTS_READ = "events:read"
     SEGMENTS_READ = "segments:read"
     SEGMENTS_WRITE = "segments:write"
+    COUNTS_EXACT = "counts:exact"
     RECOMMENDATIONS_READ = "recommendations:read"
     PRIVACY_ADMIN = "privacy:admin"
 
@@ -45,6 +46,13 @@ class Principal(msgspec.Struct, frozen=True):
     scopes: frozenset[Scope]
     anonymous_id: str | None = None
     user_id: str | None = None
+    key_id: UUID | None = None
+    """The secret key, unless it is an end user."""
+
+    @property
+    def actor(self) -> str:
+        """Who is named where looks at personal data are written down; an end user's ids are not repeated there."""
+        return "end user" if self.key_id is None else f"key:{self.key_id}"
 
     @property
     def is_end_user(self) -> bool:
