@@ -1,18 +1,27 @@
 import asyncio
+import datetime as dt
 import json
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest_asyncio
+from playwright.async_api import Page
 
 from tag_sdk import files
+from tests.fixtures.browser import Visitor
 
 WRITE_KEY = "wk_test"
-PAGE = """<!doctype html><html lang="en"><title>{title}</title><script src="/loader.js"></script>
-<a id="next" href="/next">next</a>"""
+PURPOSES = ["functional", "analytics", "personalization", "advertising", "sale_or_share"]
+ALL = dict.fromkeys(PURPOSES, True)
+STATEMENT = "Consent Preference Updated"
+NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
+FIXTURES = Path(__file__).parent / "pages"
+PAGE = """<!doctype html><html lang="en"><title>{title}</title>{scripts}<script src="/loader.js"></script>
+<a id="next" href="/next">next</a>{body}"""
 # What a careful site allows: no inline script, no eval, nothing from elsewhere.
 POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
 
@@ -36,6 +45,11 @@ class Site:
     """A site with the tag and the collect endpoint behind it, which records what comes and answers as it is told."""
 
     settings: dict[str, Any] = field(default_factory=dict)
+    scripts: list[str] = field(default_factory=list)
+    """Scripts of `pages/` that stand before the tag."""
+    body: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers of pages, over those that every page has."""
     sent: list[Sent] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     url: str = ""
@@ -89,7 +103,13 @@ class Site:
         if url.path == f"/tag/{WRITE_KEY}.js":
             tag = files.site_tag({"writeKey": WRITE_KEY, "host": self.url} | self.settings)
             return respond(tag.decode(), "text/javascript")
-        return respond(PAGE.format(title=url.path), "text/html", more={"Content-Security-Policy": POLICY})
+        if url.path.startswith("/tag/"):
+            return respond(files.part_source(url.path[5:-3]).decode(), "text/javascript")
+        if url.path.startswith("/pages/"):
+            return respond((FIXTURES / url.path[7:]).read_text(), "text/javascript")
+        scripts = "".join(f'<script src="/pages/{name}"></script>' for name in self.scripts)
+        page = PAGE.format(title=url.path, scripts=scripts, body=self.body)
+        return respond(page, "text/html", more={"Content-Security-Policy": POLICY} | self.headers)
 
 
 def respond(text: str, kind: str, status: int = 200, more: dict[str, str] | None = None) -> bytes:
@@ -107,3 +127,39 @@ async def site() -> AsyncIterator[Site]:
     yield served
     server.close()
     served.close()
+
+
+async def loaded(page: Page) -> Page:
+    """Wait until the tag has taken the place of the loader's array."""
+    assert await page.evaluate("new Promise(done => tagway.ready(done)).then(() => tagway.version)")
+    return page
+
+
+async def consent(page: Page, choice: dict[str, bool]) -> None:
+    await page.evaluate("choice => void tagway.consent.set(choice)", choice)
+
+
+async def stored(page: Page) -> list[str]:
+    """Name what the tag keeps in localStorage."""
+    keys: list[str] = await page.evaluate("Object.keys(localStorage).sort()")
+    return [name.removeprefix(f"tagway.{WRITE_KEY}.").split(".")[0] for name in keys]
+
+
+def names(events: list[dict[str, Any]]) -> list[str]:
+    return [event.get("event", event["type"]) for event in events]
+
+
+async def timed(site: Site, visitor: Visitor) -> Page:
+    """Open the site with a clock that the test can move."""
+    page = await visitor.open()
+    await page.clock.install(time=NOON)
+    await page.goto(site.url)
+    return await loaded(page)
+
+
+async def agreed(site: Site, visitor: Visitor) -> Page:
+    """Open the site and grant everything; the statement and the first page view have arrived."""
+    page = await loaded(await visitor.open(site.url))
+    await consent(page, ALL)
+    await site.until(lambda s: len(s.events) == 2)
+    return page
