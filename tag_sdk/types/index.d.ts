@@ -62,6 +62,38 @@ export interface SegmentChange {
   cause?: unknown;
 }
 
+/** For each purpose, what must all be granted at a source. A purpose that is left out is not decided there. */
+export type Mapping<Name> = Partial<Record<Purpose, Name[]>>;
+
+/** Where consent can be read, and what each source can be told. Nothing is granted until each in use has spoken. */
+export interface ConsentSources {
+  /** IAB TCF (`__tcfapi`); with `vendor`, that vendor must be allowed too. */
+  tcf: { purposes?: Mapping<number>; vendor?: number };
+  /** IAB GPP (`__gpp`): refuses by the sections of the United States, grants by that of Europe. */
+  gpp: Record<string, never>;
+  /** IAB US Privacy (`__uspapi`): only ever refuses `sale_or_share`. */
+  usp: Record<string, never>;
+  /** Google Consent Mode v2, read off the data layer. */
+  google: { purposes?: Mapping<string>; dataLayer?: string };
+  /** Groups as "C0002"; `trustDefaults` takes what stands before an answer for one, where the law allows it. */
+  onetrust: { purposes?: Mapping<string>; trustDefaults?: boolean };
+  cookiebot: { purposes?: Mapping<string> };
+  /** Categories by their slugs; `event` is the window event named at Usercentrics (version 2). */
+  usercentrics: { purposes?: Mapping<string>; event?: string };
+  didomi: { purposes?: Mapping<string> };
+  /** A function of the page, by default `tagwayConsent`, that is given what it reports consent with. */
+  callback: { global?: string };
+}
+export type ConsentSource = keyof ConsentSources;
+/** What a source of its own calls with what is granted; what it does not name, it does not decide. */
+export type ReportConsent = (choice: Choice) => void;
+
+/** Parts of the tag in files of their own: what each can be told, and what it hands over when it is there. */
+export interface Extras {
+  live: { options: Record<string, never>; part: (token: TokenSource, listener: (change: SegmentChange) => void) => () => void };
+}
+export type Extra = keyof Extras;
+
 /** Gives the short-lived token that the site's own server signed for this visitor. */
 export type TokenSource = string | (() => string | Promise<string>);
 
@@ -82,6 +114,8 @@ export interface Tagway {
   flush(): Tagway;
   /** Refuses everything until `optOut(false)`, whatever `consent.set` says. */
   optOut(out?: boolean): Tagway;
+  /** Fetches an extra, once, and begins it; `ready` gets what it has to offer. */
+  use<Name extends Extra>(name: Name, options?: Extras[Name]["options"], ready?: (part: Extras[Name]["part"]) => void): Tagway;
   /** Live changes of the visitor's own segments; needs the purpose "personalization". Returns a way to stop. */
   live(token: TokenSource, listener: (change: SegmentChange) => void): () => void;
   /** The ids in use; null where consent allows none. */
@@ -91,6 +125,9 @@ export interface Tagway {
     get(): Consent;
     /** Withdraws the named purposes, or all of them. */
     withdraw(purposes?: Purpose[]): Tagway;
+    /** Reads consent from a source as well: one that is known by name, or any function that reports it. */
+    from<Name extends ConsentSource>(source: Name, options?: ConsentSources[Name]): Tagway;
+    from(source: (report: ReportConsent) => void): Tagway;
   };
 }
 
@@ -107,6 +144,21 @@ export interface Settings {
   collectFor: Purpose[];
   /** Page views on load and on navigation inside the page; default true. */
   autoPage: boolean;
+  /** Sources of consent, and what each is told. */
+  consentFrom: Partial<ConsentSources>;
+  /** Extras to begin with, and what each is told. */
+  extras: { [Name in Extra]?: Extras[Name]["options"] };
+  /**
+   * Where ids, session and choice are kept once consent is given; default "localStorage". "memory" forgets them with
+   * the page; "none" gives every event an id of its own, and no session.
+   */
+  storage: "localStorage" | "cookie" | "memory" | "none";
+  /** Domain of the cookies, to share them between hosts of a site. */
+  cookieDomain?: string;
+  /** The gateway keeps the anonymous id in a cookie of its own too, for browsers that soon forget what scripts keep. */
+  serverCookie?: boolean;
+  /** Subresource-integrity values of the parts, by their names. */
+  files: Record<string, string>;
 }
 
 declare global {
