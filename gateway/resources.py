@@ -13,6 +13,7 @@ from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
 from gateway.metrics import Metrics
 from gateway.settings import Settings
+from gateway.sites import Sites
 from gateway.workspace import Workspaces
 from learning.popular import Popular
 from stores.eventlog.port import EventLog
@@ -30,6 +31,7 @@ class Resources:
     redis: Redis
     log: EventLog
     workspaces: Workspaces
+    sites: Sites
     authenticator: Authenticator
     collector: Collector
     intake: Intake

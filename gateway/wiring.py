@@ -15,6 +15,7 @@ from gateway.graphql import GraphQLApp
 from gateway.metrics import Metrics
 from gateway.resources import Resources
 from gateway.settings import Settings
+from gateway.sites import Sites
 from gateway.subjects import Subjects
 from gateway.workspace import Workspaces
 from learning.popular import Popular
@@ -63,6 +64,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             redis=redis,
             log=log,
             workspaces=workspaces,
+            sites=Sites(database),
             authenticator=authenticator,
             collector=Collector(Pipeline(build_steps(subjects, log), metrics), workspaces, feed, clock),
             intake=Intake(_COLLECTING_AT_MOST, metrics),

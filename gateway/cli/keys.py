@@ -52,7 +52,7 @@ def revoke(key: UUID, workspace: WorkspaceName = DEV) -> None:
 
 
 async def _list(name: str) -> None:
-    async with _workspace(name) as (connection, workspace):
+    async with open_workspace(name) as (connection, workspace):
         keys = await list_keys(connection, workspace)
     # A write key has origins, a secret key scopes: in one column, both stand whole on a narrow screen.
     columns = (Column("id", no_wrap=True, min_width=36), "kind", Column("name", overflow="fold"))
@@ -63,13 +63,13 @@ async def _list(name: str) -> None:
 
 
 async def _create(name: str, kind: KeyKind, label: str, scopes: list[Scope], origins: list[str]) -> None:
-    async with _workspace(name) as (connection, workspace):
+    async with open_workspace(name) as (connection, workspace):
         _, value = await create_key(connection, workspace, kind, label, scopes=scopes, origins=origins, at=utc_now())
     print(value)
 
 
 async def _revoke(name: str, key: UUID) -> None:
-    async with _workspace(name) as (connection, workspace):
+    async with open_workspace(name) as (connection, workspace):
         revoked = await revoke_key(connection, workspace, key, utc_now())
     if not revoked:
         raise Refused("no such key is in use in this workspace", code="not_found")
@@ -77,7 +77,7 @@ async def _revoke(name: str, key: UUID) -> None:
 
 
 @asynccontextmanager
-async def _workspace(name: str) -> AsyncIterator[tuple[Connection, UUID]]:
+async def open_workspace(name: str) -> AsyncIterator[tuple[Connection, UUID]]:
     """Lend a worker connection and the id of the workspace of this name. Raises `Refused`, `StoreUnavailable`."""
     settings = find_stores(read_settings())
     settings.needs("postgres_url")

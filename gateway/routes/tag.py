@@ -3,6 +3,7 @@
 import hashlib
 from typing import Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -28,8 +29,9 @@ async def configured_tag(request: WebRequest) -> Response:
     resources = resources_of(request)
     write_key = request.path_params["write_key"]
     # Scripts are fetched without an Origin header; the key's origins are held against what the tag then sends.
-    await resources.authenticator.write_key(write_key, None)
-    source = site_tag({"writeKey": write_key, "host": address_of(request)})
+    key = await resources.authenticator.write_key(write_key, None)
+    given = msgspec.to_builtins(await resources.sites.of(key))
+    source = site_tag({"host": address_of(request), **given, "writeKey": write_key})
     return _script(request, source, {"Cache-Control": _MINUTES})
 
 
