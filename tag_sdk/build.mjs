@@ -50,4 +50,5 @@ await writeFile(join(root, "tag_sdk/dist/parts.json"), `${JSON.stringify(hashes,
 const loader = await bundle("loader.ts", "console/demo/static/loader.js", { format: "esm", ...plain });
 const [, named, body] = /^(?:var \w+=)?function (\w+)(.*)export\{\1 as load\};\s*$/s.exec(loader) ?? [];
 if (!named) throw new Error("the built loader has an unknown shape");
-await writeFile(join(root, "tag_sdk/dist/loader.js"), `(function${body})("__NAME__","__SRC__");\n`);
+// An arrow is shorter; the first `){` ends its parameters.
+await writeFile(join(root, "tag_sdk/dist/loader.js"), `(${body.replace("){", ")=>{")})("__NAME__","__SRC__");\n`);

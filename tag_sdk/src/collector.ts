@@ -25,7 +25,12 @@ export function openCollector(settings: Settings, emit: Emit) {
   const lasting = settings.storage !== "none";
   const identity = openIdentity(vault, lasting);
   const session = openSession(vault, lasting);
-  const queue = openQueue(storage, settings.writeKey, (count) => emit("drop", { reason: "full", count }));
+  const queue = openQueue(
+    storage,
+    settings.writeKey,
+    (count) => emit("drop", { reason: "full", count }),
+    () => transport.schedule(),
+  );
   const transport = openTransport(settings.host, settings.writeKey, queue, emit);
   const consent = openConsent(storage, settings, change);
   let held: Message[] = [];

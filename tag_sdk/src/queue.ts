@@ -51,7 +51,12 @@ export const byteLength = (text: string): number => new Blob([text]).size;
  * belongs to nobody and is taken over by exactly one other tab. Where there are no locks (pages without TLS), a living
  * tab renews its record, and one that wants another's writes its claim into it and looks whether it stood.
  */
-export function openQueue(storage: Storage, writeKey: string, dropped: (count: number) => void): Queue {
+export function openQueue(
+  storage: Storage,
+  writeKey: string,
+  dropped: (count: number) => void,
+  adopted: () => void,
+): Queue {
   const record = `queue.${uuid()}`;
   const locks = navigator.locks as LockManager | undefined;
   const lockName = (name: string) => `tagway.${writeKey}.${name}`;
@@ -77,6 +82,7 @@ export function openQueue(storage: Storage, writeKey: string, dropped: (count: n
     storage.remove(name);
     if (left && wanted) items = left.texts.map(pack).concat(items);
     save();
+    adopted();
   };
   const adopt = () => {
     for (const name of storage.names()) {

@@ -20,8 +20,9 @@ ALL = dict.fromkeys(PURPOSES, True)
 STATEMENT = "Consent Preference Updated"
 NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 FIXTURES = Path(__file__).parent / "pages"
-PAGE = """<!doctype html><html lang="en"><title>{title}</title>{scripts}<script src="/loader.js"></script>
+PAGE = """<!doctype html><html lang="en"><title>{title}</title>{head}{scripts}{embed}
 <a id="next" href="/next">next</a>{body}"""
+LOADER = '<script src="/loader.js"></script>'
 # What a careful site allows: no inline script, no eval, nothing from elsewhere.
 POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
 
@@ -47,7 +48,13 @@ class Site:
     settings: dict[str, Any] = field(default_factory=dict)
     scripts: list[str] = field(default_factory=list)
     """Scripts of `pages/` that stand before the tag."""
+    embed: str = LOADER
+    """How the page brings the tag in."""
+    head: str = ""
     body: str = ""
+    visitors: list[dict[str, Any]] = field(default_factory=list)
+    """What the tag asked of the gateway's own cookie, which holds `remembered`."""
+    remembered: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     """Headers of pages, over those that every page has."""
     sent: list[Sent] = field(default_factory=list)
@@ -91,24 +98,38 @@ class Site:
     async def _answer(self, target: str, headers: dict[str, str], body: bytes) -> bytes:
         url = urlsplit(target)
         if url.path in {"/v1/batch", "/beacon/v1/batch"}:
-            sent = Sent(url.path, url.query, headers, json.loads(body))
-            async with self._arrived:
-                self.sent.append(sent)
-                self._arrived.notify_all()
-            status, more = self.answers.pop(0) if self.answers else (200, {})
-            results = [{"message_id": event["messageId"], "outcome": "accepted"} for event in sent.batch]
-            return respond(json.dumps({"success": True, "results": results}), "application/json", status, more)
-        if url.path == "/loader.js":
-            return respond(files.loader_snippet(self.url, WRITE_KEY), "text/javascript")
-        if url.path == f"/tag/{WRITE_KEY}.js":
-            tag = files.site_tag({"writeKey": WRITE_KEY, "host": self.url} | self.settings)
-            return respond(tag.decode(), "text/javascript")
-        if url.path.startswith("/tag/"):
-            return respond(files.part_source(url.path[5:-3]).decode(), "text/javascript")
-        if url.path.startswith("/pages/"):
-            return respond((FIXTURES / url.path[7:]).read_text(), "text/javascript")
+            return await self._collect(Sent(url.path, url.query, headers, json.loads(body)))
+        if url.path == "/v1/visitor":
+            self.visitors.append(json.loads(body))
+            await self._happen()
+            anonymous_id = self.remembered or self.visitors[-1].get("anonymousId")
+            return respond(json.dumps({"anonymousId": anonymous_id}), "application/json")
+        script = self._script(url.path)
+        return self._page(url.path) if script is None else respond(script, "text/javascript")
+
+    async def _collect(self, sent: Sent) -> bytes:
+        self.sent.append(sent)
+        await self._happen()
+        status, more = self.answers.pop(0) if self.answers else (200, {})
+        results = [{"message_id": event["messageId"], "outcome": "accepted"} for event in sent.batch]
+        return respond(json.dumps({"success": True, "results": results}), "application/json", status, more)
+
+    async def _happen(self) -> None:
+        async with self._arrived:
+            self._arrived.notify_all()
+
+    def _script(self, path: str) -> str | None:
+        if path == "/loader.js":
+            return files.loader_snippet(self.url, WRITE_KEY)
+        if path == f"/tag/{WRITE_KEY}.js":
+            return files.site_tag({"writeKey": WRITE_KEY, "host": self.url} | self.settings).decode()
+        if path.startswith("/tag/"):
+            return files.part_source(path[5:-3]).decode()
+        return (FIXTURES / path[7:]).read_text() if path.startswith("/pages/") else None
+
+    def _page(self, path: str) -> bytes:
         scripts = "".join(f'<script src="/pages/{name}"></script>' for name in self.scripts)
-        page = PAGE.format(title=url.path, scripts=scripts, body=self.body)
+        page = PAGE.format(title=path, head=self.head, scripts=scripts, embed=self.embed, body=self.body)
         return respond(page, "text/html", more={"Content-Security-Policy": POLICY} | self.headers)
 
 

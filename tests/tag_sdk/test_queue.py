@@ -1,5 +1,7 @@
+import json
+
 from tests.fixtures.browser import Visitor
-from tests.tag_sdk.conftest import ALL, STATEMENT, Site, agreed, consent, loaded, names, stored
+from tests.tag_sdk.conftest import ALL, NOON, STATEMENT, Site, agreed, consent, loaded, names, stored, timed
 
 
 async def test_two_tabs_send_each_event_once_as_one_visitor(site: Site, visitor: Visitor) -> None:
@@ -39,3 +41,53 @@ async def test_closed_tab_leaves_its_events_to_exactly_one_other(site: Site, vis
         await tab.evaluate("tagway.track('done').flush() && 0")
     await site.until(lambda s: len(s.named("done")) == 3 and s.named("orphan"))
     assert len(site.named("orphan")) == 1
+
+
+async def test_without_locks_a_closed_tab_leaves_its_events_to_the_next_page_at_once(
+    site: Site, visitor: Visitor
+) -> None:
+    await visitor.context.add_init_script(WITHOUT_LOCKS)
+    page = await agreed(site, visitor)
+    await visitor.context.route("**/v1/batch", lambda route: route.abort())
+    async with page.expect_event("requestfailed"):
+        await page.evaluate("tagway.track('orphan').flush() && 0")
+    await page.goto("about:blank")
+    await visitor.context.unroute("**/v1/batch")
+    tabs = [await visitor.open(f"{site.url}/{number}") for number in range(2)]
+    await site.until(lambda s: s.named("orphan"))
+    for tab in tabs:
+        await tab.evaluate("tagway.track('done').flush() && 0")
+    await site.until(lambda s: len(s.named("done")) == 2)
+    assert len(site.named("orphan")) == 1
+
+
+async def test_without_locks_a_crashed_tab_s_events_are_taken_over_once_it_is_silent(
+    site: Site, visitor: Visitor
+) -> None:
+    await visitor.context.add_init_script(WITHOUT_LOCKS)
+    page = await agreed(site, visitor)
+    text = await page.evaluate("JSON.stringify({...window.last, messageId: crypto.randomUUID(), event: 'orphan'})")
+    await page.goto(f"{site.url}/loader.js")
+    left = json.dumps({"at": NOON.timestamp() * 1000, "texts": [text]})
+    await page.evaluate("left => localStorage.setItem('tagway.wk_test.queue.crashed', left)", left)
+    tabs = []
+    for _ in range(2):
+        tab = await timed(site, visitor)
+        tabs.append(tab)
+        await tab.clock.run_for(60_000)
+    assert site.named("orphan") == []
+    for tab in tabs:
+        await tab.clock.run_for(120_000)
+    await site.until(lambda s: s.named("orphan"))
+    for tab in tabs:
+        await tab.clock.run_for(60_000)
+        await tab.evaluate("tagway.track('done').flush() && 0")
+    await site.until(lambda s: len(s.named("done")) == 2)
+    assert len(site.named("orphan")) == 1
+
+
+WITHOUT_LOCKS = """
+Object.defineProperty(navigator, 'locks', {value: undefined});
+document.addEventListener('readystatechange', () => document.readyState === 'interactive' &&
+  tagway.on('message', message => { window.last = message; }), {once: true});
+"""
