@@ -45,10 +45,17 @@ class Draft:
 
 
 def protect(
-    call: Call, verdict: Verdict, aliases: Iterable[Alias], sealer: Sealer, plan: CompiledPlan
+    call: Call,
+    verdict: Verdict,
+    aliases: Iterable[Alias],
+    sealer: Sealer,
+    plan: CompiledPlan,
+    *,
+    proofs: tuple[int, ...] = (),
 ) -> tuple[ProtectedEvent, tuple[str, ...]]:
     """Protect a call that the gate has passed, for the subject and workspace of `sealer`.
 
+    `proofs` name the record in the consent ledger that each of the verdict's purposes, sorted, rests on.
     Returns the event and the names of the fields that were left out. Raises `ValueError` for a call that the gate has
     dropped.
     """
@@ -74,6 +81,7 @@ def protect(
         traits=draft.traits,
         context=draft.context,
         sealed=draft.sealed,
+        proofs=proofs,
     )
     return event, tuple(draft.dropped)
 

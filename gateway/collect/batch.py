@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -16,6 +16,7 @@ from gateway.collect.decode import Shared, read_message_id
 from gateway.errors import place_of
 from gateway.workspace import Workspace
 from privacy.gate import Verdict
+from stores.consents import Statement
 from stores.subjects import Standing
 
 _log = structlog.get_logger()
@@ -35,7 +36,11 @@ class Item:
     stored: tuple[Statements, ...] = ()
     """What the people behind its aliases have said, as of this event's place in the batch."""
     verdict: Verdict | None = None
+    claims: tuple[tuple[str, Statements], ...] = ()
+    """What the event itself says, and what is declared for it, by source."""
     subject: Subject | None = None
+    proofs: tuple[int, ...] = ()
+    """The ledger's record of each purpose of the verdict, in their order."""
     event: ProtectedEvent | None = None
     dropped: tuple[str, ...] = ()
     result: Result | None = None
@@ -46,6 +51,14 @@ class Item:
         if message is None and code is not None:
             message = FAILURES[code].message
         self.result = Result(message_id, outcome, code, message, self.dropped)
+
+
+class Spoken(NamedTuple):
+    """A statement of a message: after which of the batch's items it holds, and the number of its record."""
+
+    place: int
+    statement: Statement
+    seq: int
 
 
 @dataclass(slots=True)
@@ -63,6 +76,8 @@ class Batch:
     declared: tuple[Statements, ...] = ()
     """What the operator declares in the people's stead, as a basis of their own systems."""
     standing: Standing = NOBODY
+    spoken: tuple["Spoken", ...] = ()
+    """What consent messages of this batch have said, in the order of the ledger."""
 
     @property
     def open(self) -> Iterator[tuple[Item, Call]]:

@@ -8,6 +8,7 @@ from gateway.collect.batch import Batch, Item, end_faulty
 from gateway.collect.decode import LARGEST_EVENT, InvalidEvent, decode_event
 from gateway.subjects import Subjects
 from privacy.gate import gate
+from privacy.ledger.record import DECLARED
 from privacy.protect import protect
 from privacy.pseudonym import aliases_of
 from privacy.signals import signals_of
@@ -74,8 +75,10 @@ async def ask_gate(batch: Batch) -> None:
     def ask(item: Item, call: Call) -> None:
         if item.event is not None:
             return
-        said = [signal.statements for signal in signals_of(call.context, batch.headers)]
-        item.verdict = gate(call, batch.workspace.plan, [*batch.declared, *said, *item.stored])
+        declared = ((DECLARED, statements) for statements in batch.declared)
+        said = ((signal.source, signal.statements) for signal in signals_of(call.context, batch.headers))
+        item.claims = (*declared, *said)
+        item.verdict = gate(call, batch.workspace.plan, [*(says for _, says in item.claims), *item.stored])
         if item.verdict.dropped:
             item.end(Outcome.DROPPED_CONSENT)
             return
@@ -126,7 +129,9 @@ async def protect_events(batch: Batch) -> None:
         if item.event is not None or subject is None or verdict is None:
             return
         sealer = batch.workspace.keys.sealer(subject.id, subject.wrapped_key)
-        item.event, item.dropped = protect(call, verdict, item.aliases, sealer, batch.workspace.plan)
+        item.event, item.dropped = protect(
+            call, verdict, item.aliases, sealer, batch.workspace.plan, proofs=item.proofs
+        )
 
     batch.each(take_out)
 
