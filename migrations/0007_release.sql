@@ -25,4 +25,4 @@ CREATE POLICY every_workspace ON vault_token TO tagway_worker USING (true);
 GRANT SELECT, INSERT, DELETE ON vault_token TO tagway_app, tagway_worker;
 
 -- What one key saw, lately or in some hours: for its limits, and for the report after a breach.
-CREATE INDEX access_log_by_actor ON access_log (workspace_id, actor, at);
+CREATE INDEX access_log_by_actor ON access_log (workspace_id, actor, at) INCLUDE (profile_id);

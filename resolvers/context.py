@@ -6,6 +6,7 @@ from typing import Any
 
 import strawberry
 
+from domain.access import LookLimits
 from domain.alias import Alias, AliasKind
 from domain.clock import Clock
 from domain.errors import Refused
@@ -27,6 +28,8 @@ class Services:
     hub: Hub
     clock: Clock
     development: bool = False
+    look_limits: LookLimits = field(default_factory=LookLimits)
+    """How much personal data one key may see."""
 
 
 @dataclass(frozen=True)

@@ -123,6 +123,12 @@ class ProfileBy:
     phone: str | None = strawberry.UNSET
 
 
+def said_in(by: ProfileBy | None) -> list[str]:
+    """List the plain identifiers that an input names someone by."""
+    given = (by.external_id, by.anonymous_id, by.email, by.phone) if by else ()
+    return [value for value in given if value]
+
+
 def profile_of(row: ProfileRow) -> Profile:
     """Show a profile."""
     return Profile(
