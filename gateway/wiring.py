@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
+from domain.access import LookLimits
 from domain.clock import Clock, utc_now
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
@@ -55,7 +56,8 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         await stack.enter_async_context(_running(feed))
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
         authenticator = Authenticator(database, workspaces, clock)
-        services = Services(database, hub, clock, development=settings.profile == "dev")
+        limits = LookLimits(settings.looks_per_minute, settings.people_per_day)
+        services = Services(database, hub, clock, development=settings.profile == "dev", look_limits=limits)
         yield Resources(
             settings=settings,
             clock=clock,

@@ -7,7 +7,9 @@ from strawberry.scalars import JSON
 
 from domain.key import Scope
 from resolvers.context import Info
+from resolvers.detokenize import DetokenizeMutations
 from resolvers.editing import Edit, delete, save
+from resolvers.egress import EgressMutations
 from resolvers.fields import mutation
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
@@ -51,7 +53,7 @@ DeleteSegmentResult = Annotated[SegmentPayload | NotFound, strawberry.union("Del
 
 
 @strawberry.type
-class Mutation:
+class Mutation(DetokenizeMutations, EgressMutations):
     """The root of mutations."""
 
     @mutation(needs(Scope.SEGMENTS_WRITE))

@@ -1,5 +1,8 @@
 """The steps of collection, in the order of `pipeline.build_steps`; each ends some events and passes on the rest."""
 
+from collections.abc import Container
+
+from domain.alias import SPELLED_KINDS, Alias
 from domain.errors import Refused
 from domain.event import Call, encode_event
 from domain.outcome import Outcome
@@ -115,10 +118,21 @@ class Enrol:
         """Fill `subject` of each item."""
         known = dict(batch.standing.subjects)
         waiting = [item for item, _ in batch.open if item.subject is None]
+        for item in waiting:
+            item.aliases = _known_first(item.aliases, known)
         unknown = {item.aliases[0]: None for item in waiting if item.aliases[0] not in known}
         known |= await self._subjects.enrol(batch.workspace, unknown)
         for item in waiting:
             item.subject = known[item.aliases[0]]
+
+
+def _known_first(aliases: tuple[Alias, ...], known: Container[Alias]) -> tuple[Alias, ...]:
+    """Let a known spelling of the strongest identifier lead, so that it names the subject and not a new one."""
+    strongest = aliases[0]
+    if strongest in known or strongest.kind not in SPELLED_KINDS:
+        return aliases
+    leader = next((alias for alias in aliases if alias.kind is strongest.kind and alias in known), strongest)
+    return (leader, *(alias for alias in aliases if alias is not leader))
 
 
 async def protect_events(batch: Batch) -> None:
