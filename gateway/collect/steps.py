@@ -127,6 +127,7 @@ async def protect_events(batch: Batch) -> None:
             return
         sealer = batch.workspace.keys.sealer(subject.id, subject.wrapped_key)
         item.event, item.dropped = protect(call, verdict, item.aliases, sealer, batch.workspace.plan)
+        batch.losses.update(item.dropped.items())
 
     batch.each(take_out)
 
