@@ -10,6 +10,7 @@ from resolvers.context import Info
 from resolvers.editing import Edit, delete, save
 from resolvers.fields import mutation
 from resolvers.permissions import needs
+from resolvers.plan import PlanMutations
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
 from resolvers.segment import Segment
 
@@ -51,7 +52,7 @@ DeleteSegmentResult = Annotated[SegmentPayload | NotFound, strawberry.union("Del
 
 
 @strawberry.type
-class Mutation:
+class Mutation(PlanMutations):
     """The root of mutations."""
 
     @mutation(needs(Scope.SEGMENTS_WRITE))
