@@ -12,6 +12,7 @@ from resolvers.editing import Edit, delete, save
 from resolvers.egress import EgressMutations
 from resolvers.fields import mutation
 from resolvers.permissions import needs
+from resolvers.plan import PlanMutations
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
 from resolvers.segment import Segment
 
@@ -53,7 +54,7 @@ DeleteSegmentResult = Annotated[SegmentPayload | NotFound, strawberry.union("Del
 
 
 @strawberry.type
-class Mutation(DetokenizeMutations, EgressMutations):
+class Mutation(DetokenizeMutations, EgressMutations, PlanMutations):
     """The root of mutations."""
 
     @mutation(needs(Scope.SEGMENTS_WRITE))

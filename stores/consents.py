@@ -61,9 +61,7 @@ async def store_consents(
     return seqs
 
 
-async def _store(
-    connection: Connection, workspace: UUID, last: dict[tuple[UUID, str], tuple[Consent, int]]
-) -> None:
+async def _store(connection: Connection, workspace: UUID, last: dict[tuple[UUID, str], tuple[Consent, int]]) -> None:
     rows = [(subject, purpose, *last[subject, purpose]) for subject, purpose in sorted(last)]
     await connection.execute(
         """

@@ -146,6 +146,7 @@ async def protect_events(batch: Batch) -> None:
         item.event, item.dropped = protect(
             call, verdict, item.aliases, sealer, batch.workspace.plan, proofs=item.proofs
         )
+        batch.losses.update(item.dropped.items())
 
     batch.each(take_out)
 
