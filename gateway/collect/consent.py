@@ -11,7 +11,7 @@ from domain.event import Call, CallType, ProtectedEvent
 from domain.outcome import Outcome
 from gateway.collect.batch import Batch, Item
 from gateway.subjects import Subjects
-from privacy.signals import signals_of
+from privacy.signals.sources import signals_of
 from stores.consents import Statement
 from stores.subjects import Standing
 

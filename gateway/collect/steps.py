@@ -10,7 +10,7 @@ from gateway.subjects import Subjects
 from privacy.gate import gate
 from privacy.protect import protect
 from privacy.pseudonym import aliases_of
-from privacy.signals import signals_of
+from privacy.signals.sources import signals_of
 from stores.eventlog.port import EventLog, Record
 
 
