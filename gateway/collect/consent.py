@@ -12,7 +12,7 @@ from domain.outcome import Outcome
 from gateway.collect.batch import Batch, Item, Spoken
 from gateway.collect.prove import digest_signals
 from gateway.subjects import Subjects
-from privacy.signals import signals_of
+from privacy.signals.sources import signals_of
 from stores.consents import Statement
 from stores.subjects import Standing
 

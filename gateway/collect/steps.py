@@ -14,7 +14,7 @@ from privacy.gate import gate
 from privacy.ledger.record import DECLARED
 from privacy.protect import protect
 from privacy.pseudonym import aliases_of
-from privacy.signals import signals_of
+from privacy.signals.sources import signals_of
 from stores.eventlog.port import EventLog, Record
 
 
