@@ -58,7 +58,7 @@ class Found(msgspec.Struct, frozen=True):
     profiles: tuple[UUID, ...] = ()
     """The profile that carries the subjects, and those that were merged into it."""
     aliases: tuple[Alias, ...] = ()
-    """Those that the request named and, once looked up, all others of the same person."""
+    """Those that the request named, and all others of the same person."""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -81,7 +81,10 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     profile_id: UUID | None = None
     """The profile it is about, if anything was held; stays as a trace when the profile is gone."""
+    named: tuple[Alias, ...] = ()
+    """The identifiers that it was made by."""
     found: Found = Found()
+    """Once an erasure has looked them up: whom its later steps are about."""
     received_at: datetime
     due_at: datetime
     extended_at: datetime | None = None
@@ -109,6 +112,15 @@ class Holds(msgspec.Struct, frozen=True):
     def profiling(self) -> bool:
         """True while segments, recommendations and models may use nothing of the person."""
         return self.restricted_at is not None or self.objected_at is not None
+
+    def joined(self, other: "Holds") -> "Holds":
+        """Hold back whatever one of two does who turned out to be one person, each since the earlier moment."""
+        return Holds(
+            *(
+                min((moment for moment in pair if moment is not None), default=None)
+                for pair in zip(msgspec.structs.astuple(self), msgspec.structs.astuple(other), strict=True)
+            )
+        )
 
     def allows(self, purpose: Purpose, *, sensitive: bool) -> bool:
         """Tell whether a field may be used for a purpose that the person consents to."""

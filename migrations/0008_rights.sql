@@ -8,8 +8,9 @@ CREATE TABLE privacy_request (
     status text NOT NULL CHECK (status IN ('received', 'working', 'done', 'failed')),
     actor text NOT NULL,
     reason text NOT NULL,
-    profile_id uuid,
-    found jsonb NOT NULL,                           -- random ids and blind indexes of whom it is about; emptied by an erasure
+    named jsonb NOT NULL,                           -- blind indexes of the identifiers that it was made by
+    profile_id uuid,                                -- whom it was about, also when they are gone
+    found jsonb NOT NULL DEFAULT '{}',              -- ids and blind indexes of whom an erasure is about, while it is worked on
     received_at timestamptz NOT NULL,
     due_at timestamptz NOT NULL,
     extended_at timestamptz,
@@ -45,6 +46,7 @@ ALTER TABLE profile
     ADD COLUMN restricted_at timestamptz,           -- stored, not used
     ADD COLUMN objected_at timestamptz,             -- in no segment, in no model
     ADD COLUMN limited_at timestamptz;              -- sensitive fields only for what was asked for
+CREATE INDEX profile_by_successor ON profile (workspace_id, merged_into) WHERE merged_into IS NOT NULL;
 CREATE INDEX profile_held_back ON profile (workspace_id, id) WHERE restricted_at IS NOT NULL OR objected_at IS NOT NULL;
 
 DO $$
