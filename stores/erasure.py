@@ -32,7 +32,8 @@ _SUPPRESS: Final = """
 """
 _MARK: Final = """
     INSERT INTO erasure (workspace_id, subject_id, profile_id, request_id, at)
-    SELECT $1, id, profile_id, $3, $4 FROM subject WHERE workspace_id = $1 AND id = ANY($2::uuid[])
+    SELECT $1, gone.id, coalesce(subject.profile_id, gone.id), $3, $4 FROM unnest($2::uuid[]) AS gone (id)
+    LEFT JOIN subject ON subject.workspace_id = $1 AND subject.id = gone.id
     ON CONFLICT DO NOTHING
 """
 
@@ -112,7 +113,13 @@ async def remains(connection: Connection, workspace: UUID, found: Found) -> dict
     subjects, profiles = list(found.subjects), list(found.profiles)
     statements = {
         "subject": ("SELECT count(*) FROM subject WHERE workspace_id = $1 AND id = ANY($2::uuid[])", subjects),
-        "alias": ("SELECT count(*) FROM alias WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[])", subjects),
+        "claim": (
+            """
+            SELECT count(*) FROM claim
+            WHERE workspace_id = $1 AND (subject_id = ANY($2::uuid[]) OR other_subject_id = ANY($2::uuid[]))
+            """,
+            subjects,
+        ),
         "consent": ("SELECT count(*) FROM consent WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[])", subjects),
         "event": ("SELECT count(*) FROM event WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[])", subjects),
         "profile": ("SELECT count(*) FROM profile WHERE workspace_id = $1 AND id = ANY($2::uuid[])", profiles),
@@ -129,6 +136,15 @@ async def remains(connection: Connection, workspace: UUID, found: Found) -> dict
     left: dict[str, int] = {}
     for table, (statement, values) in statements.items():
         left[table] = await connection.fetchval(statement, workspace, values)
+    left["alias"] = await connection.fetchval(
+        """
+        SELECT count(*) FROM alias JOIN unnest($2::text[], $3::smallint[], $4::bytea[]) AS gone (kind, version, index)
+            USING (kind, version, index)
+        WHERE workspace_id = $1
+        """,
+        workspace,
+        *alias_columns(found.aliases),
+    )
     left["unsuppressed"] = len(await unsuppressed(connection, workspace, found.aliases))
     return left
 

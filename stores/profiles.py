@@ -113,7 +113,7 @@ async def read_profiles(connection: Connection, workspace: UUID, ids: Collection
         workspace,
         list(ids),
     )
-    profiles = {row["id"]: Profile(*row[:-_HELD], holds=Holds(*row[-_HELD:])) for row in rows}
+    profiles = {row["id"]: Profile(*(*row[:-_HELD], Holds(*row[-_HELD:]))) for row in rows}
     rows = await connection.fetch(
         """
         SELECT profile_id, leaf, stamps, due_at FROM leaf_state

@@ -40,7 +40,7 @@ _WAIT_FOR_STORES: Final = timedelta(seconds=2)
 
 
 class Desk:
-    """Works on requests. Any number may run: each step is one worker's, in one transaction with the note that it is done.
+    """Works on requests. Any number may run: each step is one worker's, in one transaction with its own note.
 
     `procedures` has the steps of each kind of request. `memory` is told of people who were erased, by whichever desk.
     """
@@ -78,7 +78,7 @@ class Desk:
                 await drop_expired(connection, self._clock())
             waiting = await waiting_requests(connection, self._clock(), _AT_ONCE)
         for workspace, request in waiting:
-            while await self.advance(workspace, request):
+            while await self.advance(workspace, request):  # noqa: ASYNC110 - not a wait for anything
                 await asyncio.sleep(0)
         return len(waiting)
 

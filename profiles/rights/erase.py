@@ -1,20 +1,18 @@
 """Erasure: out of the tables in one transaction, then out of everything that holds a copy."""
 
-from collections.abc import Collection
 from typing import Final
-from uuid import UUID
 
 from domain.access import Access
 from domain.consent import Purpose
 from domain.errors import Refused, StoreUnavailable
 from domain.request import Found, Request
 from domain.topics import ERASURES, EVENTS, SEGMENT_CHANGES
-from profiles.rights.case import Act, Case, Counts, Procedure
+from profiles.rights.case import Case, Counts, Procedure
 from stores.access_log import record_access
 from stores.erasure import erase_person, exits_published, remains
 from stores.eventlog.port import EventLog, Record
 from stores.journal import Entry, Journal, encode_entry
-from stores.postgres import Connection
+from stores.persons import find_person
 from stores.requests import save_found
 from stores.segments import hold_definitions
 from stores.subject_cache import SubjectCache
@@ -27,11 +25,11 @@ def erasure(
     log: EventLog,
     cache: SubjectCache,
     journal: Journal | None,
-    also: Procedure = (),
+    copies: Procedure = (),
 ) -> Procedure:
     """List the steps of an erasure.
 
-    `also` are those of whatever else keeps copies (a spool, inputs of models): they come after the tables and must go
+    `copies` are those of whatever else keeps copies (a spool, inputs of models): they come after the tables and must go
     by `case.request.found`, for by then nobody can be looked up.
     """
     return (
@@ -39,7 +37,7 @@ def erasure(
         ("erase", Erase(journal)),
         ("forget_cached", ForgetCached(cache)),
         ("forget_logged", ForgetLogged(log)),
-        *also,
+        *copies,
         ("tell_subscribers", TellSubscribers(log)),
         ("announce", Announce(log)),
         ("verify", verify),
@@ -139,8 +137,17 @@ class Announce:
 
 
 async def verify(case: Case) -> Counts:
-    """Look whether anything is left. Raises `Refused` when something is."""
-    left = await remains(case.connection, case.request.workspace, case.request.found)
+    """Look whether anything is left, and take out what a gateway may have written that very moment.
+
+    Raises `Refused` when something stays all the same.
+    """
+    workspace, found = case.request.workspace, case.request.found
+    left = await remains(case.connection, workspace, found)
+    if any(left.values()):
+        await hold_definitions(case.connection, workspace)
+        again = await find_person(case.connection, workspace, aliases=found.aliases, subjects=found.subjects)
+        await erase_person(case.connection, workspace, again, request=case.request.id, at=case.now)
+        left = await remains(case.connection, workspace, found)
     if any(left.values()):
         places = ", ".join(f"{name}: {number}" for name, number in left.items() if number)
         raise Refused(f"not everything is gone ({places})", code="internal")

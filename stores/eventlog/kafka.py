@@ -132,7 +132,7 @@ class KafkaLog:
         """Do nothing: the brokers remove what is older than the topic's own retention."""
 
     async def forget(self, topic: str, keys: Collection[bytes]) -> int:
-        """Append, to a compacted topic only, a record without value for each key; the brokers' cleaner does the rest."""
+        """Append a record without value for each key, if the topic is compacted; the brokers' cleaner does the rest."""
         if topic not in self._compacted:
             return 0
         for failure in await self.append(topic, [Record(key, b"") for key in keys]):
