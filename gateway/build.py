@@ -12,10 +12,10 @@ from prometheus_client import CollectorRegistry, start_http_server
 from domain.clock import Clock, utc_now
 from domain.topics import EVENTS
 from gateway.logs import configure_logs
+from gateway.provider import open_provider
 from gateway.replay import open_journal, replay_erasures
 from gateway.settings import Settings
 from gateway.workspace import Workspaces
-from privacy.keys import LocalMasterKey
 from profiles.backfill import Backfill
 from profiles.builder import Builder
 from profiles.catalogue import Catalogue
@@ -59,6 +59,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
     """Open the stores, put everything on top, and close all of it in reverse."""
     settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(open_provider(settings))
         connections = max(settings.postgres_connections, CONNECTIONS)
         database = await Database.open(settings.postgres_url or "", role="worker", max_size=connections)
         stack.push_async_callback(database.close)
@@ -72,7 +73,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         if settings.build_metrics_port is not None:
             server, _ = start_http_server(settings.build_metrics_port, settings.host, registry)
             stack.callback(server.shutdown)
-        workspaces = Workspaces(database, LocalMasterKey(settings.read_master_key()))
+        workspaces = Workspaces(database, provider)
         cache = SubjectCache(redis)
         timers = Timers(database, clock, metrics, catalogue=catalogue, memory=memory)
         builder = Builder(
@@ -83,6 +84,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             memory=memory,
             forget=cache.drop,
             forget_records=partial(log.forget, EVENTS),
+            open_keys=workspaces.keys,
             wake_timers=timers.wake,
         )
         yield Processor(
