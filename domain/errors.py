@@ -28,6 +28,7 @@ FAILURES: Final[dict[str, Failure]] = {
     "wrong_kind_of_key": Failure(403, "This kind of key may not do that."),
     "missing_scope": Failure(403, "The key lacks the scope this needs."),
     "origin_not_allowed": Failure(403, "This origin may not use the key."),
+    "restricted": Failure(403, "At this person's wish their data is stored and not used."),
     "not_found": Failure(404, "There is nothing here."),
     "method_not_allowed": Failure(405, "This method is not offered here."),
     "request_timeout": Failure(408, "The request took too long to arrive; please retry."),

@@ -90,11 +90,20 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     extended_at: datetime | None = None
     extension_reason: str | None = None
     steps: Mapping[str, Step] = {}
+    planned: int = 0
+    """How many steps there are, once it is worked on."""
     finished_at: datetime | None = None
     error: str | None = None
     expires_at: datetime | None = None
     """When the answer that can be fetched is thrown away."""
     receipt: dict[str, Any] | None = None
+
+    @property
+    def progress(self) -> float:
+        """How much of it is done, from 0 to 1."""
+        if self.finished_at is not None:
+            return 1.0
+        return len(self.steps) / (self.planned + 1) if self.planned else 0.0
 
 
 LIMITED_PURPOSES: Final = frozenset({Purpose.NECESSARY, Purpose.FUNCTIONAL})

@@ -21,7 +21,7 @@ from stores.postgres import Database
 
 LANES: Final = 2
 """Batches under way side by side: while Postgres works on one, Python works on the other."""
-CONNECTIONS: Final = 2 * LANES + 8
+CONNECTIONS: Final = 2 * LANES + 11
 """What the lanes, their consumers and the others need of the pool at most."""
 
 _LOG = structlog.get_logger(__name__)

@@ -124,7 +124,9 @@ class ProfileBy:
 
 
 def profile_of(row: ProfileRow) -> Profile:
-    """Show a profile."""
+    """Show a profile. Raises `Refused` (`restricted`) for one that is stored only."""
+    if row.restricted_at is not None:
+        raise Refused(code="restricted")
     return Profile(
         id=to_global("Profile", row.id),
         row=row,

@@ -88,6 +88,23 @@ async def read_holds(connection: Connection, workspace: UUID, profile: UUID) -> 
     return Holds() if row is None else Holds(*row)
 
 
+async def find_holds(connection: Connection, workspace: UUID, aliases: Collection[Alias]) -> Holds:
+    """Read what the person with one of these identifiers has asked to be held back."""
+    row = await connection.fetchrow(
+        """
+        SELECT min(restricted_at), min(objected_at), min(limited_at)
+        FROM unnest($2::text[], $3::smallint[], $4::bytea[]) AS asked (kind, version, index)
+        JOIN alias ON (alias.workspace_id, alias.kind, alias.version, alias.index)
+            = ($1, asked.kind, asked.version, asked.index)
+        JOIN subject ON subject.workspace_id = $1 AND subject.id = alias.subject_id
+        JOIN profile ON profile.workspace_id = $1 AND profile.id = subject.profile_id
+        """,
+        workspace,
+        *alias_columns(aliases),
+    )
+    return Holds(*row)
+
+
 async def save_holds(connection: Connection, workspace: UUID, profile: UUID, holds: Holds) -> None:
     """Write what is held back, on a locked profile."""
     await connection.execute(

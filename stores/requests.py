@@ -13,7 +13,7 @@ from stores.postgres import Connection
 
 _COLUMNS: Final = """
     workspace_id, id, kind, regime, status, actor, reason, named, profile_id, found, received_at, due_at, extended_at,
-    extension_reason, steps, finished_at, error, expires_at, receipt
+    extension_reason, steps, planned, finished_at, error, expires_at, receipt
 """
 
 
@@ -133,15 +133,17 @@ async def take_request(connection: Connection, workspace: UUID, request: UUID) -
     return None if row is None else _request(row)
 
 
-async def save_step(connection: Connection, request: Request, name: str, step: Step) -> None:
-    """Note a finished step of an owned request."""
+async def save_step(connection: Connection, request: Request, name: str, step: Step, *, planned: int) -> None:
+    """Note a finished step of an owned request, and how many are planned in all."""
     await connection.execute(
         """
-        UPDATE privacy_request SET status = 'working', steps = steps || $3::jsonb WHERE workspace_id = $1 AND id = $2
+        UPDATE privacy_request SET status = 'working', steps = steps || $3::jsonb, planned = $4
+        WHERE workspace_id = $1 AND id = $2
         """,
         request.workspace,
         request.id,
         {name: step},
+        planned,
     )
 
 
@@ -270,6 +272,7 @@ def _request(row: Any) -> Request:
         extended_at=row["extended_at"],
         extension_reason=row["extension_reason"],
         steps=msgspec.convert(row["steps"], dict[str, Step]),
+        planned=row["planned"],
         finished_at=row["finished_at"],
         error=row["error"],
         expires_at=row["expires_at"],

@@ -130,7 +130,8 @@ class Desk:
             if counts is None:
                 waits = True
             else:
-                await save_step(connection, request, name, Step(case.now, counts))
+                planned = len(self._procedures[request.kind])
+                await save_step(connection, request, name, Step(case.now, counts), planned=planned)
         if waits:
             await put_off(connection, workspace, request_id, self._clock() + _WAIT_FOR_OTHERS)
             return False

@@ -103,11 +103,10 @@ async def _replace(case: Case, opener: Opener, profile: Profile, subject: UUID, 
             continue
         gone += [alias for alias in case.request.named if alias.kind is kind]
         gone += _indexes(case, kind, opener.trait(profile.sealed, kind.value))
-        if traits[kind.value] is not None:
-            found = _indexes(case, kind, traits[kind.value])
-            if not found:
-                raise Refused(f"traits.{kind}: not an identifier, or a placeholder", code="invalid_event")
-            new += found
+        found = _indexes(case, kind, traits[kind.value])
+        if not found:
+            raise Refused(f"traits.{kind}: not an identifier, or a placeholder", code="invalid_event")
+        new += found
     if await suppressed_among(case.connection, case.request.workspace, new):
         raise Refused("the new identifier belongs to someone who was erased", code="conflict")
     kept = set(new)

@@ -66,9 +66,15 @@ async def histories(connection: Connection, wanted: Sequence[History]) -> list[l
 
 
 async def by_message_ids(connection: Connection, message_ids: Sequence[str]) -> dict[str, EventRow]:
-    """Find events by their message ids."""
+    """Find events by their message ids; those of people whose data may not be used are not found."""
     records = await connection.fetch(
-        "SELECT message_id, type, name, at, received_at, properties, purposes FROM event WHERE message_id = ANY($1)",
+        """
+        SELECT message_id, type, name, at, received_at, properties, purposes FROM event
+        WHERE message_id = ANY($1) AND NOT EXISTS (
+            SELECT FROM subject JOIN profile ON profile.id = subject.profile_id
+            WHERE subject.id = event.subject_id AND profile.restricted_at IS NOT NULL
+        )
+        """,
         message_ids,
     )
     return {record["message_id"]: _row(record) for record in records}
