@@ -56,6 +56,11 @@ class Workspaces:
         known = await self.get(workspace)
         return Policy(known.plan.plan, known.settings)
 
+    async def rules(self, workspace: UUID) -> tuple[WorkspaceKeys, CompiledPlan]:
+        """Return a workspace's keys and plan. Raises like `get`."""
+        found = await self.get(workspace)
+        return found.keys, found.plan
+
     def _fresh(self, workspace: UUID) -> Workspace | None:
         loaded_at, known = self._known.get(workspace, (0.0, None))
         return known if known is not None and time.monotonic() - loaded_at < _FRESH_SECONDS else None

@@ -135,7 +135,9 @@ def said_in(by: ProfileBy | None) -> list[str]:
 
 
 def profile_of(row: ProfileRow) -> Profile:
-    """Show a profile."""
+    """Show a profile. Raises `Refused` (`restricted`) for one that is stored only."""
+    if row.restricted_at is not None:
+        raise Refused(code="restricted")
     return Profile(
         id=to_global("Profile", row.id),
         row=row,

@@ -115,7 +115,7 @@ class Enrol:
         self._subjects = subjects
 
     async def __call__(self, batch: Batch) -> None:
-        """Fill `subject` of each item."""
+        """Fill `subject` of each item, and end those of people who may not become known again."""
         known = dict(batch.standing.subjects)
         waiting = [item for item, _ in batch.open if item.subject is None]
         for item in waiting:
@@ -123,7 +123,10 @@ class Enrol:
         unknown = {item.aliases[0]: None for item in waiting if item.aliases[0] not in known}
         known |= await self._subjects.enrol(batch.workspace, unknown)
         for item in waiting:
-            item.subject = known[item.aliases[0]]
+            item.subject = known.get(item.aliases[0])
+            if item.subject is None or item.subject.suppressed:
+                # They were erased after the look-up.
+                item.end(Outcome.DROPPED_SUPPRESSED)
 
 
 def _known_first(aliases: tuple[Alias, ...], known: Container[Alias]) -> tuple[Alias, ...]:
