@@ -33,7 +33,7 @@ async def test_the_plan_is_shown_with_all_that_its_fields_inherit(api: Api) -> N
     assert plan["document"] == default_document()
     fields = {(field["event"], field["path"]): field for field in plan["fields"]}
     email = fields[None, "traits.email"]
-    assert (email["kind"], email["sealed"], email["egress"]) == ("EMAIL", True, "HASHED")
+    assert (email["kind"], email["sealed"], email["egress"]) == ("EMAIL", True, ["HASHED", "TOKEN"])
     assert email["recipients"] == ["controller", "advertising platforms"]
     assert fields["product_view", "properties.view_time"]["purposes"] == ["ADVERTISING", "ANALYTICS", "PERSONALIZATION"]
     assert fields[None, "context.ip"]["uses"] == [{"purpose": "ANALYTICS", "basis": "CONSENT", "retentionDays": 30}]
