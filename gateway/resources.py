@@ -11,6 +11,7 @@ from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
 from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
+from gateway.losses import Losses
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.sites import Sites
@@ -33,6 +34,7 @@ class Resources:
     workspaces: Workspaces
     sites: Sites
     authenticator: Authenticator
+    losses: Losses
     collector: Collector
     intake: Intake
     feed: LiveFeed
