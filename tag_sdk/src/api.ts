@@ -23,7 +23,7 @@ export function openTagway(settings: Settings, script: TagScript | null): Tagway
   const past: Past = [];
   if (previewed) {
     for (const name of ["message", "results", "drop", "consent"] as const)
-      on(name, (notice: never) => past.push([name, notice]));
+      on(name, (notice: never) => past.push([name, notice] as Past[number]));
   }
   const collector = openCollector(settings, emit);
   const { consent } = collector;

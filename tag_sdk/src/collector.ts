@@ -14,12 +14,15 @@ const MOST_HELD = 500;
 
 /** Takes events through the consent gate: refused ones end here, undecided ones wait in memory, allowed ones are sent. */
 export function openCollector(settings: Settings, emit: Emit) {
-  // Before the queue hears of it: what the end of the page makes known must still be stored and sent.
-  addEventListener("pagehide", () => {
+  // Before the queue and the transport hear of it: what the end of a page makes known must still be stored and sent.
+  const leave = () => {
     pages.settle();
+    emit("leave", undefined);
     recalling = false;
     replay();
-  });
+  };
+  addEventListener("pagehide", leave);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && leave());
   const storage = openStorage(settings);
   const vault = openVault(storage);
   const lasting = settings.storage !== "none";

@@ -49,6 +49,8 @@ export interface Notices {
   drop: { reason: "consent" | "full" | "rejected"; status?: number; count: number };
   /** The state of consent changed, here or in another tab. */
   consent: Consent;
+  /** The page is hidden or ends, perhaps to come back: the last moment for an event that is to be sent. */
+  leave: undefined;
   /** Something went wrong inside the tag or a listener; the page never sees it thrown. */
   error: unknown;
 }
@@ -90,9 +92,86 @@ export type ReportConsent = (choice: Choice) => void;
 
 /** Parts of the tag in files of their own: what each can be told, and what it hands over when it is there. */
 export interface Extras {
+  /** `scroll_depth` at each step of percent. */
+  scroll: { options: { steps?: number[] }; part: void };
+  /** `engagement`: seconds that a page was shown, in focus and used within `idle` seconds; not below `least`. */
+  engagement: { options: { idle?: number; least?: number }; part: void };
+  /** `video_progress` and `audio_progress` at each step of percent. */
+  media: { options: { steps?: number[] }; part: void };
+  /** Clicks on elements with `data-tagway-event`. */
+  clicks: { options: Record<string, never>; part: void };
+  /** `outbound_click`; hosts `inside` belong to the site. */
+  outbound: { options: { inside?: string[] }; part: void };
+  /** `file_download`. */
+  downloads: { options: { extensions?: string[] }; part: void };
+  /** `form_start`, `form_submit`, `form_abandon`; never a value. */
+  forms: { options: Record<string, never>; part: void };
+  /** `web_vital`: TTFB, FCP, LCP, CLS and INP of each load. */
+  vitals: { options: Record<string, never>; part: void };
+  /** One call for each event of a shop. */
+  shop: { options: Record<string, never>; part: Shop };
+  /** Turns a data layer's events into calls; without rules, those of Google Analytics 4's e-commerce. */
+  datalayer: { options: { dataLayer?: string; rules?: DataLayerRule[] }; part: void };
+  /** Hashes e-mail addresses and phone numbers before they leave the browser. */
+  hash: { options: Record<string, never>; part: Hashes };
+  /** Fills `data-tagway-slot` by segments; `token` is a function, or where the site's server gives one (POST). */
+  slots: { options: { slots: Record<string, (SlotContent & { segment: string })[]>; token: string | (() => string | Promise<string>) }; part: void };
   live: { options: Record<string, never>; part: (token: TokenSource, listener: (change: SegmentChange) => void) => () => void };
 }
 export type Extra = keyof Extras;
+
+export interface Product {
+  product_id: string | number;
+  name?: string;
+  category?: string;
+  brand?: string;
+  variant?: string;
+  price?: number;
+  quantity?: number;
+  /** Seconds. */
+  view_time?: number;
+}
+export interface Cart {
+  products?: Product[];
+  /** The sum of the products unless it is given. */
+  value?: number;
+  /** ISO 4217. */
+  currency?: string;
+  coupon?: string;
+}
+export interface Shop {
+  productView(product: Product): void;
+  addToCart(product: Product): void;
+  removeFromCart(product: Product): void;
+  checkoutStart(cart: Cart): void;
+  /** An order id that was told on this page already is not told again. */
+  purchase(order: Cart & { order_id: string | number }): void;
+  search(query: string, results?: number): void;
+}
+
+/** On an event of the data layer, if all of `when` holds, `track` this name or `identify` the user at a path. */
+export interface DataLayerRule {
+  on: string;
+  when?: Record<string, string | number | boolean>;
+  track?: string;
+  identify?: string;
+  /** Names of ours → paths in the data layer, as `ecommerce.items.0.item_id`. */
+  properties?: Record<string, string>;
+}
+
+export interface Hashes {
+  email(address: string): Promise<string>;
+  /** Rejects a number that has no country. */
+  phone(number: string): Promise<string>;
+  /** Identifies with `email` and `phone` hashed; a null id names nobody. */
+  identify(userId: string | number | null, traits: Properties): Promise<void>;
+}
+
+/** What a slot shows. An attribute of null is taken away. */
+export interface SlotContent {
+  text?: string;
+  attributes?: Record<string, string | null>;
+}
 
 /** Gives the short-lived token that the site's own server signed for this visitor. */
 export type TokenSource = string | (() => string | Promise<string>);

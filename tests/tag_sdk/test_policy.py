@@ -1,6 +1,5 @@
 """Pages that allow as little as pages can."""
 
-
 from tag_sdk import files
 from tests.fixtures.browser import Visitor
 from tests.tag_sdk.conftest import WRITE_KEY, Site, agreed, loaded
