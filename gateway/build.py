@@ -10,7 +10,9 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from domain.clock import Clock, utc_now
 from gateway.logs import configure_logs
+from gateway.provider import open_provider
 from gateway.settings import Settings
+from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
 from profiles.builder import Builder
 from profiles.catalogue import Catalogue
@@ -51,6 +53,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
     """Open the stores, put everything on top, and close all of it in reverse."""
     settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(open_provider(settings))
         connections = max(settings.postgres_connections, CONNECTIONS)
         database = await Database.open(settings.postgres_url or "", role="worker", max_size=connections)
         stack.push_async_callback(database.close)
@@ -72,6 +75,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             catalogue=catalogue,
             memory=memory,
             forget=SubjectCache(redis).drop,
+            open_keys=Workspaces(database, provider).keys,
             wake_timers=timers.wake,
         )
         yield Processor(

@@ -13,12 +13,12 @@ from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
 from gateway.metrics import Metrics
+from gateway.provider import open_provider
 from gateway.resources import Resources
 from gateway.settings import Settings
 from gateway.subjects import Subjects
 from gateway.workspace import Workspaces
 from learning.popular import Popular
-from privacy.keys import LocalMasterKey
 from resolvers.context import Services
 from resolvers.live.hub import Hub
 from resolvers.schema import build_schema
@@ -39,8 +39,8 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable`.
     """
     settings.needs("postgres_url", "redis_url")
-    provider = LocalMasterKey(settings.read_master_key())
     async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(open_provider(settings))
         database = await Database.open(settings.postgres_url or "", role="app", max_size=settings.postgres_connections)
         stack.push_async_callback(database.close)
         redis = await open_redis(settings.redis_url or "")

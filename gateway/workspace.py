@@ -44,6 +44,10 @@ class Workspaces:
         async with self._locks.setdefault(workspace, asyncio.Lock()):
             return self._fresh(workspace) or await self._load(workspace)
 
+    async def keys(self, workspace: UUID) -> WorkspaceKeys:
+        """Return the keys of a workspace. Raises like `get`."""
+        return (await self.get(workspace)).keys
+
     def _fresh(self, workspace: UUID) -> Workspace | None:
         loaded_at, known = self._known.get(workspace, (0.0, None))
         return known if known is not None and time.monotonic() - loaded_at < _FRESH_SECONDS else None
@@ -56,7 +60,7 @@ class Workspaces:
             _, known = self._known.get(workspace, (0.0, None))
             if known is None or known.plan_version != row.plan_version:
                 document = await read_plan_document(connection, workspace, row.plan_version)
-                keys = known.keys if known else WorkspaceKeys(workspace, self._provider.unwrap(row.wrapped_key))
+                keys = known.keys if known else WorkspaceKeys(workspace, await self._provider.unwrap(row.wrapped_key))
                 known = Workspace(workspace, keys, CompiledPlan(read_plan(document)), row.plan_version)
         self._known[workspace] = (time.monotonic(), known)
         return known

@@ -17,6 +17,7 @@ from domain.alias import Alias
 from domain.clock import Clock
 from domain.errors import StoreUnavailable
 from domain.event import ProtectedEvent, decode_event
+from privacy.keys import WorkspaceKeys
 from profiles.batch import Built, Step
 from profiles.catalogue import Catalogue
 from profiles.identity import Limits
@@ -32,6 +33,7 @@ GROUP: Final = "builders"
 
 Decoded = tuple[Stored, ProtectedEvent]
 Forget = Callable[[UUID, Collection[Alias]], Awaitable[None]]
+OpenKeys = Callable[[UUID], Awaitable[WorkspaceKeys]]
 
 _LOG = structlog.get_logger(__name__)
 _FIRST_PAUSE: Final = 0.1
@@ -43,7 +45,7 @@ class Builder:
     """Builds batches. Several may run at once, in one process or in many, on the same log and database.
 
     `forget` is told of aliases whose cached subject is old once a merge is committed, `wake_timers` of the soonest
-    timer that was written.
+    timer that was written. `open_keys` gives the keys of a workspace.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Builder:
         memory: Memory | None = None,
         limits: Limits | None = None,
         forget: Forget | None = None,
+        open_keys: OpenKeys | None = None,
         wake_timers: Callable[[datetime], None] | None = None,
     ) -> None:
         self._database = database
@@ -65,6 +68,7 @@ class Builder:
         self._memory = memory or Memory()
         self._limits = limits or Limits()
         self._forget = forget
+        self._open_keys = open_keys
         self._wake_timers = wake_timers
 
     async def start_offsets(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
