@@ -1,5 +1,6 @@
 """Identifiers of a person, in the only form that is ever stored: keyed blind indexes."""
 
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -39,3 +40,5 @@ class Subject(msgspec.Struct, frozen=True):
     """The stored last word of the person whom this subject belongs to, over all their subjects."""
     suppressed: bool = False
     """True once erased: nothing about them may be kept again."""
+    privacy_control_at: datetime | None = None
+    """When Global Privacy Control was last stored for them; None when it is not in force."""

@@ -38,19 +38,28 @@ async def consent_times(
 async def store_consents(connection: Connection, workspace: UUID, statements: Iterable[Statement]) -> None:
     """Store statements, at most one per subject and purpose; an older one never replaces a newer.
 
-    Of two at the same instant the refusal stays.
+    Of two at the same instant the refusal stays. A refusal that follows Global Privacy Control only confirms it: that
+    stays the source, until a grant ends it.
     """
     rows = sorted(
         (statement.subject_id, statement.consent.purpose.value, statement.consent) for statement in statements
     )
     await connection.execute(
         """
-        INSERT INTO consent (workspace_id, subject_id, purpose, state, source, at)
-        SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+        INSERT INTO consent (workspace_id, subject_id, purpose, state, source, at, since)
+        SELECT $1, *, at FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[])
+            AS new (subject_id, purpose, state, source, at)
         ON CONFLICT (workspace_id, subject_id, purpose) DO UPDATE SET
             state = excluded.state,
-            source = excluded.source,
-            at = excluded.at
+            at = excluded.at,
+            (source, since) = (
+                SELECT CASE WHEN stands THEN consent.source ELSE excluded.source END,
+                    CASE WHEN stands THEN coalesce(consent.since, consent.at) ELSE excluded.at END
+                FROM (
+                    SELECT (consent.state = 'granted') = (excluded.state = 'granted')
+                        AND consent.source IN (excluded.source, 'gpc') AS stands
+                ) AS word
+            )
         WHERE consent.at < excluded.at OR consent.at = excluded.at AND excluded.state <> 'granted'
         """,
         workspace,

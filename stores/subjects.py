@@ -28,19 +28,10 @@ class Newcomer(msgspec.Struct, frozen=True):
 
 
 # A profile's consent is the last word on each purpose over all subjects of the profile; of two at the same
-# instant the refusal counts.
+# instant the refusal counts. Global Privacy Control is in force as long as both of its refusals are.
 _FIND = """
     SELECT asked.kind, asked.version, asked.index, subject.id, subject.profile_id, subject.wrapped_key,
-        (
-            SELECT jsonb_object_agg(purpose, state)
-            FROM (
-                SELECT DISTINCT ON (purpose) purpose, state
-                FROM subject AS kin
-                JOIN consent ON consent.workspace_id = kin.workspace_id AND consent.subject_id = kin.id
-                WHERE kin.workspace_id = $1 AND kin.profile_id = subject.profile_id
-                ORDER BY purpose, at DESC, state = 'granted'
-            ) AS last_word
-        ) AS consent,
+        word.consent, CASE WHEN word.controlled = 2 THEN word.controlled_at END AS privacy_control_at,
         EXISTS (
             SELECT FROM suppression
             WHERE (suppression.workspace_id, suppression.kind, suppression.version, suppression.index)
@@ -51,6 +42,18 @@ _FIND = """
         ON (alias.workspace_id, alias.kind, alias.version, alias.index)
             = ($1, asked.kind, asked.version, asked.index)
     LEFT JOIN subject ON subject.workspace_id = $1 AND subject.id = alias.subject_id
+    LEFT JOIN LATERAL (
+        SELECT jsonb_object_agg(purpose, state) AS consent,
+            count(*) FILTER (WHERE source = 'gpc') AS controlled,
+            min(at) FILTER (WHERE source = 'gpc') AS controlled_at
+        FROM (
+            SELECT DISTINCT ON (purpose) purpose, state, source, at
+            FROM subject AS kin
+            JOIN consent ON consent.workspace_id = kin.workspace_id AND consent.subject_id = kin.id
+            WHERE kin.workspace_id = $1 AND kin.profile_id = subject.profile_id
+            ORDER BY purpose, at DESC, state = 'granted'
+        ) AS last_word
+    ) AS word ON subject.id IS NOT NULL
 """
 
 # Only who wins the alias becomes a subject. The order keeps racing gateways out of each other's locks.
@@ -80,7 +83,14 @@ async def find_subjects(connection: Connection, workspace: UUID, aliases: Collec
             suppressed.add(alias)
         if row["id"] is not None:
             consent = {Purpose(purpose): State(state) for purpose, state in (row["consent"] or {}).items()}
-            subjects[alias] = Subject(row["id"], row["profile_id"], row["wrapped_key"], consent, row["suppressed"])
+            subjects[alias] = Subject(
+                row["id"],
+                row["profile_id"],
+                row["wrapped_key"],
+                consent,
+                suppressed=row["suppressed"],
+                privacy_control_at=row["privacy_control_at"],
+            )
     return Standing(subjects, frozenset(suppressed))
 
 

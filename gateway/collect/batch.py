@@ -16,6 +16,7 @@ from gateway.collect.decode import Shared, read_message_id
 from gateway.errors import place_of
 from gateway.workspace import Workspace
 from privacy.gate import Verdict
+from privacy.signals.sources import Signal
 from stores.subjects import Standing
 
 _log = structlog.get_logger()
@@ -32,6 +33,8 @@ class Item:
     call: Call | None = None
     aliases: tuple[Alias, ...] = ()
     """Blind indexes of its identifiers, strongest first; after the gate, only those that may be kept."""
+    signals: tuple[Signal, ...] = ()
+    """What the call and its request say about consent."""
     stored: tuple[Statements, ...] = ()
     """What the people behind its aliases have said, as of this event's place in the batch."""
     verdict: Verdict | None = None
