@@ -40,6 +40,8 @@ class Consent(msgspec.Struct, frozen=True):
     state: State
     source: str
     at: datetime
+    since: datetime | None = None
+    """When this source first said so without interruption; None where that is not known."""
 
 
 def strictest(sources: Iterable[Statements]) -> frozenset[Purpose]:

@@ -1,8 +1,8 @@
-"""The workspaces that this process serves: their keys unwrapped, their tracking plans compiled."""
+"""The workspaces that this process serves: their keys unwrapped, their plans and settings compiled."""
 
 import asyncio
 import time
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -11,9 +11,10 @@ from domain.errors import Refused
 from privacy.compiled import CompiledPlan
 from privacy.keys import KeyProvider, WorkspaceKeys
 from privacy.plan import read_plan
+from privacy.signals.mapping import Meaning, parse
 from stores.plans import read_plan as read_plan_document
 from stores.postgres import Database
-from stores.workspaces import read_workspace
+from stores.workspaces import CONSENT_SETTINGS, read_workspace
 
 _FRESH_SECONDS: Final = 5.0
 
@@ -25,10 +26,13 @@ class Workspace(msgspec.Struct, frozen=True):
     keys: WorkspaceKeys
     plan: CompiledPlan
     plan_version: int
+    settings: dict[str, Any]
+    meaning: Meaning
+    """What the site takes the signals of consent to mean."""
 
 
 class Workspaces:
-    """Hands out workspaces, and looks for a newer tracking plan at most every five seconds."""
+    """Hands out workspaces, and looks for a newer plan and newer settings at most every five seconds."""
 
     def __init__(self, database: Database, provider: KeyProvider) -> None:
         self._database = database
@@ -58,9 +62,11 @@ class Workspaces:
             if row is None:
                 raise Refused(code="not_found")
             _, known = self._known.get(workspace, (0.0, None))
-            if known is None or known.plan_version != row.plan_version:
+            if known is None or (known.plan_version, known.settings) != (row.plan_version, row.settings):
                 document = await read_plan_document(connection, workspace, row.plan_version)
                 keys = known.keys if known else WorkspaceKeys(workspace, await self._provider.unwrap(row.wrapped_key))
-                known = Workspace(workspace, keys, CompiledPlan(read_plan(document)), row.plan_version)
+                meaning = Meaning(parse(row.settings.get(CONSENT_SETTINGS, {})))
+                plan = CompiledPlan(read_plan(document))
+                known = Workspace(workspace, keys, plan, row.plan_version, row.settings, meaning)
         self._known[workspace] = (time.monotonic(), known)
         return known

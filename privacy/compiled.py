@@ -12,6 +12,7 @@ from domain.consent import Purpose
 from domain.event import Call, CallType
 from privacy.plan import EventRules, Field, JsonType, Kind, Plan
 from privacy.reduce import reduce_address, reduce_url, reduce_user_agent
+from privacy.signals.sources import NAMES as CONSENT_FIELDS
 
 _PROBLEMS_SHOWN: Final = 5
 _PYTHON_TYPES: Final[Mapping[JsonType, tuple[type, ...]]] = {
@@ -63,6 +64,8 @@ class CompiledPlan:
         }
         self._default_validator = _validator({**plan.fields, **plan.default.fields}, plan.default.required)
         self._traits_validator = _validator(plan.traits, ())
+        # Raw signals of consent can tell people apart, so they are never kept, whatever the plan says.
+        self._context = {name: field for name, field in plan.context.items() if name not in CONSENT_FIELDS}
         self._programs: dict[tuple[str | None, frozenset[Purpose]], Program] = {}
 
     def purposes_of(self, call: Call) -> frozenset[Purpose]:
@@ -99,7 +102,7 @@ class CompiledPlan:
             purposes=tuple(sorted(granted)),
             properties=compile_rules("properties", {**self.plan.fields, **event.fields}, event.purposes, granted),
             traits=traits,
-            context=compile_rules("context", self.plan.context, event.purposes, granted),
+            context=compile_rules("context", self._context, event.purposes, granted),
             alias_kinds=frozenset(kinds),
         )
 

@@ -10,8 +10,9 @@ from privacy.compiled import CompiledPlan, Program, Rule, Rules
 from privacy.gate import Verdict
 from privacy.scrub import may_identify, scrub
 from privacy.sealing import Sealer
+from privacy.signals.sources import NAMES as CONSENT_FIELDS
 
-_CONSUMED: Final = frozenset({"consent", "consentManagement", "traits", "direct"})
+_CONSUMED: Final = CONSENT_FIELDS | {"traits", "direct"}
 """Parts of the context that have been read before this point: leaving them out is no loss to name."""
 
 _MOST_NAMED: Final = 100

@@ -78,7 +78,7 @@ class Notary:
                     await sign_head(connection, workspace, signer, self._clock())
             except (Refused, Unreadable, ValueError) as error:
                 # One workspace whose key or head is not as it should be must not leave the others unsigned.
-                _LOG.error("head_not_signed", workspace=str(workspace), problem=type(error).__name__)  # noqa: TRY400 - no trace of keys
+                _LOG.error("head_not_signed", workspace=str(workspace), problem=type(error).__name__)
 
     async def tell(self, connection: Connection) -> None:
         """Tell of every record that has not been told. Raises `LogUnavailable`, `StoreUnavailable`, `Contended`."""

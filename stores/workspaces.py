@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from stores.plans import add_plan
 from stores.postgres import Connection
+
+CONSENT_SETTINGS: Final = "consent"
+"""The part of a workspace's settings that says what signals of consent mean to its site."""
 
 
 class WorkspaceRow(msgspec.Struct, frozen=True):
@@ -18,6 +21,7 @@ class WorkspaceRow(msgspec.Struct, frozen=True):
     name: str
     wrapped_key: bytes
     plan_version: int
+    settings: dict[str, Any]
 
 
 async def create_workspace(
@@ -37,7 +41,8 @@ async def create_workspace(
 
 _READ = """
     SELECT id, name, wrapped_key,
-           coalesce((SELECT max(version) FROM tracking_plan WHERE workspace_id = workspace.id), 0) AS plan_version
+           coalesce((SELECT max(version) FROM tracking_plan WHERE workspace_id = workspace.id), 0) AS plan_version,
+           settings
     FROM workspace
 """
 
@@ -46,6 +51,13 @@ async def read_workspace(connection: Connection, workspace: UUID) -> WorkspaceRo
     """Read one workspace with the version of its newest plan; None when there is none of this id."""
     row = await connection.fetchrow(f"{_READ} WHERE id = $1", workspace)
     return None if row is None else WorkspaceRow(*row.values())
+
+
+async def save_settings(connection: Connection, workspace: UUID, part: str, document: Mapping[str, Any]) -> None:
+    """Replace one part of a workspace's settings."""
+    await connection.execute(
+        "UPDATE workspace SET settings = jsonb_set(settings, ARRAY[$2], $3) WHERE id = $1", workspace, part, document
+    )
 
 
 async def list_workspaces(connection: Connection) -> list[WorkspaceRow]:

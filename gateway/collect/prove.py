@@ -1,7 +1,7 @@
 """On which record of the consent ledger each purpose of an event rests."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from domain.alias import Subject
 from domain.consent import Purpose, State, Statements
@@ -9,10 +9,8 @@ from domain.event import Call
 from gateway.collect.batch import Batch, Item
 from gateway.subjects import Subjects
 from privacy.ledger.record import CONSENT, DECLARED, LINKED, Word, digest_signal
+from privacy.signals.sources import NAMES as CONSENT_FIELDS
 from stores.ledger.records import Claim
-
-_PARTS: Final = ("consent", "consentManagement")
-"""Of a call's context: where it speaks of consent."""
 
 
 class Prove:
@@ -73,12 +71,21 @@ class _Grounds:
         own = subject.records.get(purpose)
         if own is not None and subject.consent.get(purpose) is State.GRANTED:
             return own
-        for source, statements in self._item.claims:
-            if statements.get(purpose) is State.GRANTED:
-                return self._claimed(purpose, source)
+        source = self._source(purpose)
+        if source is not None:
+            return self._claimed(purpose, source)
         digest = digest_signal({"record": self._linked(purpose, spoken)})
         known = subject.evidence.get(digest.hex(), {}).get(purpose)
         return known or self._miss(purpose, LINKED, digest)
+
+    def _source(self, purpose: Purpose) -> str | None:
+        """Name who grants a purpose in the event itself."""
+        if any(statements.get(purpose) is State.GRANTED for statements in self._batch.declared):
+            return DECLARED
+        for signal in self._item.signals:
+            if signal.statements.get(purpose) is State.GRANTED:
+                return signal.source
+        return None
 
     def _claimed(self, purpose: Purpose, source: str) -> int | Claim:
         if self._digest is None:
@@ -122,9 +129,11 @@ class _Grounds:
         return max(spoken.values(), default=0)
 
 
-def digest_signals(context: Mapping[str, Any], headers: Mapping[str, str], declared: Sequence[Statements] = ()) -> bytes:
+def digest_signals(
+    context: Mapping[str, Any], headers: Mapping[str, str], declared: Sequence[Statements] = ()
+) -> bytes:
     """Digest all that a call says about consent, as it was sent."""
-    said: dict[str, object] = {name: context[name] for name in _PARTS if name in context}
+    said: dict[str, object] = {name: context[name] for name in CONSENT_FIELDS if name in context}
     if headers:
         said["headers"] = headers
     if declared:

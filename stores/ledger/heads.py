@@ -33,9 +33,7 @@ class Told(msgspec.Struct, frozen=True):
 
 async def read_head(connection: Connection, workspace: UUID) -> Head:
     """Read where a ledger ends. Raises `ValueError` for a stored head that is none."""
-    row = await connection.fetchrow(
-        "SELECT size, hash, frontier FROM ledger_head WHERE workspace_id = $1", workspace
-    )
+    row = await connection.fetchrow("SELECT size, hash, frontier FROM ledger_head WHERE workspace_id = $1", workspace)
     if row is None:
         return Head(0, EMPTY_ROOT, GENESIS)
     return Head(row["size"], Frontier(row["size"], row["frontier"]).root(), row["hash"])
@@ -111,7 +109,7 @@ async def find_untold(connection: Connection) -> dict[UUID, int]:
         WHERE head.size > coalesce(outlet.through, 0)
         """
     )
-    return {workspace: through for workspace, through in rows}
+    return dict(rows)
 
 
 async def read_untold(connection: Connection, workspace: UUID, after: int, limit: int) -> list[Told]:

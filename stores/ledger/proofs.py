@@ -42,9 +42,7 @@ async def prove_events(
     return Proof(public_key=signer.public_key, checkpoint=note, events=tuple(events))
 
 
-async def read_grants(
-    connection: Connection, workspace: UUID, seqs: Sequence[int], size: int
-) -> dict[int, Grant]:
+async def read_grants(connection: Connection, workspace: UUID, seqs: Sequence[int], size: int) -> dict[int, Grant]:
     """Read records that have an opening, with their paths to the root of the tree of that size."""
     rows = await connection.fetch(
         """
