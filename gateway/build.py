@@ -18,6 +18,7 @@ from profiles.builder import Builder
 from profiles.catalogue import Catalogue
 from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
+from profiles.notary import Notary
 from profiles.processor import CONNECTIONS, Processor
 from profiles.publisher import Publisher
 from profiles.timers import Timers
@@ -67,6 +68,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         if settings.build_metrics_port is not None:
             server, _ = start_http_server(settings.build_metrics_port, settings.host, registry)
             stack.callback(server.shutdown)
+        workspaces = Workspaces(database, provider)
         timers = Timers(database, clock, metrics, catalogue=catalogue, memory=memory)
         builder = Builder(
             database,
@@ -75,7 +77,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             catalogue=catalogue,
             memory=memory,
             forget=SubjectCache(redis).drop,
-            open_keys=Workspaces(database, provider).keys,
+            open_keys=workspaces.keys,
             wake_timers=timers.wake,
         )
         yield Processor(
@@ -86,4 +88,5 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             timers=timers,
             backfill=Backfill(database, clock, metrics, catalogue=catalogue, memory=memory),
             publisher=Publisher(database, redis, log, metrics),
+            notary=Notary(database, log, clock, workspaces.keys),
         )

@@ -12,6 +12,7 @@ from domain.topics import EVENTS
 from profiles.backfill import Backfill
 from profiles.builder import GROUP, Builder
 from profiles.metrics import BuildMetrics
+from profiles.notary import Notary
 from profiles.publisher import Publisher
 from profiles.timers import Timers
 from stores.eventlog.port import Consumer, EventLog
@@ -20,7 +21,7 @@ from stores.postgres import Database
 
 LANES: Final = 2
 """Batches under way side by side: while Postgres works on one, Python works on the other."""
-CONNECTIONS: Final = 2 * LANES + 8
+CONNECTIONS: Final = 2 * LANES + 9
 """What the lanes, their consumers and the others need of the pool at most."""
 
 _LOG = structlog.get_logger(__name__)
@@ -59,6 +60,7 @@ class Processor:
         timers: Timers,
         backfill: Backfill,
         publisher: Publisher,
+        notary: Notary,
         lanes: int = LANES,
     ) -> None:
         self._database = database
@@ -68,6 +70,7 @@ class Processor:
         self._timers = timers
         self._backfill = backfill
         self._publisher = publisher
+        self._notary = notary
         self._lanes = lanes
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -77,6 +80,7 @@ class Processor:
                 group.create_task(self._timers.run(), name="timers"),
                 group.create_task(self._backfill.run(), name="backfill"),
                 group.create_task(self._publisher.run(), name="publisher"),
+                group.create_task(self._notary.run(), name="notary"),
                 group.create_task(self._measure(), name="lag"),
             ]
             lanes = [group.create_task(self._lane(stop), name=f"lane {number}") for number in range(self._lanes)]

@@ -15,7 +15,7 @@ TOPICS: Final = {
     EVENTS: TopicSpec(keep=timedelta(days=7)),
     DEAD_LETTERS: TopicSpec(keep=timedelta(days=30)),
     SEGMENT_CHANGES: TopicSpec(compacted=True),
-    CONSENTS: TopicSpec(),
+    CONSENTS: TopicSpec(keep=timedelta(days=30)),  # news; what lasts is the ledger, where people can be erased
     ERASURES: TopicSpec(),
 }
 
