@@ -6,7 +6,7 @@ import sys
 import typer
 
 from domain.errors import TagwayError
-from gateway.cli import keys, workspaces
+from gateway.cli import keys, ledger, workspaces
 from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
 from gateway.cli.keeper import Moved
@@ -39,6 +39,7 @@ app.command()(up)
 app.command()(doctor)
 app.add_typer(keys.app, name="keys")
 app.add_typer(workspaces.app, name="workspaces")
+app.add_typer(ledger.app, name="ledger")
 
 
 @app.command()
