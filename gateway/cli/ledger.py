@@ -83,21 +83,31 @@ def head(workspace: WorkspaceName = DEV) -> None:
 
 async def _verify(name: str, kept: str | None) -> str | None:
     async with _ledger(name) as (connection, workspace, signer):
-        # One snapshot: what is appended meanwhile does not count, and nothing waits for us.
-        async with connection.transaction(isolation="repeatable_read", readonly=True):
-            notes = [*await list_checkpoints(connection, workspace)]
-            try:
-                heads = _heads(notes, kept, signer.public_key)
-                end = await read_head(connection, workspace)
-                audit = Audit(heads)
-                await _audit(connection, workspace, audit, end)
-            except (Broken, Untrusted, ValueError) as error:
-                return str(error)
-            wrong = misplaced_nodes(await read_nodes(connection, workspace), audit.nodes)
-        if wrong:
-            return f"the tree holds wrong hashes, the first at level {wrong[0][0]}, index {wrong[0][1]}"
-    print(f"intact: {end.size} records, {len(heads)} signed heads\nroot {end.root.hex()}\nkey  {signer.public_key}")
+        try:
+            print(await examine(connection, workspace, signer.public_key, kept))
+        except (Broken, Untrusted) as error:
+            return str(error)
     return None
+
+
+async def examine(connection: Connection, workspace: UUID, public_key: str, kept: str | None = None) -> str:
+    """Verify a whole ledger and say what it is; `kept` is a signed head that it must go on from.
+
+    Works on one snapshot: what is appended meanwhile does not count, and nothing waits for it. Raises `Broken`, and
+    `Untrusted` for a head.
+    """
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        heads = _heads(await list_checkpoints(connection, workspace), kept, public_key)
+        try:
+            end = await read_head(connection, workspace)
+        except ValueError as error:
+            raise Broken("the head is not one of a ledger") from error
+        audit = Audit(heads)
+        await _audit(connection, workspace, audit, end)
+        wrong = misplaced_nodes(await read_nodes(connection, workspace), audit.nodes)
+    if wrong:
+        raise Broken(f"the tree holds wrong hashes, the first at level {wrong[0][0]}, index {wrong[0][1]}")
+    return f"intact: {end.size} records, {len(heads)} signed heads\nroot {end.root.hex()}\nkey  {public_key}"
 
 
 async def _audit(connection: Connection, workspace: UUID, audit: Audit, end: Head) -> None:

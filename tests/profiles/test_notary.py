@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
@@ -71,8 +71,8 @@ class Office:
 
 
 @pytest.fixture
-async def office(world: World) -> AsyncIterator[Office]:
-    yield Office(world)
+async def office(world: World) -> Office:
+    return Office(world)
 
 
 async def test_heads_are_signed_while_a_ledger_grows(office: Office) -> None:
