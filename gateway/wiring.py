@@ -55,7 +55,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         await stack.enter_async_context(_running(feed))
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
         authenticator = Authenticator(database, workspaces, clock)
-        services = Services(database, hub, clock, development=settings.profile == "dev")
+        services = Services(database, hub, SubjectCache(redis), clock, development=settings.profile == "dev")
         yield Resources(
             settings=settings,
             clock=clock,

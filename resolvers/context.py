@@ -16,6 +16,7 @@ from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
 from stores.postgres import Database
+from stores.subject_cache import SubjectCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Services:
 
     database: Database
     hub: Hub
+    subjects: SubjectCache
     clock: Clock
     development: bool = False
 

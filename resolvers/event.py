@@ -8,9 +8,12 @@ from strawberry.scalars import JSON
 
 from domain.consent import Purpose
 from domain.event import CallType
+from domain.key import Scope
 from resolvers.connection import Connection, connect, page_size
 from resolvers.context import Info
+from resolvers.fields import field
 from resolvers.node import Node, to_global
+from resolvers.permissions import needs
 from stores.reads.events import EventRow, History
 
 strawberry.enum(CallType, name="EventType", description="The six calls of the Segment spec.")
@@ -30,6 +33,12 @@ class Event(Node):
     received_at: datetime
     properties: JSON
     purposes: list[Purpose] = strawberry.field(description="What was granted when it was collected.")
+    proofs: strawberry.Private[tuple[int, ...]] = ()
+
+    @field(needs(Scope.PRIVACY_ADMIN))
+    def consent_records(self) -> list[int]:
+        """The record in the consent ledger that each of `purposes` rests on."""
+        return list(self.proofs)
 
 
 def event_of(row: EventRow) -> Event:
@@ -43,6 +52,7 @@ def event_of(row: EventRow) -> Event:
         received_at=row.received_at,
         properties=JSON(row.properties),
         purposes=list(row.purposes),
+        proofs=row.proofs,
     )
 
 

@@ -23,6 +23,7 @@ class EventRow(msgspec.Struct, frozen=True):
     received_at: datetime
     properties: dict[str, Any]
     purposes: tuple[Purpose, ...]
+    proofs: tuple[int, ...] = ()
 
 
 class History(msgspec.Struct, frozen=True):
@@ -43,7 +44,7 @@ async def histories(connection: Connection, wanted: Sequence[History]) -> list[l
             WITH ORDINALITY AS wanted (profile_id, size, after_at, after_id, place)
         CROSS JOIN LATERAL (
             SELECT newest.* FROM subject CROSS JOIN LATERAL (
-                SELECT message_id, type, name, at, received_at, properties, purposes FROM event
+                SELECT message_id, type, name, at, received_at, properties, purposes, proofs FROM event
                 WHERE event.subject_id = subject.id
                     AND event.at <= coalesce(wanted.after_at, 'infinity')
                     AND (event.at < coalesce(wanted.after_at, 'infinity') OR event.message_id > wanted.after_id)
@@ -68,7 +69,10 @@ async def histories(connection: Connection, wanted: Sequence[History]) -> list[l
 async def by_message_ids(connection: Connection, message_ids: Sequence[str]) -> dict[str, EventRow]:
     """Find events by their message ids."""
     records = await connection.fetch(
-        "SELECT message_id, type, name, at, received_at, properties, purposes FROM event WHERE message_id = ANY($1)",
+        """
+        SELECT message_id, type, name, at, received_at, properties, purposes, proofs FROM event
+        WHERE message_id = ANY($1)
+        """,
         message_ids,
     )
     return {record["message_id"]: _row(record) for record in records}
@@ -101,4 +105,5 @@ def _row(record: asyncpg.Record) -> EventRow:
         received_at=record["received_at"],
         properties=record["properties"],
         purposes=tuple(Purpose(purpose) for purpose in record["purposes"]),
+        proofs=tuple(record["proofs"]),
     )
