@@ -6,6 +6,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from domain.key import Scope
+from resolvers.consent_settings import ConsentSettingsMutations
 from resolvers.context import Info
 from resolvers.editing import Edit, delete, save
 from resolvers.fields import mutation
@@ -51,7 +52,7 @@ DeleteSegmentResult = Annotated[SegmentPayload | NotFound, strawberry.union("Del
 
 
 @strawberry.type
-class Mutation:
+class Mutation(ConsentSettingsMutations):
     """The root of mutations."""
 
     @mutation(needs(Scope.SEGMENTS_WRITE))

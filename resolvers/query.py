@@ -7,6 +7,7 @@ import strawberry
 from domain.errors import Refused
 from domain.key import Scope
 from resolvers.connection import MOST, After, Connection, First
+from resolvers.consent_settings import ConsentSettingsQueries
 from resolvers.context import Info
 from resolvers.event import event_of
 from resolvers.fields import field
@@ -26,7 +27,7 @@ class Viewer:
 
 
 @strawberry.type
-class Query:
+class Query(ConsentSettingsQueries):
     """The root of queries."""
 
     @field(needs())

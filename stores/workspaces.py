@@ -53,10 +53,27 @@ async def read_workspace(connection: Connection, workspace: UUID) -> WorkspaceRo
     return None if row is None else WorkspaceRow(*row.values())
 
 
+async def read_settings(
+    connection: Connection, workspace: UUID, part: str, *, to_change: bool = False
+) -> dict[str, Any]:
+    """Read one part of a workspace's settings, empty where nothing was set; `to_change` keeps others from it."""
+    lock = "FOR UPDATE" if to_change else ""
+    row = await connection.fetchrow(
+        f"SELECT coalesce(settings -> $2::text, '{{}}') AS part FROM workspace WHERE id = $1 {lock}",  # noqa: S608 - two constants
+        workspace,
+        part,
+    )
+    settings: dict[str, Any] = row["part"] if row else {}
+    return settings
+
+
 async def save_settings(connection: Connection, workspace: UUID, part: str, document: Mapping[str, Any]) -> None:
     """Replace one part of a workspace's settings."""
     await connection.execute(
-        "UPDATE workspace SET settings = jsonb_set(settings, ARRAY[$2], $3) WHERE id = $1", workspace, part, document
+        "UPDATE workspace SET settings = jsonb_set(settings, ARRAY[$2::text], $3) WHERE id = $1",
+        workspace,
+        part,
+        document,
     )
 
 
