@@ -108,12 +108,16 @@ def statements_of(signals: Iterable[Signal]) -> Statements:
 
 
 def _listen(batch: Batch) -> list[_Heard]:
-    """Pick out the events that have something to say that has to be stored."""
+    """Pick out the events that have something to say that has to be stored.
+
+    Beside a message Global Privacy Control is always heard, since it was sent at the same time.
+    """
     heard = []
+    has_messages = any(is_message(call) for _, call in batch.open)
     for item, call in batch.open:
         is_control = any(signal.is_privacy_control for signal in item.signals)
         is_word = is_message(call)
-        if is_word or (is_control and not _is_stored(item, batch.standing, batch.received_at)):
+        if is_word or (is_control and (has_messages or not _is_stored(item, batch.standing, batch.received_at))):
             control = Saying(State.DENIED, GPC, batch.received_at, batch.received_at)
             said = statements_of(item.signals) if is_word else {}
             message = {
