@@ -14,7 +14,7 @@ from resolvers.context import Info
 from resolvers.fields import field, mutation
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput
-from stores.workspaces import CONSENT_SETTINGS, read_settings, save_settings
+from stores.workspaces import read_settings, save_settings
 
 Given = TypeVar("Given")
 
@@ -140,8 +140,8 @@ class ConsentSettingsQueries:
         """What signals of consent mean to this site."""
         workspace = info.context.caller.principal.workspace
         async with info.context.services.database.workspace(workspace) as connection:
-            document = await read_settings(connection, workspace, CONSENT_SETTINGS)
-        return ConsentSettings(meaning=Meaning(parse(document)))
+            settings = await read_settings(connection, workspace)
+        return ConsentSettings(meaning=Meaning(parse(settings.consent)))
 
 
 @strawberry.type
@@ -159,9 +159,9 @@ class ConsentSettingsMutations:
         try:
             changes = _changes(input)
             async with info.context.services.database.workspace(workspace) as connection, connection.transaction():
-                stored = await read_settings(connection, workspace, CONSENT_SETTINGS, to_change=True)
-                site = _changed(stored, changes)
-                await save_settings(connection, workspace, CONSENT_SETTINGS, msgspec.to_builtins(site))
+                settings = await read_settings(connection, workspace, to_change=True)
+                site = _changed(settings.consent, changes)
+                await save_settings(connection, workspace, {"consent": msgspec.to_builtins(site)})
         except InvalidMapping as error:
             return InvalidInput(code="invalid_request", message=str(error), path=["input", *error.path])
         return ConsentSettingsPayload(

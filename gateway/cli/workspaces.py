@@ -13,8 +13,8 @@ from domain.clock import utc_now
 from domain.errors import Refused
 from gateway.cli.data import find_stores
 from gateway.cli.workspace import make_workspace
+from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
-from privacy.keys import LocalMasterKey
 from privacy.plan import default_document, read_plan
 from stores.postgres import Database
 from stores.workspaces import find_workspace, list_workspaces
@@ -34,8 +34,7 @@ def list_() -> None:
 def create(name: str, plan: Plan = None) -> None:
     """Make a workspace and print its id. Its keys are made by `tagway keys create --workspace NAME`."""
     settings = _settings()
-    provider = LocalMasterKey(settings.read_master_key())
-    asyncio.run(_create(settings, name, provider, default_document() if plan is None else _read(plan)))
+    asyncio.run(_create(settings, name, default_document() if plan is None else _read(plan)))
 
 
 def _settings() -> Settings:
@@ -67,10 +66,10 @@ async def _list(settings: Settings) -> None:
     Console().print(table)
 
 
-async def _create(settings: Settings, name: str, provider: LocalMasterKey, plan: dict[str, object]) -> None:
+async def _create(settings: Settings, name: str, plan: dict[str, object]) -> None:
     database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
     try:
-        async with database.across() as connection, connection.transaction():
+        async with open_provider(settings) as provider, database.across() as connection, connection.transaction():
             if await find_workspace(connection, name) is not None:
                 raise Refused(f"there is a workspace named {name} already", code="conflict")
             print(await make_workspace(connection, provider, name, plan, utc_now()))

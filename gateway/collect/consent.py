@@ -14,7 +14,8 @@ from domain.alias import Alias, AliasKind
 from domain.consent import Purpose, State, Statements, strictest
 from domain.event import Call, CallType, ProtectedEvent
 from domain.outcome import Outcome
-from gateway.collect.batch import Batch, Item
+from gateway.collect.batch import Batch, Item, Spoken
+from gateway.collect.prove import digest_signals
 from gateway.collect.words import Saying, Words, speakers
 from gateway.subjects import Subjects
 from privacy.signals.sources import GPC, NAMES, Signal
@@ -24,6 +25,8 @@ from stores.subjects import Standing
 MESSAGE_NAMES: Final = frozenset({"Consent Preference Updated", "Segment Consent Preference Updated"})
 
 _MESSAGE: Final = "message"
+_BEFORE_ALL: Final = -1
+"""The place of what holds for a whole batch."""
 _ENROLLING_KINDS: Final = frozenset({AliasKind.USER_ID, AliasKind.ANONYMOUS_ID})
 _REPEATED_AFTER: Final = timedelta(hours=1)
 """Browsers repeat Global Privacy Control with every request; it is stored anew this often."""
@@ -49,16 +52,20 @@ class RecordConsent:
         profiles = {subject.profile_id for each in heard for subject in speakers(each.item, batch.standing)}
         words = Words(batch.standing, await self._subjects.consent_times(batch.workspace.id, profiles))
         for each in heard:
-            words.hear(each.item, each.control)
-        messages = {id(each.item): each.message for each in heard if each.is_message}
+            words.hear(each.item, each.control, _BEFORE_ALL, each.signal)
+        messages = {id(each.item): each for each in heard if each.is_message}
+        places = {id(item): place for place, item in enumerate(batch.items)}
         for item, call in batch.open:
             if id(item) in messages:
-                words.hear(item, messages[id(item)])
+                each = messages[id(item)]
+                words.hear(item, each.message, places[id(item)], each.signal)
                 _finish(batch, item, call, newcomers)
             else:
                 item.stored = words.of(item)
         if words.news:
-            await self._subjects.record(batch.workspace.id, words.news, profiles)
+            plan = batch.workspace.plan_version
+            seqs = await self._subjects.record(batch.workspace.id, words.news, profiles, plan=plan)
+            batch.spoken = tuple(map(Spoken, words.places, words.news, seqs))
 
     async def _enrol(self, batch: Batch, heard: Iterable["_Heard"]) -> frozenset[Alias]:
         """Make speakers known: by the strongest identifier to grant, by each to refuse. Return who only refused."""
@@ -84,6 +91,8 @@ class _Heard(msgspec.Struct, frozen=True):
     control: Mapping[Purpose, Saying]
     message: Mapping[Purpose, Saying]
     is_message: bool
+    signal: bytes
+    """Digest of what was sent, for the ledger."""
 
     @property
     def grants(self) -> bool:
@@ -125,7 +134,8 @@ def _listen(batch: Batch) -> list[_Heard]:
                 for purpose, state in said.items()
                 if not (is_control and purpose in SALE)
             }
-            heard.append(_Heard(item, dict.fromkeys(SALE, control) if is_control else {}, message, is_word))
+            digest = digest_signals(call.context, batch.headers)
+            heard.append(_Heard(item, dict.fromkeys(SALE, control) if is_control else {}, message, is_word, digest))
     return heard
 
 

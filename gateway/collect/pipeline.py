@@ -9,6 +9,7 @@ from domain.errors import TagwayError
 from domain.outcome import Outcome, Result
 from gateway.collect.batch import Batch
 from gateway.collect.consent import RecordConsent
+from gateway.collect.prove import Prove
 from gateway.collect.steps import (
     Append,
     Enrol,
@@ -38,6 +39,7 @@ def build_steps(subjects: Subjects, log: EventLog, metrics: Metrics) -> tuple[tu
         ("gate", ask_gate),
         ("deduplicate", deduplicate),
         ("enrol", Enrol(subjects)),
+        ("prove", Prove(subjects)),
         ("protect", protect_events),
         ("append", Append(log)),
     )
