@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -17,6 +18,11 @@ class AliasKind(StrEnum):
     EMAIL = "email"
     PHONE = "phone"
     ANONYMOUS_ID = "anonymous_id"
+
+
+SPELLED_KINDS: Final = frozenset({AliasKind.EMAIL, AliasKind.PHONE})
+"""Kinds that platforms spell, and hash, in ways of their own. An event has at most one identifier of each: several
+aliases of such a kind are its spellings."""
 
 
 class Alias(msgspec.Struct, frozen=True, array_like=True):

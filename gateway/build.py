@@ -5,12 +5,15 @@ import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from prometheus_client import CollectorRegistry, start_http_server
 
 from domain.clock import Clock, utc_now
+from domain.topics import EVENTS
 from gateway.logs import configure_logs
 from gateway.provider import open_provider
+from gateway.replay import open_journal, replay_erasures
 from gateway.settings import Settings
 from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
@@ -18,9 +21,10 @@ from profiles.builder import Builder
 from profiles.catalogue import Catalogue
 from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
-from profiles.notary import Notary
 from profiles.processor import CONNECTIONS, Processor
 from profiles.publisher import Publisher
+from profiles.rights.desk import Desk
+from profiles.rights.procedures import procedures
 from profiles.timers import Timers
 from stores.eventlog.open import open_log
 from stores.postgres import Database
@@ -40,6 +44,7 @@ async def build(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await replay_erasures(settings)
     async with open_processor(settings) as processor:
         await processor.run(stop)
 
@@ -69,6 +74,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             server, _ = start_http_server(settings.build_metrics_port, settings.host, registry)
             stack.callback(server.shutdown)
         workspaces = Workspaces(database, provider)
+        cache = SubjectCache(redis)
         timers = Timers(database, clock, metrics, catalogue=catalogue, memory=memory)
         builder = Builder(
             database,
@@ -76,7 +82,8 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             metrics,
             catalogue=catalogue,
             memory=memory,
-            forget=SubjectCache(redis).drop,
+            forget=cache.drop,
+            forget_records=partial(log.forget, EVENTS),
             open_keys=workspaces.keys,
             wake_timers=timers.wake,
         )
@@ -88,5 +95,11 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             timers=timers,
             backfill=Backfill(database, clock, metrics, catalogue=catalogue, memory=memory),
             publisher=Publisher(database, redis, log, metrics),
-            notary=Notary(database, log, clock, workspaces.keys),
+            desk=Desk(
+                database,
+                clock,
+                workspaces.rules,
+                procedures(log=log, cache=cache, journal=open_journal(settings), catalogue=catalogue, memory=memory),
+                memory=memory,
+            ),
         )

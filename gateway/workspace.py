@@ -1,20 +1,22 @@
-"""The workspaces that this process serves: their keys unwrapped, their plans and settings compiled."""
+"""The workspaces that this process serves: their keys unwrapped, their tracking plans compiled, their settings."""
 
 import asyncio
 import time
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from domain.errors import Refused
+from domain.workspace import WorkspaceSettings
 from privacy.compiled import CompiledPlan
 from privacy.keys import KeyProvider, WorkspaceKeys
 from privacy.plan import read_plan
 from privacy.signals.mapping import Meaning, parse
+from resolvers.context import Policy
 from stores.plans import read_plan as read_plan_document
 from stores.postgres import Database
-from stores.workspaces import CONSENT_SETTINGS, read_workspace
+from stores.workspaces import read_workspace
 
 _FRESH_SECONDS: Final = 5.0
 
@@ -26,13 +28,13 @@ class Workspace(msgspec.Struct, frozen=True):
     keys: WorkspaceKeys
     plan: CompiledPlan
     plan_version: int
-    settings: dict[str, Any]
+    settings: WorkspaceSettings
     meaning: Meaning
     """What the site takes the signals of consent to mean."""
 
 
 class Workspaces:
-    """Hands out workspaces, and looks for a newer plan and newer settings at most every five seconds."""
+    """Hands out workspaces, and looks for a newer tracking plan or other settings at most every five seconds."""
 
     def __init__(self, database: Database, provider: KeyProvider) -> None:
         self._database = database
@@ -52,6 +54,16 @@ class Workspaces:
         """Return the keys of a workspace. Raises like `get`."""
         return (await self.get(workspace)).keys
 
+    async def policy(self, workspace: UUID) -> Policy:
+        """Return what decides on who may see what of a workspace. Raises as `get`."""
+        known = await self.get(workspace)
+        return Policy(known.plan.plan, known.settings)
+
+    async def rules(self, workspace: UUID) -> tuple[WorkspaceKeys, CompiledPlan]:
+        """Return a workspace's keys and plan. Raises like `get`."""
+        found = await self.get(workspace)
+        return found.keys, found.plan
+
     def _fresh(self, workspace: UUID) -> Workspace | None:
         loaded_at, known = self._known.get(workspace, (0.0, None))
         return known if known is not None and time.monotonic() - loaded_at < _FRESH_SECONDS else None
@@ -62,11 +74,13 @@ class Workspaces:
             if row is None:
                 raise Refused(code="not_found")
             _, known = self._known.get(workspace, (0.0, None))
-            if known is None or (known.plan_version, known.settings) != (row.plan_version, row.settings):
+            if known is None or known.plan_version != row.plan_version:
                 document = await read_plan_document(connection, workspace, row.plan_version)
                 keys = known.keys if known else WorkspaceKeys(workspace, await self._provider.unwrap(row.wrapped_key))
-                meaning = Meaning(parse(row.settings.get(CONSENT_SETTINGS, {})))
-                plan = CompiledPlan(read_plan(document))
+                plan, meaning = CompiledPlan(read_plan(document)), Meaning(parse(row.settings.consent))
                 known = Workspace(workspace, keys, plan, row.plan_version, row.settings, meaning)
+            elif known.settings != row.settings:
+                meaning = Meaning(parse(row.settings.consent))
+                known = msgspec.structs.replace(known, settings=row.settings, meaning=meaning)
         self._known[workspace] = (time.monotonic(), known)
         return known

@@ -15,7 +15,7 @@ import structlog
 
 from domain.alias import Alias
 from domain.clock import Clock
-from domain.errors import StoreUnavailable
+from domain.errors import LogUnavailable, StoreUnavailable
 from domain.event import ProtectedEvent, decode_event
 from privacy.keys import WorkspaceKeys
 from profiles.batch import Built, Step
@@ -33,6 +33,7 @@ GROUP: Final = "builders"
 
 Decoded = tuple[Stored, ProtectedEvent]
 Forget = Callable[[UUID, Collection[Alias]], Awaitable[None]]
+ForgetRecords = Callable[[Collection[bytes]], Awaitable[object]]
 OpenKeys = Callable[[UUID], Awaitable[WorkspaceKeys]]
 
 _LOG = structlog.get_logger(__name__)
@@ -44,8 +45,9 @@ _CONTENDED_PAUSE: Final = 0.01
 class Builder:
     """Builds batches. Several may run at once, in one process or in many, on the same log and database.
 
-    `forget` is told of aliases whose cached subject is old once a merge is committed, `wake_timers` of the soonest
-    timer that was written. `open_keys` gives the keys of a workspace.
+    `forget` is told of aliases whose cached subject is old once a merge is committed, `forget_records` of the keys of
+    records that came after their person was erased, `wake_timers` of the soonest timer that was written. `open_keys`
+    gives the keys of a workspace.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Builder:
         memory: Memory | None = None,
         limits: Limits | None = None,
         forget: Forget | None = None,
+        forget_records: ForgetRecords | None = None,
         open_keys: OpenKeys | None = None,
         wake_timers: Callable[[datetime], None] | None = None,
     ) -> None:
@@ -68,6 +71,7 @@ class Builder:
         self._memory = memory or Memory()
         self._limits = limits or Limits()
         self._forget = forget
+        self._forget_records = forget_records
         self._open_keys = open_keys
         self._wake_timers = wake_timers
 
@@ -81,6 +85,8 @@ class Builder:
         decoded: list[Decoded] = []
         unreadable: list[tuple[Stored, str]] = []
         for record in batch.records:
+            if not record.value:
+                continue  # its person was erased
             try:
                 decoded.append((record, decode_event(record.value)))
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -127,6 +133,7 @@ class Builder:
         self, batch: Batch, decoded: Sequence[Decoded], unfit: Sequence[tuple[Stored, str]], next_offset: int
     ) -> None:
         results: list[Built] = []
+        due: list[Decoded] = []
         async with self._database.across() as connection:
             async with transaction(connection):
                 start = await lock_offset(connection, GROUP, batch.topic, batch.partition)
@@ -141,6 +148,7 @@ class Builder:
             if any(built.changes for built in results):
                 await call_publisher(connection)
         await self._report(results, len(buried) + len(strangers))
+        await self._empty(due, results)
 
     async def _build(
         self, connection: Connection, decoded: Sequence[Decoded]
@@ -170,12 +178,24 @@ class Builder:
             results.append(built)
         return results, strangers
 
+    async def _empty(self, due: Sequence[Decoded], results: Sequence[Built]) -> None:
+        """Take out of the log what a gateway put there of someone who was being erased that very moment."""
+        forgotten = {id(event) for built in results for event in built.forgotten}
+        keys = {record.key for record, event in due if id(event) in forgotten}
+        if keys and self._forget_records:
+            try:
+                await self._forget_records(keys)
+            except LogUnavailable:
+                _LOG.warning("records_not_emptied", number=len(keys))
+
     async def _report(self, results: Sequence[Built], buried: int) -> None:
         self._metrics.buried.inc(buried)
         for built in results:
             self._memory.keep(built.workspace, built.profiles)
             self._metrics.events.inc(built.events)
             self._metrics.duplicates.inc(built.duplicates)
+            self._metrics.forgotten.inc(len(built.forgotten))
+            self._metrics.refused.inc(built.refused)
             self._metrics.changes.inc(built.changes)
             if self._wake_timers and built.next_due:
                 self._wake_timers(built.next_due)

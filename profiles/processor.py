@@ -12,8 +12,8 @@ from domain.topics import EVENTS
 from profiles.backfill import Backfill
 from profiles.builder import GROUP, Builder
 from profiles.metrics import BuildMetrics
-from profiles.notary import Notary
 from profiles.publisher import Publisher
+from profiles.rights.desk import Desk
 from profiles.timers import Timers
 from stores.eventlog.port import Consumer, EventLog
 from stores.offsets import read_offsets
@@ -21,7 +21,7 @@ from stores.postgres import Database
 
 LANES: Final = 2
 """Batches under way side by side: while Postgres works on one, Python works on the other."""
-CONNECTIONS: Final = 2 * LANES + 9
+CONNECTIONS: Final = 2 * LANES + 11
 """What the lanes, their consumers and the others need of the pool at most."""
 
 _LOG = structlog.get_logger(__name__)
@@ -60,7 +60,7 @@ class Processor:
         timers: Timers,
         backfill: Backfill,
         publisher: Publisher,
-        notary: Notary,
+        desk: Desk | None = None,
         lanes: int = LANES,
     ) -> None:
         self._database = database
@@ -70,7 +70,7 @@ class Processor:
         self._timers = timers
         self._backfill = backfill
         self._publisher = publisher
-        self._notary = notary
+        self._desk = desk
         self._lanes = lanes
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -80,9 +80,10 @@ class Processor:
                 group.create_task(self._timers.run(), name="timers"),
                 group.create_task(self._backfill.run(), name="backfill"),
                 group.create_task(self._publisher.run(), name="publisher"),
-                group.create_task(self._notary.run(), name="notary"),
                 group.create_task(self._measure(), name="lag"),
             ]
+            if self._desk is not None:
+                helpers.append(group.create_task(self._desk.run(), name="desk"))
             lanes = [group.create_task(self._lane(stop), name=f"lane {number}") for number in range(self._lanes)]
             await stop.wait()
             _, late = await asyncio.wait(lanes, timeout=_DRAIN_SECONDS)

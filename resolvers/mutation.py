@@ -6,11 +6,15 @@ import strawberry
 from strawberry.scalars import JSON
 
 from domain.key import Scope
-from resolvers.consent import ConsentMutations
+from resolvers.asking import PrivacyRequestMutations
+from resolvers.consent_settings import ConsentSettingsMutations
 from resolvers.context import Info
+from resolvers.detokenize import DetokenizeMutations
 from resolvers.editing import Edit, delete, save
+from resolvers.egress import EgressMutations
 from resolvers.fields import mutation
 from resolvers.permissions import needs
+from resolvers.plan import PlanMutations
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
 from resolvers.segment import Segment
 
@@ -52,7 +56,7 @@ DeleteSegmentResult = Annotated[SegmentPayload | NotFound, strawberry.union("Del
 
 
 @strawberry.type
-class Mutation(ConsentMutations):
+class Mutation(ConsentSettingsMutations, DetokenizeMutations, EgressMutations, PlanMutations, PrivacyRequestMutations):
     """The root of mutations."""
 
     @mutation(needs(Scope.SEGMENTS_WRITE))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.consent import Consent, Purpose
+from domain.consent import Consent, Purpose, State
 from privacy.ledger.record import Word
 from stores.ledger.records import append_records
 from stores.postgres import Connection
@@ -46,17 +46,18 @@ async def store_consents(
 ) -> list[int]:
     """Record statements in the ledger, in their order, and store the last word of each subject on each purpose.
 
-    One transaction for both. A word that is older than the stored one is recorded only; of two at the same instant the
-    refusal stays. A refusal that follows Global Privacy Control only confirms it: that stays the source, until a
+    One transaction for both. An older statement is recorded and never replaces a newer; of two at the same instant
+    the refusal stays. A refusal that follows Global Privacy Control only confirms it: that stays the source, until a
     grant ends it. Returns the numbers of the records. `plan` is the version of the tracking plan in use.
     """
     said = list(statements)
     async with connection.transaction():
         seqs = await append_records(connection, workspace, [_word(statement, plan) for statement in said])
-        last = {
-            (statement.subject_id, statement.consent.purpose.value): (statement.consent, seq)
-            for statement, seq in zip(said, seqs, strict=True)
-        }
+        last: dict[tuple[UUID, str], tuple[Consent, int]] = {}
+        for statement, seq in zip(said, seqs, strict=True):
+            key = (statement.subject_id, statement.consent.purpose.value)
+            if key not in last or _outranks(statement.consent, last[key][0]):
+                last[key] = (statement.consent, seq)
         await _store(connection, workspace, last)
     return seqs
 
@@ -66,7 +67,8 @@ async def _store(connection: Connection, workspace: UUID, last: dict[tuple[UUID,
     await connection.execute(
         """
         INSERT INTO consent (workspace_id, subject_id, purpose, state, source, at, seq, since)
-        SELECT $1, *, at FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[])
+        SELECT $1, *, at
+        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[])
             AS new (subject_id, purpose, state, source, at, seq)
         ON CONFLICT (workspace_id, subject_id, purpose) DO UPDATE SET
             state = excluded.state,
@@ -90,6 +92,10 @@ async def _store(connection: Connection, workspace: UUID, last: dict[tuple[UUID,
         [consent.at for _, _, consent, _ in rows],
         [seq for _, _, _, seq in rows],
     )
+
+
+def _outranks(later: Consent, earlier: Consent) -> bool:
+    return later.at > earlier.at or (later.at == earlier.at and later.state is not State.GRANTED)
 
 
 def _word(statement: Statement, plan: int) -> Word:

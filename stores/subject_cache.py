@@ -66,6 +66,16 @@ class SubjectCache:
         except LOST as error:
             raise StoreUnavailable("Redis is not reachable") from error
 
+    async def suppress(self, workspace: UUID, aliases: Iterable[Alias]) -> None:
+        """Replace entries by the word that their people are erased, for as long as an entry lives."""
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for name in _names(workspace, aliases):
+                    pipeline.set(name, _SUPPRESSED, ex=_KEEP)
+                await pipeline.execute()
+        except LOST as error:
+            raise StoreUnavailable("Redis is not reachable") from error
+
     async def drop(self, workspace: UUID, aliases: Iterable[Alias]) -> None:
         """Forget entries, so that every gateway reads Postgres next."""
         try:

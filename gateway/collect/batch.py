@@ -1,5 +1,6 @@
 """The events of one request on their way through the steps."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +17,7 @@ from gateway.collect.decode import Shared, read_message_id
 from gateway.errors import place_of
 from gateway.workspace import Workspace
 from privacy.gate import Verdict
+from privacy.protect import Reason
 from privacy.signals.sources import Signal
 from stores.consents import Statement
 from stores.subjects import Standing
@@ -43,7 +45,8 @@ class Item:
     proofs: tuple[int, ...] = ()
     """The ledger's record of each purpose of the verdict, in their order."""
     event: ProtectedEvent | None = None
-    dropped: tuple[str, ...] = ()
+    dropped: Mapping[str, Reason] = field(default_factory=dict)
+    """Paths of fields that were left out of it."""
     result: Result | None = None
 
     def end(self, outcome: Outcome, *, code: str | None = None, message: str | None = None) -> None:
@@ -51,7 +54,7 @@ class Item:
         message_id = (self.call.message_id if self.call else read_message_id(self.raw)) or ""
         if message is None and code is not None:
             message = FAILURES[code].message
-        self.result = Result(message_id, outcome, code, message, self.dropped)
+        self.result = Result(message_id, outcome, code, message, tuple(self.dropped))
 
 
 class Spoken(NamedTuple):
@@ -79,6 +82,8 @@ class Batch:
     standing: Standing = NOBODY
     spoken: tuple["Spoken", ...] = ()
     """What consent messages of this batch have said, in the order of the ledger."""
+    losses: Counter[tuple[str, Reason]] = field(default_factory=Counter)
+    """How many events lost a field of this path for this reason."""
 
     @property
     def open(self) -> Iterator[tuple[Item, Call]]:

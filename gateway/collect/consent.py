@@ -25,8 +25,9 @@ from stores.subjects import Standing
 MESSAGE_NAMES: Final = frozenset({"Consent Preference Updated", "Segment Consent Preference Updated"})
 
 _MESSAGE: Final = "message"
+_BEFORE_ALL: Final = -1
+"""The place of what holds for a whole batch."""
 _ENROLLING_KINDS: Final = frozenset({AliasKind.USER_ID, AliasKind.ANONYMOUS_ID})
-_WHOLE_REQUEST: Final = -1
 _REPEATED_AFTER: Final = timedelta(hours=1)
 """Browsers repeat Global Privacy Control with every request; it is stored anew this often."""
 
@@ -51,23 +52,20 @@ class RecordConsent:
         profiles = {subject.profile_id for each in heard for subject in speakers(each.item, batch.standing)}
         words = Words(batch.standing, await self._subjects.consent_times(batch.workspace.id, profiles))
         for each in heard:
-            words.hear(each.item, each.control)
-        places = [_WHOLE_REQUEST] * len(words.news)
-        messages = {id(each.item): each.message for each in heard if each.is_message}
-        for place, item in enumerate(batch.items):
-            call = item.call
-            if item.result is not None or call is None:
-                continue
+            words.hear(each.item, each.control, _BEFORE_ALL, each.signal)
+        messages = {id(each.item): each for each in heard if each.is_message}
+        places = {id(item): place for place, item in enumerate(batch.items)}
+        for item, call in batch.open:
             if id(item) in messages:
-                words.hear(item, messages[id(item)], digest_signals(call.context, batch.headers))
-                places += [place] * (len(words.news) - len(places))
+                each = messages[id(item)]
+                words.hear(item, each.message, places[id(item)], each.signal)
                 _finish(batch, item, call, newcomers)
             else:
                 item.stored = words.of(item)
         if words.news:
             plan = batch.workspace.plan_version
             seqs = await self._subjects.record(batch.workspace.id, words.news, profiles, plan=plan)
-            batch.spoken = tuple(map(Spoken, places, words.news, seqs))
+            batch.spoken = tuple(map(Spoken, words.places, words.news, seqs))
 
     async def _enrol(self, batch: Batch, heard: Iterable["_Heard"]) -> frozenset[Alias]:
         """Make speakers known: by the strongest identifier to grant, by each to refuse. Return who only refused."""
@@ -93,6 +91,8 @@ class _Heard(msgspec.Struct, frozen=True):
     control: Mapping[Purpose, Saying]
     message: Mapping[Purpose, Saying]
     is_message: bool
+    signal: bytes
+    """Digest of what was sent, for the ledger."""
 
     @property
     def grants(self) -> bool:
@@ -117,12 +117,16 @@ def statements_of(signals: Iterable[Signal]) -> Statements:
 
 
 def _listen(batch: Batch) -> list[_Heard]:
-    """Pick out the events that have something to say that has to be stored."""
+    """Pick out the events that have something to say that has to be stored.
+
+    Beside a message Global Privacy Control is always heard, since it was sent at the same time.
+    """
     heard = []
+    has_messages = any(is_message(call) for _, call in batch.open)
     for item, call in batch.open:
         is_control = any(signal.is_privacy_control for signal in item.signals)
         is_word = is_message(call)
-        if is_word or (is_control and not _is_stored(item, batch.standing, batch.received_at)):
+        if is_word or (is_control and (has_messages or not _is_stored(item, batch.standing, batch.received_at))):
             control = Saying(State.DENIED, GPC, batch.received_at, batch.received_at)
             said = statements_of(item.signals) if is_word else {}
             message = {
@@ -130,7 +134,8 @@ def _listen(batch: Batch) -> list[_Heard]:
                 for purpose, state in said.items()
                 if not (is_control and purpose in SALE)
             }
-            heard.append(_Heard(item, dict.fromkeys(SALE, control) if is_control else {}, message, is_word))
+            digest = digest_signals(call.context, batch.headers)
+            heard.append(_Heard(item, dict.fromkeys(SALE, control) if is_control else {}, message, is_word, digest))
     return heard
 
 

@@ -1,7 +1,10 @@
 """The steps of collection, in the order of `pipeline.build_steps`; each ends some events and passes on the rest."""
 
+from collections.abc import Container
+
 import msgspec
 
+from domain.alias import SPELLED_KINDS, Alias
 from domain.consent import State
 from domain.errors import Refused
 from domain.event import Call, encode_event
@@ -144,13 +147,27 @@ class Enrol:
         self._subjects = subjects
 
     async def __call__(self, batch: Batch) -> None:
-        """Fill `subject` of each item."""
+        """Fill `subject` of each item, and end those of people who may not become known again."""
         known = dict(batch.standing.subjects)
         waiting = [item for item, _ in batch.open if item.subject is None]
+        for item in waiting:
+            item.aliases = _known_first(item.aliases, known)
         unknown = {item.aliases[0]: None for item in waiting if item.aliases[0] not in known}
         known |= await self._subjects.enrol(batch.workspace, unknown)
         for item in waiting:
-            item.subject = known[item.aliases[0]]
+            item.subject = known.get(item.aliases[0])
+            if item.subject is None or item.subject.suppressed:
+                # They were erased after the look-up.
+                item.end(Outcome.DROPPED_SUPPRESSED)
+
+
+def _known_first(aliases: tuple[Alias, ...], known: Container[Alias]) -> tuple[Alias, ...]:
+    """Let a known spelling of the strongest identifier lead, so that it names the subject and not a new one."""
+    strongest = aliases[0]
+    if strongest in known or strongest.kind not in SPELLED_KINDS:
+        return aliases
+    leader = next((alias for alias in aliases if alias.kind is strongest.kind and alias in known), strongest)
+    return (leader, *(alias for alias in aliases if alias is not leader))
 
 
 async def protect_events(batch: Batch) -> None:
@@ -164,6 +181,7 @@ async def protect_events(batch: Batch) -> None:
         item.event, item.dropped = protect(
             call, verdict, item.aliases, sealer, batch.workspace.plan, proofs=item.proofs
         )
+        batch.losses.update(item.dropped.items())
 
     batch.each(take_out)
 

@@ -36,14 +36,14 @@ class Words:
         self._heard: dict[tuple[UUID, Purpose], Saying] = {}
         self._profiles: dict[UUID, dict[Purpose, State]] = {}
         self._strangers: dict[Alias, dict[Purpose, State]] = {}
+        self._refusals: dict[tuple[UUID, Purpose], tuple[int, datetime]] = {}
         self.news: list[Statement] = []
         """The statements to record and store, in their order."""
+        self.places: list[int] = []
+        """After which of the batch's items each of them holds."""
 
-    def hear(self, item: Item, sayings: Mapping[Purpose, Saying], signal: bytes | None = None) -> None:
-        """Take in what an event says, as far as nothing newer was said. Strangers are heard for this batch only.
-
-        `signal` is the digest of how it was said.
-        """
+    def hear(self, item: Item, sayings: Mapping[Purpose, Saying], place: int, signal: bytes | None = None) -> None:
+        """Take in what an event says, as far as nothing newer was said. Strangers are heard for this batch only."""
         for alias in item.aliases:
             if alias not in self._standing.subjects:
                 said = {purpose: saying.state for purpose, saying in sayings.items()}
@@ -52,6 +52,7 @@ class Words:
             for purpose, saying in sayings.items():
                 if self._is_news(subject, purpose, saying):
                     self._take(subject, purpose, saying, signal)
+        self.places += [place] * (len(self.news) - len(self.places))
 
     def of(self, item: Item) -> tuple[Statements, ...]:
         """Tell what the people behind an event have said by now."""
@@ -74,12 +75,20 @@ class Words:
         return heard is None or saying.spoken_at > heard.spoken_at or saying is heard
 
     def _take(self, subject: Subject, purpose: Purpose, saying: Saying, signal: bytes | None) -> None:
-        key = subject.profile_id, purpose
+        key, own = (subject.profile_id, purpose), (subject.id, purpose)
         state = self._word(subject, purpose, saying.state)
         # Clocks of gateways differ: no refusal may lose to a word that is stored already.
         at = saying.at if saying.state is State.GRANTED else max(saying.at, self._times.get(key, saying.at))
         self._heard[key] = saying
         self._profiles.setdefault(subject.profile_id, {})[purpose] = state
+        if saying.state is not State.GRANTED:
+            self._refusals[own] = len(self.news), saying.spoken_at
+        elif own in self._refusals:
+            # It was taken back within the batch, so it held from when it was spoken and no longer from its receipt.
+            place, spoken_at = self._refusals.pop(own)
+            taken_back = self.news[place]
+            consent = msgspec.structs.replace(taken_back.consent, at=spoken_at)
+            self.news[place] = msgspec.structs.replace(taken_back, consent=consent)
         self.news.append(Statement(subject.id, Consent(purpose, state, saying.source, at), signal))
 
     def _word(self, subject: Subject, purpose: Purpose, state: State) -> State:

@@ -9,10 +9,12 @@ import aiohttp
 import msgspec
 import pytest
 
+from domain.alias import AliasKind
 from domain.consent import Purpose
 from domain.errors import LogUnavailable, Refused, TagwayError
 from domain.event import CallType
 from domain.key import KeyKind
+from privacy.platform import Platform, digest_for
 from privacy.protect import protect
 from stores.keys import list_keys, revoke_key
 from tests.fixtures.gateway import GRANTED, Gateway, basic, event, make_tenant
@@ -259,6 +261,17 @@ async def test_personal_data_never_reaches_the_log(gateway: Gateway) -> None:
     logged = b"".join(await gateway.log_values())
     assert not [secret for secret in secrets if secret.encode() in logged]
     assert b'"plan":"gold"' in logged
+
+
+async def test_a_raw_address_belongs_to_the_subject_of_its_digest(gateway: Gateway) -> None:
+    address = "jane.doe+shop@gmail.com"
+    hashed = digest_for(Platform.GOOGLE, AliasKind.EMAIL, address)
+    for email in (hashed, address):
+        await gateway.batch(event(type="identify", anonymousId=f"of {email}", traits={"email": email}))
+    first, second = await gateway.logged()
+    assert second.subject == first.subject
+    assert second.aliases[0] == first.aliases[0]
+    assert [alias.kind for alias in second.aliases] == ["email", "email", "anonymous_id"]
 
 
 async def test_fields_that_the_plan_does_not_name_are_dropped_by_name(gateway: Gateway) -> None:
