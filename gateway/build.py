@@ -18,6 +18,7 @@ from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from profiles.processor import CONNECTIONS, Processor
 from profiles.publisher import Publisher
+from profiles.sweeper import Sweeper
 from profiles.timers import Timers
 from stores.eventlog.open import open_log
 from stores.postgres import Database
@@ -56,7 +57,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         stack.push_async_callback(database.close)
         redis = await open_redis(settings.redis_url or "")
         stack.push_async_callback(redis.aclose)
-        log = await open_log(settings.kafka_bootstrap, database)
+        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
         stack.push_async_callback(log.close)
 
         registry, catalogue, memory = CollectorRegistry(), Catalogue(), Memory()
@@ -64,6 +65,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         if settings.build_metrics_port is not None:
             server, _ = start_http_server(settings.build_metrics_port, settings.host, registry)
             stack.callback(server.shutdown)
+        forget = SubjectCache(redis).drop
         timers = Timers(database, clock, metrics, catalogue=catalogue, memory=memory)
         builder = Builder(
             database,
@@ -71,7 +73,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             metrics,
             catalogue=catalogue,
             memory=memory,
-            forget=SubjectCache(redis).drop,
+            forget=forget,
             wake_timers=timers.wake,
         )
         yield Processor(
@@ -81,5 +83,15 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             builder=builder,
             timers=timers,
             backfill=Backfill(database, clock, metrics, catalogue=catalogue, memory=memory),
+            sweeper=Sweeper(
+                database,
+                log,
+                clock,
+                metrics,
+                keep=settings.log_retention,
+                catalogue=catalogue,
+                memory=memory,
+                forget=forget,
+            ),
             publisher=Publisher(database, redis, log, metrics),
         )

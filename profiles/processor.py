@@ -13,6 +13,7 @@ from profiles.backfill import Backfill
 from profiles.builder import GROUP, Builder
 from profiles.metrics import BuildMetrics
 from profiles.publisher import Publisher
+from profiles.sweeper import Sweeper
 from profiles.timers import Timers
 from stores.eventlog.port import Consumer, EventLog
 from stores.offsets import read_offsets
@@ -20,7 +21,7 @@ from stores.postgres import Database
 
 LANES: Final = 2
 """Batches under way side by side: while Postgres works on one, Python works on the other."""
-CONNECTIONS: Final = 2 * LANES + 8
+CONNECTIONS: Final = 2 * LANES + 9
 """What the lanes, their consumers and the others need of the pool at most."""
 
 _LOG = structlog.get_logger(__name__)
@@ -58,6 +59,7 @@ class Processor:
         builder: Builder,
         timers: Timers,
         backfill: Backfill,
+        sweeper: Sweeper,
         publisher: Publisher,
         lanes: int = LANES,
     ) -> None:
@@ -67,6 +69,7 @@ class Processor:
         self._builder = builder
         self._timers = timers
         self._backfill = backfill
+        self._sweeper = sweeper
         self._publisher = publisher
         self._lanes = lanes
 
@@ -76,6 +79,7 @@ class Processor:
             helpers = [
                 group.create_task(self._timers.run(), name="timers"),
                 group.create_task(self._backfill.run(), name="backfill"),
+                group.create_task(self._sweeper.run(), name="sweeper"),
                 group.create_task(self._publisher.run(), name="publisher"),
                 group.create_task(self._measure(), name="lag"),
             ]

@@ -14,6 +14,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from domain.clock import utc_now
 from domain.errors import LogUnavailable, Refused
 from domain.topics import EVENTS, SEGMENT_CHANGES
 from scripts.kafka import Broker
@@ -514,10 +515,14 @@ async def test_trimming_removes_the_old_and_readers_go_on_behind_it(
     await _execute(database_url, "UPDATE log_record SET at = at - interval '2 days'")
     await log.append(topic, records(50, tag="new-"))
 
-    await log.trim(topic, timedelta(days=1))
+    yesterday = utc_now() - timedelta(days=1)
+    await log.trim(topic, yesterday, dict.fromkeys(await log.ends(topic), 0))
+    assert len(values(await read_all(log, topic, 100))) == 100, "nobody has read them yet"
+
+    await log.trim(topic, yesterday)
     assert all(value.startswith(b"new-") for value in values(await read_all(log, topic, 50)))
 
-    await log.trim(topic, timedelta(0))
+    await log.trim(topic, utc_now() + timedelta(seconds=1), await log.ends(topic))
     await log.append(topic, [Record(b"k", b"newest")])
     assert values(await read_all(log, topic, 1)) == {b"newest": 1}
 
