@@ -136,7 +136,13 @@ def _rule(path: str, field: Field, children: Rules | None) -> Rule:
         case Kind.UA:
             # One that is reduced already, as exports hold it, stays as it is.
             parts = {name: Rule(f"{path}.{name}", _TEXT, is_scrubbed=True) for name in AGENT_PARTS}
-            return Rule(path, accepts | {dict}, reduce=reduce_user_agent, children=parts)
+            is_list = list in accepts
+            return Rule(
+                path,
+                accepts if is_list else accepts | {dict},
+                reduce=reduce_user_agent,
+                children=None if is_list else parts,
+            )
         case _:
             return Rule(path, accepts, is_version=path.lower().endswith("version"), children=children)
 
