@@ -13,9 +13,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Column, Table
 
-from domain.access import Access
 from domain.alias import AliasKind
-from domain.consent import Purpose
 from domain.errors import Refused
 from domain.request import Regime, Request, RequestKind, RequestStatus
 from gateway.cli.data import find_stores
@@ -25,10 +23,9 @@ from gateway.settings import read_settings
 from privacy.clock import deadlines
 from privacy.pseudonym import alias_for
 from privacy.receipt import is_genuine
-from profiles.rights.gather import RESULT
-from stores.access_log import record_access
-from stores.persons import find_person, read_keys
-from stores.requests import list_requests, open_request, read_request, read_result
+from profiles.rights.fetch import fetch_answer
+from stores.persons import find_person
+from stores.requests import list_requests, open_request, read_request
 from stores.workspaces import find_workspace
 
 app = typer.Typer(no_args_is_help=True, help="Follow what people have asked for, and check receipts.")
@@ -160,7 +157,7 @@ async def _advance(office: Office, request: Request) -> Request:
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task(request.kind.value, total=1.0)
         while True:
-            while await office.desk.advance(request.workspace, request.id):  # noqa: ASYNC110 - not a wait for anything
+            while await office.desk.advance(request.workspace, request.id):
                 progress.update(task, completed=(await _read(office, request)).progress)
             now = await _read(office, request)
             progress.update(task, completed=now.progress)
@@ -178,21 +175,10 @@ async def _advance(office: Office, request: Request) -> Request:
 async def _fetch(office: Office, request: Request) -> Any:
     keys = await office.workspaces.keys(request.workspace)
     async with office.database.workspace(request.workspace) as connection:
-        result = await read_result(connection, request.workspace, request.id, office.clock())
-        if result is None or request.profile_id is None:
-            raise Refused("nothing is held about this person", code="not_found")
-        wrapped = (await read_keys(connection, request.workspace, [result.subject_id]))[result.subject_id]
-        access = Access(
-            at=office.clock(),
-            actor="cli",
-            action="export",
-            profile_id=request.profile_id,
-            fields=("*",),
-            purpose=Purpose.NECESSARY,
-            reason=f"request {request.id}",
-        )
-        await record_access(connection, request.workspace, [access])
-    return keys.sealer(result.subject_id, wrapped).open(RESULT, result.frame)
+        answer = await fetch_answer(connection, keys, request, actor="cli", now=office.clock())
+    if answer is None:
+        raise Refused("nothing is held about this person", code="not_found")
+    return answer
 
 
 async def _read(office: Office, request: Request) -> Request:
