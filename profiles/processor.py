@@ -20,7 +20,7 @@ LANES: Final = 2
 CONNECTIONS: Final = 2 * LANES + 12
 """What the lanes, their consumers and the chores need of the pool at most."""
 
-Chore = Callable[[], Coroutine[Any, Any, NoReturn]]
+Chore = Callable[[], Coroutine[Any, Any, object]]
 """Work that one process does beside the log for as long as it lives."""
 
 _LOG = structlog.get_logger(__name__)
