@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -28,7 +28,7 @@ class Workspace(msgspec.Struct, frozen=True):
     keys: WorkspaceKeys
     plan: CompiledPlan
     plan_version: int
-    settings: WorkspaceSettings
+    settings: dict[str, Any]
     meaning: Meaning
     """What the site takes the signals of consent to mean."""
 
@@ -57,7 +57,7 @@ class Workspaces:
     async def policy(self, workspace: UUID) -> Policy:
         """Return what decides on who may see what of a workspace. Raises as `get`."""
         known = await self.get(workspace)
-        return Policy(known.plan.plan, known.settings)
+        return Policy(known.plan.plan, msgspec.convert(known.settings, WorkspaceSettings))
 
     async def rules(self, workspace: UUID) -> tuple[WorkspaceKeys, CompiledPlan]:
         """Return a workspace's keys and plan. Raises like `get`."""
@@ -77,10 +77,13 @@ class Workspaces:
             if known is None or known.plan_version != row.plan_version:
                 document = await read_plan_document(connection, workspace, row.plan_version)
                 keys = known.keys if known else WorkspaceKeys(workspace, await self._provider.unwrap(row.wrapped_key))
-                plan, meaning = CompiledPlan(read_plan(document)), Meaning(parse(row.settings.consent))
-                known = Workspace(workspace, keys, plan, row.plan_version, row.settings, meaning)
+                plan = CompiledPlan(read_plan(document))
+                known = Workspace(workspace, keys, plan, row.plan_version, row.settings, _meaning(row.settings))
             elif known.settings != row.settings:
-                meaning = Meaning(parse(row.settings.consent))
-                known = msgspec.structs.replace(known, settings=row.settings, meaning=meaning)
+                known = msgspec.structs.replace(known, settings=row.settings, meaning=_meaning(row.settings))
         self._known[workspace] = (time.monotonic(), known)
         return known
+
+
+def _meaning(settings: dict[str, Any]) -> Meaning:
+    return Meaning(parse(msgspec.convert(settings, WorkspaceSettings).consent))

@@ -80,7 +80,13 @@ _ENROL = """
             AS newcomer (kind, version, index, subject_id, wrapped_key)
     ), winner AS (
         INSERT INTO alias (workspace_id, kind, version, index, subject_id, first_seen_at)
-        SELECT $1, kind, version, index, subject_id, $7 FROM newcomer ORDER BY kind, version, index
+        SELECT $1, kind, version, index, subject_id, $7 FROM newcomer
+        WHERE NOT EXISTS (
+            SELECT FROM suppression
+            WHERE (suppression.workspace_id, suppression.kind, suppression.version, suppression.index)
+                = ($1, newcomer.kind, newcomer.version, newcomer.index)
+        )
+        ORDER BY kind, version, index
         ON CONFLICT DO NOTHING
         RETURNING subject_id
     )
@@ -91,7 +97,7 @@ _ENROL = """
 
 async def find_subjects(connection: Connection, workspace: UUID, aliases: Collection[Alias]) -> Standing:
     """Find the subjects of some aliases, with the consent of their profiles, in one statement."""
-    rows = await connection.fetch(_FIND, workspace, *_columns(aliases), _EVIDENCE_AT_MOST)
+    rows = await connection.fetch(_FIND, workspace, *alias_columns(aliases), _EVIDENCE_AT_MOST)
     subjects: dict[Alias, Subject] = {}
     suppressed: set[Alias] = set()
     for row in rows:
@@ -106,11 +112,11 @@ async def find_subjects(connection: Connection, workspace: UUID, aliases: Collec
 async def enrol_subjects(
     connection: Connection, workspace: UUID, newcomers: Collection[Newcomer], at: datetime
 ) -> Standing:
-    """Store newcomers and return the subjects that their aliases now have.
+    """Store newcomers and return the subjects that their aliases now have; one that is suppressed gets none.
 
     Gateways that race for one alias settle on the first to commit: the others get that subject.
     """
-    kinds, versions, indexes = _columns(newcomer.alias for newcomer in newcomers)
+    kinds, versions, indexes = alias_columns(newcomer.alias for newcomer in newcomers)
     subject_ids = [newcomer.subject_id for newcomer in newcomers]
     wrapped_keys = [newcomer.wrapped_key for newcomer in newcomers]
     await connection.execute(_ENROL, workspace, kinds, versions, indexes, subject_ids, wrapped_keys, at)
@@ -156,6 +162,7 @@ def _subject(row: asyncpg.Record) -> Subject:
     )
 
 
-def _columns(aliases: Iterable[Alias]) -> tuple[list[str], list[int], list[bytes]]:
+def alias_columns(aliases: Iterable[Alias]) -> tuple[list[str], list[int], list[bytes]]:
+    """Lay aliases out as the arrays that a statement unnests: kinds, versions, indexes."""
     rows = [(alias.kind.value, alias.version, alias.index) for alias in aliases]
     return [kind for kind, _, _ in rows], [version for _, version, _ in rows], [index for _, _, index in rows]
