@@ -45,7 +45,7 @@ async def _withdraw(near: Gateway, far: Gateway, who: str, *, by_message: bool) 
     return time.monotonic() - withdrawn_at
 
 
-async def _cached(gateway: Gateway) -> list[bytes]:
+async def _cached(gateway: Gateway) -> list[object]:
     redis = gateway.resources.redis
     names = [name async for name in redis.scan_iter(f"tagway:subject:{gateway.tenant.workspace}:*")]
     values = [await redis.get(name) for name in names]
