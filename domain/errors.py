@@ -28,6 +28,8 @@ FAILURES: Final[dict[str, Failure]] = {
     "wrong_kind_of_key": Failure(403, "This kind of key may not do that."),
     "missing_scope": Failure(403, "The key lacks the scope this needs."),
     "origin_not_allowed": Failure(403, "This origin may not use the key."),
+    "consent_missing": Failure(403, "The person has not consented to this purpose."),
+    "not_covered": Failure(403, "The tracking plan does not allow this field to be used so."),
     "restricted": Failure(403, "At this person's wish their data is stored and not used."),
     "not_found": Failure(404, "There is nothing here."),
     "method_not_allowed": Failure(405, "This method is not offered here."),

@@ -25,6 +25,7 @@ _BROKERS: Final = re.compile(r"[^\s,:/]+:\d+(,\s*[^\s,:/]+:\d+)*")
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
 class SettingsError(Exception):
@@ -59,6 +60,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The file that remembers erasures beside the database, so that an old backup brings nobody back."""
     build_metrics_port: Port | None = None
     """Where a builder shows its metrics, at /metrics of `host`; unset: nowhere. The gateway's are on its own port."""
+    looks_per_minute: Limit = 60
+    people_per_day: Limit = 1_000
+    """How much personal data one key may be shown."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod

@@ -1,4 +1,4 @@
-"""The workspaces that this process serves: their keys unwrapped, their tracking plans compiled."""
+"""The workspaces that this process serves: their keys unwrapped, their tracking plans compiled, their settings."""
 
 import asyncio
 import time
@@ -8,9 +8,11 @@ from uuid import UUID
 import msgspec
 
 from domain.errors import Refused
+from domain.workspace import WorkspaceSettings
 from privacy.compiled import CompiledPlan
 from privacy.keys import KeyProvider, WorkspaceKeys
 from privacy.plan import read_plan
+from resolvers.context import Policy
 from stores.plans import read_plan as read_plan_document
 from stores.postgres import Database
 from stores.workspaces import read_workspace
@@ -25,10 +27,11 @@ class Workspace(msgspec.Struct, frozen=True):
     keys: WorkspaceKeys
     plan: CompiledPlan
     plan_version: int
+    settings: WorkspaceSettings
 
 
 class Workspaces:
-    """Hands out workspaces, and looks for a newer tracking plan at most every five seconds."""
+    """Hands out workspaces, and looks for a newer tracking plan or other settings at most every five seconds."""
 
     def __init__(self, database: Database, provider: KeyProvider) -> None:
         self._database = database
@@ -48,6 +51,11 @@ class Workspaces:
         """Return the keys of a workspace. Raises like `get`."""
         return (await self.get(workspace)).keys
 
+    async def policy(self, workspace: UUID) -> Policy:
+        """Return what decides on who may see what of a workspace. Raises as `get`."""
+        known = await self.get(workspace)
+        return Policy(known.plan.plan, known.settings)
+
     async def rules(self, workspace: UUID) -> tuple[WorkspaceKeys, CompiledPlan]:
         """Return a workspace's keys and plan. Raises like `get`."""
         found = await self.get(workspace)
@@ -66,6 +74,8 @@ class Workspaces:
             if known is None or known.plan_version != row.plan_version:
                 document = await read_plan_document(connection, workspace, row.plan_version)
                 keys = known.keys if known else WorkspaceKeys(workspace, await self._provider.unwrap(row.wrapped_key))
-                known = Workspace(workspace, keys, CompiledPlan(read_plan(document)), row.plan_version)
+                known = Workspace(workspace, keys, CompiledPlan(read_plan(document)), row.plan_version, row.settings)
+            elif known.settings != row.settings:
+                known = msgspec.structs.replace(known, settings=row.settings)
         self._known[workspace] = (time.monotonic(), known)
         return known

@@ -203,5 +203,5 @@ class Builder:
                 try:
                     await self._forget(built.workspace, built.stale)
                 except StoreUnavailable:
-                    # Entries live for a minute; what they say meanwhile was right before the merge.
+                    # Entries live for seconds; what they say meanwhile was right before the merge.
                     _LOG.warning("subject_cache_not_dropped")

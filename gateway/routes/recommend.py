@@ -16,7 +16,7 @@ from gateway.collect.decode import read_json
 from gateway.collect.request import read_body
 from gateway.resources import WebRequest, resources_of
 from learning.popular import Item
-from privacy.pseudonym import alias_for
+from privacy.pseudonym import aliases_for
 from stores.persons import find_holds
 
 SHOWN: Final = 10
@@ -79,9 +79,9 @@ async def _authorised(request: WebRequest) -> Principal:
 async def _answer(request: WebRequest, principal: Principal, customer: Customer) -> Response:
     resources = resources_of(request)
     keys = await resources.workspaces.keys(principal.workspace)
-    alias = alias_for(AliasKind.USER_ID, customer, keys)
+    aliases = aliases_for(AliasKind.USER_ID, customer, keys)
     async with resources.database.workspace(principal.workspace) as connection:
-        holds = await find_holds(connection, principal.workspace, [alias] if alias else [])
+        holds = await find_holds(connection, principal.workspace, aliases)
     if holds.profiling:
         answer = Recommendations((), strategy="none", personalized=False, message=HELD_BACK)
     else:

@@ -9,7 +9,7 @@ import msgspec
 
 from domain.alias import Alias, AliasKind
 from domain.request import Found, RequestKind
-from privacy.pseudonym import alias_for
+from privacy.pseudonym import aliases_for
 from profiles.rights.case import Case, Counts
 from profiles.rights.opening import Opener
 from profiles.rights.portable import batches, calls_of
@@ -155,8 +155,7 @@ def _values(case: Case, portrait: Portrait, versions: set[int]) -> dict[Alias, s
         for path, kind in _IDENTIFIERS.items():
             if path in event.sealed:
                 value = portrait.opener.frame(event.subject_id, path, event.sealed[path])
-                alias = alias_for(kind, value, case.keys)
-                if alias is not None:
+                for alias in aliases_for(kind, value, case.keys):
                     values |= {msgspec.structs.replace(alias, version=version): str(value) for version in versions}
     return values
 

@@ -11,7 +11,7 @@ from domain.errors import Refused
 from domain.event import Call, CallType, ProtectedEvent
 from privacy.gate import Verdict
 from privacy.protect import protect
-from privacy.pseudonym import alias_for
+from privacy.pseudonym import aliases_for
 from privacy.sealing import Unreadable
 from profiles.catalogue import Catalogue
 from profiles.memory import Memory
@@ -91,7 +91,7 @@ class Rectify:
             call, Verdict(frozenset(Purpose)), (), case.keys.sealer(subject, wrapped_key), case.plan
         )
         used = tuple(sorted(case.plan.purposes_of(call) & granted)) or (Purpose.NECESSARY,)
-        return msgspec.structs.replace(event, purposes=used), left_out
+        return msgspec.structs.replace(event, purposes=used), tuple(left_out)
 
 
 async def _replace(case: Case, opener: Opener, profile: Profile, subject: UUID, traits: dict[str, Any]) -> int:
@@ -124,5 +124,4 @@ async def _replace(case: Case, opener: Opener, profile: Profile, subject: UUID, 
 
 
 def _indexes(case: Case, kind: AliasKind, value: object) -> list[Alias]:
-    alias = alias_for(kind, value, case.keys)
-    return [] if alias is None else [alias]
+    return list(aliases_for(kind, value, case.keys))

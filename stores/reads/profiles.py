@@ -140,7 +140,7 @@ async def identities(connection: Connection, profiles: Sequence[UUID]) -> dict[U
         """
         SELECT subject.profile_id, alias.kind, alias.first_seen_at
         FROM subject JOIN alias ON alias.subject_id = subject.id
-        WHERE subject.profile_id = ANY($1) ORDER BY alias.first_seen_at, alias.kind
+        WHERE subject.profile_id = ANY($1) AND NOT alias.spelling ORDER BY alias.first_seen_at, alias.kind
         """,
         profiles,
     )
