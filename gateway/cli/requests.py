@@ -23,7 +23,7 @@ from gateway.desk import Office, open_office
 from gateway.logs import configure_logs
 from gateway.settings import read_settings
 from privacy.clock import deadlines
-from privacy.pseudonym import alias_for
+from privacy.pseudonym import aliases_for
 from privacy.receipt import is_genuine
 from profiles.rights.fetch import fetch_answer
 from stores.persons import find_person
@@ -137,19 +137,19 @@ async def _open(
     office: Office, workspace: UUID, kind: RequestKind, regime: Regime, named: tuple[AliasKind, str]
 ) -> Request:
     keys = await office.workspaces.keys(workspace)
-    alias = alias_for(*named, keys)
-    if alias is None:
+    aliases = aliases_for(*named, keys)
+    if not aliases:
         raise Refused(f"not a valid {named[0].value}, or a placeholder")
     now = office.clock()
     async with office.database.workspace(workspace) as connection:
-        found = await find_person(connection, workspace, aliases=[alias])
+        found = await find_person(connection, workspace, aliases=aliases)
         request = Request(
             workspace=workspace,
             id=uuid_utils.compat.uuid7(),
             kind=kind,
             regime=regime,
             actor="cli",
-            named=(alias,),
+            named=aliases,
             profile_id=found.profiles[0] if found.profiles else None,
             received_at=now,
             due_at=deadlines(kind, regime, now).due_at,
