@@ -22,6 +22,8 @@ class Release(msgspec.Struct, frozen=True):
     kind: Kind
     purposes: frozenset[Purpose]
     egress: frozenset[Egress]
+    sensitive: bool = False
+    """True for what a person may have limited the use of."""
 
 
 def release_of(plan: Plan, path: str) -> Release | None:
@@ -48,4 +50,5 @@ def is_granted(purpose: Purpose, consent: Mapping[Purpose, State]) -> bool:
 
 
 def _release(field: Field, inherited: frozenset[Purpose]) -> Release:
-    return Release(field.kind, inherited if field.purposes is None else field.purposes, field.egress_forms)
+    purposes = inherited if field.purposes is None else field.purposes
+    return Release(field.kind, purposes, field.egress_forms, field.sensitive)

@@ -75,7 +75,7 @@ async def disclose(info: Info, look: Look) -> Disclosure | Refusal:
         person = await find_person(connection, look.profile_id, SITE_IDS.keys() & {*look.fields})
         if person is None or person.suppressed:
             return not_found()
-        if problem := _objection(person, look):
+        if problem := _objection(info, person, look):
             return problem
         try:
             number = await record_access(connection, workspace, [access], services.look_limits)
@@ -111,11 +111,19 @@ def _check_fields(info: Info, look: Look) -> InvalidInput | Withheld | None:
     return None
 
 
-def _objection(person: Person, look: Look) -> Withheld | None:
+def _objection(info: Info, person: Person, look: Look) -> Withheld | None:
     """Say why the person's own word, or standing, is against it."""
-    if not look.by_themselves and not is_granted(look.purpose, person.consent):
+    if look.by_themselves:
+        return None
+    if not is_granted(look.purpose, person.consent):
         problem = f"The person has not consented to '{look.purpose}', or has taken it back."
         return Withheld(code="consent_missing", message=problem, path=["input", "purpose"])
+    plan = info.context.caller.plan.plan
+    for number, path in enumerate(look.fields):
+        release = release_of(plan, path)
+        if release is None or not person.holds.allows(look.purpose, sensitive=release.sensitive):
+            problem = f"At the person's wish this field is not used for '{look.purpose}'."
+            return Withheld(code="restricted", message=problem, path=["input", "fields", str(number)])
     return None
 
 

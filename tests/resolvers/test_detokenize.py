@@ -76,6 +76,29 @@ async def test_consent_that_is_withdrawn_counts_at_once(api: Api, seeds: Seeds, 
 
 
 @pytest.mark.parametrize(
+    ("held", "field", "code"),
+    [
+        ("objected_at", "traits.email", "restricted"),
+        ("limited_at", "traits.firstName", "restricted"),
+        ("limited_at", "traits.email", None),
+    ],
+)
+@pytest.mark.usefixtures("jane")
+async def test_what_is_held_back_is_not_shown(api: Api, seeds: Seeds, held: str, field: str, code: str | None) -> None:
+    await seeds.set("profile", held, later(0))
+    answer = await detokenize(api, field)
+    assert answer.get("code") == code
+    assert len(await seeds.looks()) == (code is None)
+
+
+@pytest.mark.usefixtures("jane")
+async def test_of_a_restricted_person_nothing_is_shown(api: Api, seeds: Seeds) -> None:
+    await seeds.set("profile", "restricted_at", later(0))
+    assert await api.code(DETOKENIZE, input=WISH) == "restricted"
+    assert await seeds.looks() == []
+
+
+@pytest.mark.parametrize(
     ("fields", "changes", "kind", "code", "path"),
     [
         (["traits.email"], {"purpose": "ANALYTICS"}, "Withheld", "not_covered", ["fields", "0"]),
