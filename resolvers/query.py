@@ -6,6 +6,7 @@ import strawberry
 
 from domain.errors import Refused
 from domain.key import Scope
+from resolvers.access import AccessQueries
 from resolvers.connection import MOST, After, Connection, First
 from resolvers.context import Info
 from resolvers.event import event_of
@@ -26,7 +27,7 @@ class Viewer:
 
 
 @strawberry.type
-class Query:
+class Query(AccessQueries):
     """The root of queries."""
 
     @field(needs())
