@@ -1,6 +1,7 @@
 """A tracking plan made ready for use: validators built once, rules built once per event and set of purposes."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -11,7 +12,7 @@ from domain.alias import AliasKind
 from domain.consent import Purpose
 from domain.event import Call, CallType
 from privacy.plan import EventRules, Field, JsonType, Kind, Plan
-from privacy.reduce import reduce_address, reduce_url, reduce_user_agent
+from privacy.reduce import CAMPAIGN, reduce_address, reduce_url, reduce_user_agent
 
 _PROBLEMS_SHOWN: Final = 5
 _PYTHON_TYPES: Final[Mapping[JsonType, tuple[type, ...]]] = {
@@ -129,7 +130,8 @@ def _rule(path: str, field: Field, children: Rules | None) -> Rule:
         case Kind.FREE_TEXT:
             return Rule(path, accepts, is_scrubbed=True)
         case Kind.URL:
-            return Rule(path, accepts, reduce=reduce_url)
+            allow = CAMPAIGN if field.allow is None else field.allow
+            return Rule(path, accepts, reduce=partial(reduce_url, allow=allow))
         case Kind.IP:
             return Rule(path, accepts, reduce=reduce_address)
         case Kind.UA:
