@@ -30,6 +30,7 @@ FAILURES: Final[dict[str, Failure]] = {
     "origin_not_allowed": Failure(403, "This origin may not use the key."),
     "consent_missing": Failure(403, "The person has not consented to this purpose."),
     "not_covered": Failure(403, "The tracking plan does not allow this field to be used so."),
+    "restricted": Failure(403, "At this person's wish their data is stored and not used."),
     "not_found": Failure(404, "There is nothing here."),
     "method_not_allowed": Failure(405, "This method is not offered here."),
     "request_timeout": Failure(408, "The request took too long to arrive; please retry."),

@@ -66,6 +66,8 @@ class ProtectedEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=
     traits: dict[str, Any] = {}
     context: dict[str, Any] = {}
     sealed: dict[str, bytes] = {}
+    proofs: tuple[int, ...] = ()
+    """Beside `purposes`: the record in the consent ledger that each rests on."""
 
 
 encode_event = msgspec.json.Encoder().encode

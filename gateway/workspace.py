@@ -1,16 +1,18 @@
-"""The workspaces that this process serves: their keys unwrapped, their tracking plans compiled."""
+"""The workspaces that this process serves: their keys unwrapped, their tracking plans compiled, their settings."""
 
 import asyncio
 import time
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from domain.errors import Refused
+from domain.workspace import WorkspaceSettings
 from privacy.compiled import CompiledPlan
 from privacy.keys import KeyProvider, WorkspaceKeys
 from privacy.plan import read_plan
+from resolvers.context import Policy
 from stores.plans import read_plan as read_plan_document
 from stores.postgres import Database
 from stores.workspaces import read_workspace
@@ -25,10 +27,11 @@ class Workspace(msgspec.Struct, frozen=True):
     keys: WorkspaceKeys
     plan: CompiledPlan
     plan_version: int
+    settings: dict[str, Any]
 
 
 class Workspaces:
-    """Hands out workspaces, and looks for a newer tracking plan at most every five seconds."""
+    """Hands out workspaces, and looks for a newer tracking plan or other settings at most every five seconds."""
 
     def __init__(self, database: Database, provider: KeyProvider) -> None:
         self._database = database
@@ -44,6 +47,20 @@ class Workspaces:
         async with self._locks.setdefault(workspace, asyncio.Lock()):
             return self._fresh(workspace) or await self._load(workspace)
 
+    async def keys(self, workspace: UUID) -> WorkspaceKeys:
+        """Return the keys of a workspace. Raises like `get`."""
+        return (await self.get(workspace)).keys
+
+    async def policy(self, workspace: UUID) -> Policy:
+        """Return what decides on who may see what of a workspace. Raises as `get`."""
+        known = await self.get(workspace)
+        return Policy(known.plan.plan, msgspec.convert(known.settings, WorkspaceSettings))
+
+    async def rules(self, workspace: UUID) -> tuple[WorkspaceKeys, CompiledPlan]:
+        """Return a workspace's keys and plan. Raises like `get`."""
+        found = await self.get(workspace)
+        return found.keys, found.plan
+
     def _fresh(self, workspace: UUID) -> Workspace | None:
         loaded_at, known = self._known.get(workspace, (0.0, None))
         return known if known is not None and time.monotonic() - loaded_at < _FRESH_SECONDS else None
@@ -56,7 +73,9 @@ class Workspaces:
             _, known = self._known.get(workspace, (0.0, None))
             if known is None or known.plan_version != row.plan_version:
                 document = await read_plan_document(connection, workspace, row.plan_version)
-                keys = known.keys if known else WorkspaceKeys(workspace, self._provider.unwrap(row.wrapped_key))
-                known = Workspace(workspace, keys, CompiledPlan(read_plan(document)), row.plan_version)
+                keys = known.keys if known else WorkspaceKeys(workspace, await self._provider.unwrap(row.wrapped_key))
+                known = Workspace(workspace, keys, CompiledPlan(read_plan(document)), row.plan_version, row.settings)
+            elif known.settings != row.settings:
+                known = msgspec.structs.replace(known, settings=row.settings)
         self._known[workspace] = (time.monotonic(), known)
         return known

@@ -1,8 +1,10 @@
 """What resolvers can reach, from the widest to the narrowest: the process, who is calling, this one operation."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 import strawberry
 
@@ -11,13 +13,22 @@ from domain.alias import Alias, AliasKind
 from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
-from privacy.compiled import CompiledPlan
+from domain.workspace import WorkspaceSettings
 from privacy.keys import WorkspaceKeys
+from privacy.plan import Plan
 from privacy.pseudonym import aliases_for
 from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
 from stores.postgres import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a workspace says about who may see what: its tracking plan and its settings, seconds old at most."""
+
+    plan: Plan
+    settings: WorkspaceSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +38,7 @@ class Services:
     database: Database
     hub: Hub
     clock: Clock
+    policy_of: Callable[[UUID], Awaitable[Policy]]
     development: bool = False
     look_limits: LookLimits = field(default_factory=LookLimits)
     """How much personal data one key may see."""
@@ -34,11 +46,10 @@ class Services:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is calling, with the keys and the tracking plan of their workspace."""
+    """Who is calling, with the keys of their workspace."""
 
     principal: Principal
     keys: WorkspaceKeys
-    plan: CompiledPlan
 
     @cached_property
     def cursors(self) -> Cursors:
@@ -93,6 +104,10 @@ class Operation:
         if self._loaders is None:
             self._loaders = Loaders(self.services.database, self.caller.principal.workspace)
         return self._loaders
+
+    async def policy(self) -> Policy:
+        """Read what the caller's workspace says about who may see what."""
+        return await self.services.policy_of(self.caller.principal.workspace)
 
     def forget(self) -> None:
         """Load everything anew from here on: the next payload of a subscription shows the state of its own time."""

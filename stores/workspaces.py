@@ -18,6 +18,7 @@ class WorkspaceRow(msgspec.Struct, frozen=True):
     name: str
     wrapped_key: bytes
     plan_version: int
+    settings: dict[str, Any]
 
 
 async def create_workspace(
@@ -37,7 +38,8 @@ async def create_workspace(
 
 _READ = """
     SELECT id, name, wrapped_key,
-           coalesce((SELECT max(version) FROM tracking_plan WHERE workspace_id = workspace.id), 0) AS plan_version
+           coalesce((SELECT max(version) FROM tracking_plan WHERE workspace_id = workspace.id), 0) AS plan_version,
+        settings
     FROM workspace
 """
 
@@ -59,3 +61,13 @@ async def find_workspace(connection: Connection, name: str) -> UUID | None:
         "SELECT id FROM workspace WHERE name = $1 ORDER BY created_at LIMIT 1", name
     )
     return found
+
+
+async def save_settings(connection: Connection, workspace: UUID, part: str, document: Any) -> None:
+    """Replace one part of a workspace's settings."""
+    await connection.execute(
+        "UPDATE workspace SET settings = jsonb_set(settings, ARRAY[$2::text], $3) WHERE id = $1",
+        workspace,
+        part,
+        document,
+    )

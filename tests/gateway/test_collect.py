@@ -341,10 +341,10 @@ async def test_each_record_of_a_write_has_its_own_end(gateway: Gateway, monkeypa
 
 
 async def test_a_fault_of_ours_costs_one_event(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    def trip(call: Any, *arguments: Any) -> Any:
+    def trip(call: Any, *arguments: Any, **keywords: Any) -> Any:
         if call.message_id == "poison":
             raise RuntimeError("canary@shop.example")
-        return protect(call, *arguments)
+        return protect(call, *arguments, **keywords)
 
     monkeypatch.setattr("gateway.collect.steps.protect", trip)
     results = await gateway.batch(event(messageId="before"), event(messageId="poison"), event(messageId="after"))
