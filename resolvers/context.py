@@ -14,7 +14,6 @@ from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
 from domain.workspace import WorkspaceSettings
-from privacy.compiled import CompiledPlan
 from privacy.keys import WorkspaceKeys
 from privacy.plan import Plan
 from privacy.pseudonym import aliases_for
@@ -49,11 +48,10 @@ class Services:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is calling, with the keys and the tracking plan of their workspace."""
+    """Who is calling, with the keys of their workspace."""
 
     principal: Principal
     keys: WorkspaceKeys
-    plan: CompiledPlan
 
     @cached_property
     def cursors(self) -> Cursors:

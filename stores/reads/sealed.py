@@ -46,16 +46,15 @@ async def find_person(connection: Connection, profile: UUID, ids: Collection[str
     )
     if row is None:
         return None
-    sealed, *held = row
     subjects = await connection.fetch("SELECT id, wrapped_key FROM subject WHERE profile_id = $1", profile)
     keys = {row["id"]: row["wrapped_key"] for row in subjects}
     stated = (await profiles.consents(connection, [profile])).get(profile, [])
     return Person(
         profile_id=profile,
         consent={consent.purpose: consent.state for consent in stated},
-        holds=Holds(*held),
+        holds=Holds(row["restricted_at"], row["objected_at"], row["limited_at"]),
         suppressed=await _is_suppressed(connection, profile),
-        traits=_frames(sealed, keys),
+        traits=_frames(row["sealed"], keys),
         ids=_frames(await _newest_ids(connection, profile, ids) if ids else {}, keys),
     )
 

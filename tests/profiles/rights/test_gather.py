@@ -152,7 +152,7 @@ async def api_of(office: Office, workspace: Any) -> Api:
     assert caller is not None
     opened = await office.gateway.resources.workspaces.get(workspace)
     principal = msgspec.structs.replace(caller.principal, workspace=workspace)
-    return Api(office.gateway, type(caller)(principal, opened.keys, opened.plan), office.api.statements)
+    return Api(office.gateway, type(caller)(principal, opened.keys), office.api.statements)
 
 
 def without_ids(batches: Any) -> Any:
