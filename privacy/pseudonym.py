@@ -25,12 +25,20 @@ def alias_for(kind: AliasKind, value: object, keys: WorkspaceKeys) -> Alias | No
 
     None when the value is not a valid identifier of that kind, or is a placeholder.
     """
+    digest = _digest(kind, value)
+    return None if digest is None else keys.alias(kind, digest)
+
+
+def aliases_for(kind: AliasKind, value: object, keys: WorkspaceKeys) -> tuple[Alias, ...]:
+    """Give the aliases to look one identifier up by, as `alias_for` takes it: two while the index is rotated."""
+    digest = _digest(kind, value)
+    return () if digest is None else keys.aliases(kind, digest)
+
+
+def _digest(kind: AliasKind, value: object) -> bytes | None:
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
-    if not isinstance(value, str):
-        return None
-    digest = digest_of(kind, value)
-    return None if digest is None else keys.alias(kind, digest)
+    return digest_of(kind, value) if isinstance(value, str) else None
 
 
 def _identifiers(call: Call) -> list[tuple[AliasKind, Any]]:

@@ -8,6 +8,7 @@ import msgspec
 
 from domain.alias import Alias
 from domain.event import ProtectedEvent
+from privacy.keys import WorkspaceKeys
 from profiles.catalogue import Definitions
 from profiles.identity import Limits, Person, Resolution, resolve
 from profiles.memory import Memory
@@ -17,6 +18,7 @@ from profiles.work import Work
 from stores.events import claim_messages, store_events
 from stores.faults import Contended
 from stores.identities import (
+    Link,
     Owner,
     add_claims,
     add_links,
@@ -51,7 +53,7 @@ class Step:
     """Builds one workspace's events inside the batch's transaction, at one instant.
 
     Every builder takes its locks in the order of these methods, so that none wait in a circle. The caller holds the
-    definitions still.
+    definitions still, and the workspace's keys, which are given once any of them has been rotated.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Step:
         memory: Memory,
         limits: Limits,
         now: datetime,
+        keys: WorkspaceKeys | None = None,
     ) -> None:
         self._connection = connection
         self._workspace = workspace
@@ -70,6 +73,7 @@ class Step:
         self._memory = memory
         self._limits = limits
         self._now = now
+        self._keys = keys
 
     async def build(self, events: Sequence[ProtectedEvent]) -> Built:
         """Build events in their order. Raises `Contended` where another builder came first."""
@@ -81,6 +85,7 @@ class Step:
         built.duplicates = len(known) - len(fresh)
         if not fresh:
             return built
+        fresh = [_lifted(event, self._keys) for event in fresh] if self._keys else fresh
         weaker = {alias for event in fresh for alias in event.aliases[1:]}
         owners = await find_owners(connection, workspace, weaker) if weaker else {}
         spoken = _Spoken(fresh, {event.subject: profile_of[event.subject] for event in fresh}, owners)
@@ -129,13 +134,18 @@ class Step:
             each.id: Person(each.id, each.first_seen_at, *counts.get(each.id, (1, {}))) for each in profiles.values()
         }
         who = resolve(telling, spoken.profile_of, spoken.owners, people, self._limits)
-        if who.links and not await add_links(connection, workspace, who.links):
+        if who.links and not await add_links(connection, workspace, self._everywhere(who.links)):
             raise Contended("an identifier was linked by another builder")
         if who.claims:
             await add_claims(connection, workspace, who.claims)
         if who.merges:
             await move_subjects(connection, workspace, who.merges)
         return who
+
+    def _everywhere(self, links: Sequence[Link]) -> list[Link]:
+        """Add each link's alias under the index version that is coming, while there is one."""
+        coming = [(link, self._keys.coming(link.alias)) for link in links] if self._keys else []
+        return [*links, *(msgspec.structs.replace(link, alias=alias) for link, alias in coming if alias)]
 
 
 class _Spoken:
@@ -172,6 +182,12 @@ class _Spoken:
     def _profiles(self, event: ProtectedEvent) -> set[UUID]:
         weaker = {self.owners[alias].profile_id for alias in event.aliases[1:] if alias in self.owners}
         return {self.profile_of[event.subject], *weaker}
+
+
+def _lifted(event: ProtectedEvent, keys: WorkspaceKeys) -> ProtectedEvent:
+    """Bring the identifiers of an event that was collected before a rotation to the index in force."""
+    aliases = tuple(keys.lift(alias) for alias in event.aliases)
+    return event if aliases == event.aliases else msgspec.structs.replace(event, aliases=aliases)
 
 
 def _fold(work: Work, events: Iterable[ProtectedEvent], profile_of: Mapping[UUID, UUID]) -> None:

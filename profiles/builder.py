@@ -28,12 +28,13 @@ from stores.eventlog.port import Batch, Stored
 from stores.faults import Contended, Unfit, transaction
 from stores.offsets import bury, lock_offset, read_offsets, save_offset
 from stores.postgres import Connection, Database
+from stores.workspace_keys import hold_keys
 
 GROUP: Final = "builders"
 
 Decoded = tuple[Stored, ProtectedEvent]
 Forget = Callable[[UUID, Collection[Alias]], Awaitable[None]]
-OpenKeys = Callable[[UUID], Awaitable[WorkspaceKeys]]
+OpenKeys = Callable[[UUID, int], Awaitable[WorkspaceKeys]]
 
 _LOG = structlog.get_logger(__name__)
 _FIRST_PAUSE: Final = 0.1
@@ -45,7 +46,7 @@ class Builder:
     """Builds batches. Several may run at once, in one process or in many, on the same log and database.
 
     `forget` is told of aliases whose cached subject is old once a merge is committed, `wake_timers` of the soonest
-    timer that was written. `open_keys` gives the keys of a workspace.
+    timer that was written. `open_keys` gives the keys of a workspace as of a stamp.
     """
 
     def __init__(
@@ -158,7 +159,13 @@ class Builder:
             events = [event for _, event in those]
             try:
                 step = Step(
-                    connection, workspace, definitions, memory=self._memory, limits=self._limits, now=self._clock()
+                    connection,
+                    workspace,
+                    definitions,
+                    memory=self._memory,
+                    limits=self._limits,
+                    now=self._clock(),
+                    keys=await self._keys(connection, workspace),
                 )
                 built = await step.build(events)
             except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -169,6 +176,11 @@ class Builder:
             strangers += [(record, workspace, "unknown subject") for record, event in those if id(event) in unknown]
             results.append(built)
         return results, strangers
+
+    async def _keys(self, connection: Connection, workspace: UUID) -> WorkspaceKeys | None:
+        """Hold a workspace's keys still and give them as they are; None where they have never been rotated."""
+        stamp = await hold_keys(connection, workspace)
+        return await self._open_keys(workspace, stamp) if self._open_keys and stamp else None
 
     async def _report(self, results: Sequence[Built], buried: int) -> None:
         self._metrics.buried.inc(buried)

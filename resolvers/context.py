@@ -11,7 +11,7 @@ from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
 from privacy.keys import WorkspaceKeys
-from privacy.pseudonym import alias_for
+from privacy.pseudonym import alias_for, aliases_for
 from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
@@ -43,6 +43,10 @@ class Caller:
     def alias_for(self, kind: AliasKind, value: str) -> Alias | None:
         """Give the blind index of a plain identifier, or None when it cannot be one."""
         return alias_for(kind, value, self.keys)
+
+    def aliases_for(self, kind: AliasKind, value: str) -> tuple[Alias, ...]:
+        """Give the blind indexes to look a plain identifier up by: two while the index is rotated."""
+        return aliases_for(kind, value, self.keys)
 
     def require(self, *scopes: Scope, end_users: bool) -> None:
         """Raise `Refused` unless the caller has all scopes and is no end user where those are not let in."""

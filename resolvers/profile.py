@@ -155,8 +155,7 @@ def wanted(by: ProfileBy | None, caller: Caller) -> UUID | tuple[Alias, ...]:
             (AliasKind.PHONE, by.phone or None),
             (AliasKind.ANONYMOUS_ID, by.anonymous_id or None),
         ]
-    aliases = [caller.alias_for(kind, value) for kind, value in named if value]
-    return tuple(alias for alias in aliases if alias)
+    return tuple(alias for kind, value in named if value for alias in caller.aliases_for(kind, value))
 
 
 async def find_profile(info: Info, by: ProfileBy | None) -> Profile | None:

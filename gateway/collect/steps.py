@@ -55,7 +55,7 @@ class LookUp:
 
         batch.each(index)
         wanted = {alias: None for item, _ in batch.open for alias in item.aliases}
-        batch.standing = await self._subjects.find(batch.workspace.id, wanted)
+        batch.standing = await self._subjects.look_up(batch.workspace, wanted)
         for item, _ in batch.open:
             self._stand(batch, item)
 
