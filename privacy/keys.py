@@ -40,16 +40,12 @@ class KeyProvider(Protocol):
 
 
 class LocalMasterKey:
-    """A master key of 32 bytes from a file or the environment. Raises `ValueError` for another length.
+    """A master key of 32 bytes from a file or the environment. Raises `ValueError` for another length."""
 
-    `previous` is the one before it: what it wrapped opens still, and nothing new is wrapped under it.
-    """
-
-    def __init__(self, key: bytes, previous: bytes | None = None) -> None:
-        self._key = key
-        self._known = [key] if previous is None else [key, previous]
-        if any(len(each) != KEY_LENGTH for each in self._known):
+    def __init__(self, key: bytes) -> None:
+        if len(key) != KEY_LENGTH:
             raise ValueError(f"A key must have {KEY_LENGTH} bytes.")
+        self._key = key
 
     async def wrap(self, key: bytes) -> bytes:
         """Encrypt a workspace's key for storage."""
@@ -57,12 +53,26 @@ class LocalMasterKey:
 
     async def unwrap(self, wrapped: bytes) -> bytes:
         """Give a workspace's key back. Raises `Unreadable` when it was not wrapped by this master key."""
-        for key in self._known[:-1]:
-            try:
-                return unwrap_key(key, wrapped)
-            except Unreadable:
-                continue
-        return unwrap_key(self._known[-1], wrapped)
+        return unwrap_key(self._key, wrapped)
+
+
+class Succession:
+    """A master key that takes over from another: what either wrapped opens, and all that is new is the first's."""
+
+    def __init__(self, current: KeyProvider, previous: KeyProvider) -> None:
+        self._current = current
+        self._previous = previous
+
+    async def wrap(self, key: bytes) -> bytes:
+        """Encrypt a workspace's key for storage."""
+        return await self._current.wrap(key)
+
+    async def unwrap(self, wrapped: bytes) -> bytes:
+        """Give a workspace's key back. Raises `Unreadable` when neither wrapped it."""
+        try:
+            return await self._current.unwrap(wrapped)
+        except Unreadable:
+            return await self._previous.unwrap(wrapped)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,12 @@ async def hold_keys(connection: Connection, workspace: UUID) -> int:
     return stamp or 0
 
 
+async def read_stamp(connection: Connection, workspace: UUID) -> int:
+    """Read the stamp of a workspace's keys, without holding them."""
+    stamp: int = await connection.fetchval("SELECT key_stamp FROM workspace WHERE id = $1", workspace)
+    return stamp
+
+
 async def read_versions(connection: Connection, workspace: UUID) -> list[StoredKey]:
     """Read every version of every use, in order; the first of each is there even if it was never stored."""
     rows = await connection.fetch(
@@ -100,20 +106,19 @@ async def add_version(
 
 
 async def move_version(
-    connection: Connection, workspace: UUID, use: KeyUse, before: KeyState, after: KeyState, at: datetime
-) -> bool:
-    """Take the versions of one state to the next; False when there was none. Call it inside `changing_keys`."""
-    status: str = await connection.execute(
+    connection: Connection, workspace: UUID, use: KeyUse, version: int, state: KeyState, at: datetime
+) -> None:
+    """Take one version to another state. Call it inside `changing_keys`."""
+    await connection.execute(
         """
-        UPDATE workspace_key SET state = $4, changed_at = $5 WHERE workspace_id = $1 AND use = $2 AND state = $3
+        UPDATE workspace_key SET state = $4, changed_at = $5 WHERE workspace_id = $1 AND use = $2 AND version = $3
         """,
         workspace,
         use,
-        before,
-        after,
+        version,
+        state,
         at,
     )
-    return status != "UPDATE 0"
 
 
 async def destroy_versions(

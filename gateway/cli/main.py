@@ -6,7 +6,7 @@ import sys
 import typer
 
 from domain.errors import TagwayError
-from gateway.cli import keys, workspaces
+from gateway.cli import keys, rotation, workspaces
 from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
 from gateway.cli.keeper import Moved
@@ -37,6 +37,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(doctor)
+keys.app.add_typer(rotation.app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(workspaces.app, name="workspaces")
 

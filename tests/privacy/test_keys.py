@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from domain.alias import AliasKind
 from domain.rotation import KeyState, KeyUse
 from privacy.derive import derive_key
-from privacy.keys import LocalMasterKey, OpenedKey, WorkspaceKeys, new_key
+from privacy.keys import LocalMasterKey, OpenedKey, Succession, WorkspaceKeys, new_key
 from privacy.sealing import Sealer, Unreadable
 from privacy.wrapping import UnknownEpoch, epoch_header, wrap_key
 from tests.privacy.conftest import SUBJECT, WORKSPACE
@@ -41,7 +41,7 @@ async def test_other_master_key_does_not_unwrap() -> None:
 
 async def test_the_previous_master_key_opens_and_wraps_nothing() -> None:
     before, now = new_key(), new_key()
-    both = LocalMasterKey(now, before)
+    both = Succession(LocalMasterKey(now), LocalMasterKey(before))
     assert await both.unwrap(await LocalMasterKey(before).wrap(RAW)) == RAW
     assert await LocalMasterKey(now).unwrap(await both.wrap(RAW)) == RAW
     with pytest.raises(Unreadable):
