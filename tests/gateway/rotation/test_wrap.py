@@ -20,7 +20,7 @@ from tests.fixtures.gateway import Gateway, event
 from tests.gateway.rotation.conftest import View
 
 Refresh = Callable[[], Awaitable[WorkspaceKeys]]
-MANY = 30_000
+MANY = 20_000
 
 
 async def states(gateway: Gateway, use: KeyUse = KeyUse.WRAP) -> list[str]:
@@ -159,6 +159,7 @@ async def test_a_rotation_that_is_killed_goes_on_where_it_was(gateway: Gateway, 
     done = 0
     async with asyncio.timeout(30):
         while not done:
+            await asyncio.sleep(0.01)
             ((done,),) = await gateway.sql(moved, gateway.tenant.workspace, epoch_header(2))
     process.kill()
     await process.wait()
