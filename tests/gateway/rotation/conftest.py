@@ -1,3 +1,5 @@
+import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import timedelta
 
@@ -11,10 +13,18 @@ from gateway.workspace import Workspaces
 from privacy.keys import LocalMasterKey, WorkspaceKeys
 from stores.postgres import Database
 from stores.subject_cache import SubjectCache
-from tests.fixtures.gateway import MASTER_KEY, Gateway
+from tests.fixtures.gateway import MASTER_KEY, REPOSITORY, Gateway
 
 View = tuple[Workspaces, Subjects]
 """What one gateway knows of keys, and how it looks people up."""
+
+
+async def start_rotation(what: str, gateway: Gateway) -> asyncio.subprocess.Process:
+    """Start a rotation in a process of its own, to be killed."""
+    arguments = (what, gateway.database_url, str(gateway.tenant.workspace), MASTER_KEY.hex())
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.gateway.rotation.process", *arguments, cwd=REPOSITORY
+    )
 
 
 @pytest.fixture

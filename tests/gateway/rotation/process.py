@@ -1,4 +1,4 @@
-"""Rotations in a process of their own, so that a test may kill it: `process.py wrap|index URL WORKSPACE`."""
+"""Rotations in a process of their own, so that a test may kill it: `wrap|index URL WORKSPACE MASTER_KEY`."""
 
 import asyncio
 import sys
@@ -12,12 +12,11 @@ from gateway.rotation.wrap import rotate_wrap
 from gateway.workspace import Workspaces
 from privacy.keys import LocalMasterKey
 from stores.postgres import Database
-from tests.fixtures.gateway import MASTER_KEY
 
 
-async def main(what: str, url: str, workspace: str) -> None:
+async def main(what: str, url: str, workspace: str, master_key: str) -> None:
     database = await Database.open(url, role="worker", max_size=LANES + 1)
-    provider = LocalMasterKey(MASTER_KEY)
+    provider = LocalMasterKey(bytes.fromhex(master_key))
     job = Job(database, provider, Workspaces(database, provider), utc_now, lambda *_: None, timedelta(0))
     await (rotate_wrap if what == "wrap" else rotate_index)(job, [UUID(workspace)])
     await database.close()

@@ -1,10 +1,8 @@
 """The key of the blind indexes, rotated: people are found, and nobody becomes two, at every step of it."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -20,7 +18,7 @@ from privacy.keys import WorkspaceKeys
 from privacy.pseudonym import alias_for
 from stores.reindex import CARRIED, IndexTable
 from tests.fixtures.gateway import Gateway, event
-from tests.gateway.rotation.conftest import View
+from tests.gateway.rotation.conftest import View, start_rotation
 
 Refresh = Callable[[], Awaitable[WorkspaceKeys]]
 MakeView = Callable[[], Awaitable[View]]
@@ -219,13 +217,10 @@ async def test_a_rotation_that_is_killed_goes_on_where_it_was(gateway: Gateway, 
         workspace,
         MANY,
     )
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.gateway.rotation.process", "index", gateway.database_url, str(workspace)),
-        cwd=Path(__file__).parents[3],
-    )
+    process = await start_rotation("index", gateway)
     async with asyncio.timeout(30):
         while 2 not in await counts(gateway):
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
     process.kill()
     await process.wait()
     assert 0 < (await counts(gateway))[2] < MANY

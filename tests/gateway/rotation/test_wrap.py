@@ -1,10 +1,8 @@
 """The key that wraps data keys, rotated: nobody's data stops opening, and no key is left behind."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +15,7 @@ from gateway.rotation.wrap import destroy_retired, rotate_wrap
 from privacy.keys import WorkspaceKeys
 from privacy.wrapping import UnknownEpoch, epoch_header
 from tests.fixtures.gateway import Gateway, event
-from tests.gateway.rotation.conftest import View
+from tests.gateway.rotation.conftest import View, start_rotation
 
 Refresh = Callable[[], Awaitable[WorkspaceKeys]]
 MANY = 20_000
@@ -150,16 +148,12 @@ async def test_two_rotations_at_once_are_one(gateway: Gateway, job: Job) -> None
 
 async def test_a_rotation_that_is_killed_goes_on_where_it_was(gateway: Gateway, job: Job) -> None:
     await add_people(gateway, MANY)
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.gateway.rotation.process", "wrap"),
-        *(gateway.database_url, str(gateway.tenant.workspace)),
-        cwd=Path(__file__).parents[3],
-    )
+    process = await start_rotation("wrap", gateway)
     moved = "SELECT count(*) FROM subject WHERE workspace_id = $1 AND substring(wrapped_key FOR 3) = $2"
     done = 0
     async with asyncio.timeout(30):
         while not done:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
             ((done,),) = await gateway.sql(moved, gateway.tenant.workspace, epoch_header(2))
     process.kill()
     await process.wait()
