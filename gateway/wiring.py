@@ -1,10 +1,11 @@
 """The one place where the web process is put together."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
+from domain.access import LookLimits
 from domain.clock import Clock, utc_now
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
@@ -12,6 +13,7 @@ from gateway.collect.intake import Intake
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
+from gateway.losses import Losses
 from gateway.metrics import Metrics
 from gateway.provider import open_provider
 from gateway.resources import Resources
@@ -52,10 +54,15 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         workspaces = Workspaces(database, provider)
         subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
         feed = LiveFeed(Feed(redis), metrics)
-        await stack.enter_async_context(_running(feed))
+        await stack.enter_async_context(_running(feed.run(), "live feed"))
+        losses = Losses(database, clock, metrics)
+        await stack.enter_async_context(_running(losses.run(), "losses"))
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
         authenticator = Authenticator(database, workspaces, clock)
-        services = Services(database, hub, clock, development=settings.profile == "dev")
+        limits = LookLimits(settings.looks_per_minute, settings.people_per_day)
+        services = Services(
+            database, hub, clock, workspaces.policy, development=settings.profile == "dev", look_limits=limits
+        )
         yield Resources(
             settings=settings,
             clock=clock,
@@ -64,7 +71,10 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             log=log,
             workspaces=workspaces,
             authenticator=authenticator,
-            collector=Collector(Pipeline(build_steps(subjects, log), metrics), workspaces, feed, clock),
+            losses=losses,
+            collector=Collector(
+                Pipeline(build_steps(subjects, log), metrics), workspaces, feed=feed, losses=losses, clock=clock
+            ),
             intake=Intake(_COLLECTING_AT_MOST, metrics),
             feed=feed,
             popular=Popular(database, clock),
@@ -74,8 +84,8 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
 
 
 @asynccontextmanager
-async def _running(feed: LiveFeed) -> AsyncIterator[None]:
-    task = asyncio.create_task(feed.run(), name="live feed")
+async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name=name)
     try:
         yield
     finally:

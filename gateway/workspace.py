@@ -1,4 +1,4 @@
-"""The workspaces that this process serves: their keys unwrapped, their tracking plans compiled."""
+"""The workspaces that this process serves: their keys unwrapped, their tracking plans compiled, their settings."""
 
 import asyncio
 import time
@@ -10,9 +10,11 @@ import msgspec
 
 from domain.errors import Refused
 from domain.rotation import KeyState
+from domain.workspace import WorkspaceSettings
 from privacy.compiled import CompiledPlan
 from privacy.keys import KeyProvider, OpenedKey, WorkspaceKeys
 from privacy.plan import read_plan
+from resolvers.context import Policy
 from stores.plans import read_plan as read_plan_document
 from stores.postgres import Database
 from stores.workspace_keys import StoredKey, read_versions
@@ -28,10 +30,11 @@ class Workspace(msgspec.Struct, frozen=True):
     keys: WorkspaceKeys
     plan: CompiledPlan
     plan_version: int
+    settings: WorkspaceSettings
 
 
 class Workspaces:
-    """Hands out workspaces, and looks for a newer tracking plan and newer keys at most every five seconds."""
+    """Hands out workspaces, and looks for a newer plan, other settings and newer keys at most every five seconds."""
 
     def __init__(self, database: Database, provider: KeyProvider) -> None:
         self._database = database
@@ -56,6 +59,15 @@ class Workspaces:
                     known = await self._load(workspace)
         return known.keys
 
+    async def policy(self, workspace: UUID) -> Policy:
+        """Return what decides on who may see what of a workspace. Raises as `get`."""
+        known = await self.get(workspace)
+        return Policy(known.plan.plan, known.settings)
+
+    async def rules(self, workspace: UUID, stamp: int = 0) -> tuple[WorkspaceKeys, CompiledPlan]:
+        """Return a workspace's keys, with every change up to `stamp`, and its plan. Raises like `get`."""
+        return await self.keys(workspace, stamp), (await self.get(workspace)).plan
+
     def _fresh(self, workspace: UUID) -> Workspace | None:
         loaded_at, known = self._known.get(workspace, (0.0, None))
         return known if known is not None and time.monotonic() - loaded_at < _FRESH_SECONDS else None
@@ -76,7 +88,7 @@ class Workspaces:
         if keys is None or versions is not None:
             keys = await self._open(row, versions or [], keys)
         plan = known.plan if known and document is None else CompiledPlan(read_plan(document))
-        known = Workspace(workspace, keys, plan, row.plan_version)
+        known = Workspace(workspace, keys, plan, row.plan_version, row.settings)
         self._known[workspace] = (loaded_at, known)
         return known
 

@@ -51,6 +51,8 @@ class Program(msgspec.Struct, frozen=True):
     context: Rules
     alias_kinds: frozenset[AliasKind]
     """Kinds of identifiers that a granted purpose covers."""
+    uncovered: frozenset[str] = frozenset()
+    """Paths of fields that the plan names and no granted purpose covers."""
 
 
 class CompiledPlan:
@@ -66,8 +68,9 @@ class CompiledPlan:
         self._programs: dict[tuple[str | None, frozenset[Purpose]], Program] = {}
 
     def purposes_of(self, call: Call) -> frozenset[Purpose]:
-        """Purposes that this event may be used for, whatever is granted."""
-        return self._event(_key(call))[1].purposes
+        """Purposes that this event may be used for, whatever is granted: those that have a basis."""
+        event = self._event(_key(call))[1]
+        return frozenset(purpose for purpose in event.purposes if self.plan.basis(event, purpose))
 
     def problems(self, call: Call) -> tuple[str, ...]:
         """Say where the call breaks the plan, at most five places: the field and the rule, never the value."""
@@ -92,30 +95,45 @@ class CompiledPlan:
         return (None, self.plan.default) if event is None else (key, event)
 
     def _compile(self, event: EventRules, granted: frozenset[Purpose]) -> Program:
-        traits = compile_rules("traits", self.plan.traits, event.purposes, granted)
+        uncovered: set[str] = set()
+
+        def compiled(place: str, fields: Mapping[str, Field]) -> dict[str, Rule]:
+            return compile_rules(place, fields, event.purposes, granted, uncovered)
+
+        traits = compiled("traits", self.plan.traits)
         kinds = {AliasKind.USER_ID, AliasKind.ANONYMOUS_ID}
         kinds.update(kind for kind in (AliasKind.EMAIL, AliasKind.PHONE) if kind in traits)
         return Program(
             purposes=tuple(sorted(granted)),
-            properties=compile_rules("properties", {**self.plan.fields, **event.fields}, event.purposes, granted),
+            properties=compiled("properties", {**self.plan.fields, **event.fields}),
             traits=traits,
-            context=compile_rules("context", self.plan.context, event.purposes, granted),
+            context=compiled("context", self.plan.context),
             alias_kinds=frozenset(kinds),
+            uncovered=frozenset(uncovered),
         )
 
 
 def compile_rules(
-    place: str, fields: Mapping[str, Field], inherited: frozenset[Purpose], granted: frozenset[Purpose]
+    place: str,
+    fields: Mapping[str, Field],
+    inherited: frozenset[Purpose],
+    granted: frozenset[Purpose],
+    uncovered: set[str],
 ) -> dict[str, Rule]:
-    """Give a rule to each field that a granted purpose covers; `inherited` are the purposes around these fields."""
+    """Give a rule to each field that a granted purpose covers, and add the paths of the others to `uncovered`.
+
+    `inherited` are the purposes around these fields.
+    """
     covering = granted | {Purpose.NECESSARY}
     rules = {}
     for name, field in fields.items():
         purposes = inherited if field.purposes is None else field.purposes
+        path = f"{place}.{name}"
         if purposes & covering:
-            path = f"{place}.{name}"
-            children = compile_rules(path, field.fields, purposes, granted) if field.fields else None
+            children = compile_rules(path, field.fields, purposes, granted, uncovered) if field.fields else None
             rules[name] = _rule(path, field, children)
+        else:
+            uncovered.add(path)
     return rules
 
 

@@ -128,12 +128,6 @@ class WorkspaceKeys:
         """Make the blind index of an identifier from the SHA-256 of its normal form, of the active version."""
         return self._indexes.make(kind, digest, self.index_version)
 
-    def aliases(self, kind: AliasKind, digest: bytes) -> tuple[Alias, ...]:
-        """Make the blind indexes to look an identifier up by: of the active version, and of one that is coming."""
-        alias = self.alias(kind, digest)
-        coming = self.coming(alias)
-        return (alias,) if coming is None else (alias, coming)
-
     def lift(self, alias: Alias) -> Alias:
         """Bring an alias of an earlier version to the active one."""
         return self._indexes.lift(alias, self.index_version)
@@ -143,6 +137,15 @@ class WorkspaceKeys:
         if self.next_index_version is None:
             return None
         return self._indexes.lift(alias, self.next_index_version)
+
+    def everywhere(self, aliases: Iterable[Alias]) -> tuple[Alias, ...]:
+        """Give all aliases that some identifiers are stored under now, whatever versions name them: to read or write.
+
+        Those of the active version come first, in their order.
+        """
+        active = dict.fromkeys(self.lift(alias) for alias in aliases)
+        coming = [self.coming(alias) for alias in active]
+        return (*active, *(alias for alias in coming if alias is not None))
 
     def new_wrapped_key(self) -> bytes:
         """Draw a data key for a new person, wrapped for storage."""

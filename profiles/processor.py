@@ -13,6 +13,7 @@ from profiles.backfill import Backfill
 from profiles.builder import GROUP, Builder
 from profiles.metrics import BuildMetrics
 from profiles.publisher import Publisher
+from profiles.rights.desk import Desk
 from profiles.timers import Timers
 from stores.eventlog.port import Consumer, EventLog
 from stores.offsets import read_offsets
@@ -20,7 +21,7 @@ from stores.postgres import Database
 
 LANES: Final = 2
 """Batches under way side by side: while Postgres works on one, Python works on the other."""
-CONNECTIONS: Final = 2 * LANES + 8
+CONNECTIONS: Final = 2 * LANES + 11
 """What the lanes, their consumers and the others need of the pool at most."""
 
 _LOG = structlog.get_logger(__name__)
@@ -59,6 +60,7 @@ class Processor:
         timers: Timers,
         backfill: Backfill,
         publisher: Publisher,
+        desk: Desk | None = None,
         lanes: int = LANES,
     ) -> None:
         self._database = database
@@ -68,6 +70,7 @@ class Processor:
         self._timers = timers
         self._backfill = backfill
         self._publisher = publisher
+        self._desk = desk
         self._lanes = lanes
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -79,6 +82,8 @@ class Processor:
                 group.create_task(self._publisher.run(), name="publisher"),
                 group.create_task(self._measure(), name="lag"),
             ]
+            if self._desk is not None:
+                helpers.append(group.create_task(self._desk.run(), name="desk"))
             lanes = [group.create_task(self._lane(stop), name=f"lane {number}") for number in range(self._lanes)]
             await stop.wait()
             _, late = await asyncio.wait(lanes, timeout=_DRAIN_SECONDS)

@@ -1,21 +1,35 @@
 """What resolvers can reach, from the widest to the narrowest: the process, who is calling, this one operation."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 import strawberry
 
+from domain.access import LookLimits
 from domain.alias import Alias, AliasKind
 from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
+from domain.workspace import WorkspaceSettings
+from privacy.compiled import CompiledPlan
 from privacy.keys import WorkspaceKeys
-from privacy.pseudonym import alias_for, aliases_for
+from privacy.plan import Plan
+from privacy.pseudonym import aliases_for
 from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
 from stores.postgres import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What a workspace says about who may see what: its tracking plan and its settings, seconds old at most."""
+
+    plan: Plan
+    settings: WorkspaceSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,28 +39,28 @@ class Services:
     database: Database
     hub: Hub
     clock: Clock
+    policy_of: Callable[[UUID], Awaitable[Policy]]
     development: bool = False
+    look_limits: LookLimits = field(default_factory=LookLimits)
+    """How much personal data one key may see."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is calling, with the keys of their workspace."""
+    """Who is calling, with the keys and the tracking plan of their workspace."""
 
     principal: Principal
     keys: WorkspaceKeys
+    plan: CompiledPlan
 
     @cached_property
     def cursors(self) -> Cursors:
         """Signs the cursors of the caller's workspace."""
         return Cursors(self.keys.signing_key("cursor"))
 
-    def alias_for(self, kind: AliasKind, value: str) -> Alias | None:
-        """Give the blind index of a plain identifier, or None when it cannot be one."""
-        return alias_for(kind, value, self.keys)
-
     def aliases_for(self, kind: AliasKind, value: str) -> tuple[Alias, ...]:
-        """Give the blind indexes to look a plain identifier up by: two while the index is rotated."""
-        return aliases_for(kind, value, self.keys)
+        """Give the blind indexes to look an identifier up by, in all its spellings; none when it cannot be one."""
+        return self.keys.everywhere(aliases_for(kind, value, self.keys))
 
     def require(self, *scopes: Scope, end_users: bool) -> None:
         """Raise `Refused` unless the caller has all scopes and is no end user where those are not let in."""
@@ -92,6 +106,10 @@ class Operation:
         if self._loaders is None:
             self._loaders = Loaders(self.services.database, self.caller.principal.workspace)
         return self._loaders
+
+    async def policy(self) -> Policy:
+        """Read what the caller's workspace says about who may see what."""
+        return await self.services.policy_of(self.caller.principal.workspace)
 
     def forget(self) -> None:
         """Load everything anew from here on: the next payload of a subscription shows the state of its own time."""

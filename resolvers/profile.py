@@ -13,12 +13,14 @@ from domain.errors import Refused
 from domain.key import Scope
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Caller, Info
+from resolvers.counts import head_count
 from resolvers.event import Event, history
 from resolvers.fields import field
 from resolvers.loaders import COUNTED
 from resolvers.node import Node, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.segment import Segment, segment_of
+from resolvers.visible import visible_traits
 from stores.reads import profiles
 from stores.reads.profiles import ProfileRow, Recent
 
@@ -66,9 +68,12 @@ class Profile(Node):
     last_seen_at: datetime
 
     @field()
-    def traits(self, names: list[str] | None = None) -> JSON:
-        """What was stated about the person, personal data left out; all or those named."""
-        return JSON(_named(self.row.traits, names))
+    async def traits(self, info: Info, names: list[str] | None = None) -> JSON:
+        """What was stated about the person, personal data left out; all or those named.
+
+        A trait of which every purpose is refused by now is shown to nobody but the person.
+        """
+        return JSON(_named(await visible_traits(info, self.row), names))
 
     @field()
     def counters(self, names: list[str] | None = None) -> JSON:
@@ -123,8 +128,16 @@ class ProfileBy:
     phone: str | None = strawberry.UNSET
 
 
+def said_in(by: ProfileBy | None) -> list[str]:
+    """List the plain identifiers that an input names someone by."""
+    given = (by.external_id, by.anonymous_id, by.email, by.phone) if by else ()
+    return [value for value in given if value]
+
+
 def profile_of(row: ProfileRow) -> Profile:
-    """Show a profile."""
+    """Show a profile. Raises `Refused` (`restricted`) for one that is stored only."""
+    if row.restricted_at is not None:
+        raise Refused(code="restricted")
     return Profile(
         id=to_global("Profile", row.id),
         row=row,
@@ -180,7 +193,8 @@ async def list_profiles(info: Info, first: int, after: str | None) -> Connection
 
     async def count() -> int | None:
         async with database.workspace(caller.principal.workspace) as connection:
-            return await profiles.count(connection, COUNTED + 1)
+            found = await profiles.count(connection, COUNTED + 1)
+        return found if found > COUNTED else await head_count(info, found)
 
     return connect(
         rows,

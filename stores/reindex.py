@@ -18,7 +18,7 @@ class IndexTable(StrEnum):
 
 
 CARRIED: Final = MappingProxyType(
-    {IndexTable.ALIAS: ("subject_id", "first_seen_at"), IndexTable.SUPPRESSION: ("reason", "since")}
+    {IndexTable.ALIAS: ("subject_id", "first_seen_at", "spelling"), IndexTable.SUPPRESSION: ("reason", "since")}
 )
 """What a row has besides its index, and keeps."""
 

@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
+from domain.workspace import WorkspaceSettings
 from stores.plans import add_plan
 from stores.postgres import Connection
 
@@ -21,6 +23,7 @@ class WorkspaceRow(msgspec.Struct, frozen=True):
     name: str
     wrapped_key: bytes
     plan_version: int
+    settings: WorkspaceSettings
     key_stamp: int = 0
 
 
@@ -42,7 +45,7 @@ async def create_workspace(
 _READ = """
     SELECT id, name, wrapped_key,
            coalesce((SELECT max(version) FROM tracking_plan WHERE workspace_id = workspace.id), 0) AS plan_version,
-           key_stamp
+           settings, key_stamp
     FROM workspace
 """
 
@@ -50,12 +53,12 @@ _READ = """
 async def read_workspace(connection: Connection, workspace: UUID) -> WorkspaceRow | None:
     """Read one workspace with the version of its newest plan; None when there is none of this id."""
     row = await connection.fetchrow(f"{_READ} WHERE id = $1", workspace)
-    return None if row is None else WorkspaceRow(*row.values())
+    return None if row is None else _row(row)
 
 
 async def list_workspaces(connection: Connection) -> list[WorkspaceRow]:
     """Read every workspace, the oldest first. The connection must be of the worker role."""
-    return [WorkspaceRow(*row.values()) for row in await connection.fetch(f"{_READ} ORDER BY created_at, id")]
+    return [_row(row) for row in await connection.fetch(f"{_READ} ORDER BY created_at, id")]
 
 
 async def find_workspace(connection: Connection, name: str) -> UUID | None:
@@ -64,3 +67,19 @@ async def find_workspace(connection: Connection, name: str) -> UUID | None:
         "SELECT id FROM workspace WHERE name = $1 ORDER BY created_at LIMIT 1", name
     )
     return found
+
+
+async def save_settings(connection: Connection, workspace: UUID, settings: Mapping[str, Any]) -> None:
+    """Set these settings of a workspace and leave the others; the gateways take them up within seconds."""
+    await connection.execute("UPDATE workspace SET settings = settings || $2 WHERE id = $1", workspace, settings)
+
+
+def _row(row: asyncpg.Record) -> WorkspaceRow:
+    return WorkspaceRow(
+        row["id"],
+        row["name"],
+        row["wrapped_key"],
+        row["plan_version"],
+        msgspec.convert(row["settings"], WorkspaceSettings),
+        row["key_stamp"],
+    )

@@ -93,7 +93,7 @@ async def _clear(job: Job, keys: WorkspaceKeys, version: int) -> None:
 class _Pass:
     """One walk over the rows of one version, kind by kind, in lanes that take turns at reading.
 
-    Rows that are deleted are copied first if they were not: no mistake of anybody's loses a person.
+    Suppressions that are deleted are copied first if they were not: nobody's mistake brings an erased person back.
     """
 
     def __init__(
@@ -134,8 +134,10 @@ class _Pass:
                 if not taken:
                     self._kinds.remove(kind)
                     return
-            lifted = [(alias, self._keys.coming(alias) or self._keys.lift(alias)) for alias in taken]
-            copied = await copy_indexes(connection, workspace, self._table, lifted)
+            copied = 0
+            if not self._delete or self._table is IndexTable.SUPPRESSION:
+                lifted = [(alias, self._keys.coming(alias) or self._keys.lift(alias)) for alias in taken]
+                copied = await copy_indexes(connection, workspace, self._table, lifted)
             if self._delete:
                 await delete_indexes(connection, workspace, self._table, taken)
         self.copied += copied

@@ -164,11 +164,11 @@ def test_an_index_that_is_coming_is_looked_up_beside_the_active_one() -> None:
     digest = sha256(b"jane").digest()
     rotating = WorkspaceKeys(WORKSPACE, RAW, opened(KeyUse.INDEX, KeyState.ACTIVE, KeyState.COMING))
     rotated = WorkspaceKeys(WORKSPACE, RAW, opened(KeyUse.INDEX, KeyState.LEAVING, KeyState.ACTIVE))
-    active, coming = rotating.aliases(AliasKind.EMAIL, digest)
+    active, coming = rotating.everywhere([rotating.alias(AliasKind.EMAIL, digest)])
     assert (active, coming) == (rotating.alias(AliasKind.EMAIL, digest), rotated.alias(AliasKind.EMAIL, digest))
     assert rotating.coming(active) == coming
     assert rotated.coming(coming) is None
-    assert rotated.aliases(AliasKind.EMAIL, digest) == (coming,)
+    assert rotated.everywhere([active, coming]) == (coming,)
 
 
 def test_derived_keys_are_pinned() -> None:

@@ -15,7 +15,7 @@ from gateway.rotation.index import rotate_index
 from gateway.rotation.job import Job
 from gateway.workspace import Workspace
 from privacy.keys import WorkspaceKeys
-from privacy.pseudonym import alias_for
+from privacy.pseudonym import aliases_for
 from stores.reindex import CARRIED, IndexTable
 from tests.fixtures.gateway import Gateway, event
 from tests.gateway.rotation.conftest import View, start_rotation
@@ -109,9 +109,7 @@ async def test_everybody_is_found_and_nobody_is_made_anew(gateway: Gateway, job:
 async def test_who_was_erased_stays_forgotten(gateway: Gateway, job: Job, refresh: Refresh) -> None:
     await gateway.batch(event(userId="gone"), event(userId="here"))
     keys = (await gateway.resources.workspaces.get(gateway.tenant.workspace)).keys
-    alias = alias_for(AliasKind.USER_ID, "gone", keys)
-    assert alias is not None
-    await erase(gateway, alias)
+    await erase(gateway, *aliases_for(AliasKind.USER_ID, "gone", keys))
     for _ in range(2):
         await rotate_index(job, [gateway.tenant.workspace])
         await refresh()
@@ -126,8 +124,7 @@ async def test_an_erasure_that_the_copy_has_missed_keeps_the_new_index_from_taki
     workspace = gateway.tenant.workspace
     await gateway.batch(event(userId="gone"))
     keys = (await gateway.resources.workspaces.get(workspace)).keys
-    alias = alias_for(AliasKind.USER_ID, "gone", keys)
-    assert alias is not None
+    (alias,) = aliases_for(AliasKind.USER_ID, "gone", keys)
     for step in ("bring_in", "copy"):
         await advance(job, workspace, step)
     await erase(gateway, alias)
@@ -185,7 +182,7 @@ async def test_a_lookup_finds_people_at_every_step(gateway: Gateway, job: Job, r
     for step in STEPS[:steps]:
         await advance(job, gateway.tenant.workspace, step)
     keys = await refresh()
-    asked = keys.aliases(AliasKind.USER_ID, sha256(b"u1").digest())
+    asked = keys.everywhere(aliases_for(AliasKind.USER_ID, "u1", keys))
     rows = await gateway.sql(
         "SELECT DISTINCT subject_id FROM alias WHERE workspace_id = $1 AND (version, index) IN "
         "(SELECT * FROM unnest($2::smallint[], $3::bytea[]))",
