@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, get_args
 from urllib.parse import urlsplit, urlunsplit
@@ -65,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Partitions of the events topic when it is made: the most builders that can share the work."""
     erasure_journal: Path | None = None
     """The file that remembers erasures beside the database, so that an old backup brings nobody back."""
+    log_retention_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 30
+    """How long the event log and dead letters are kept; for Kafka's topics, when they are made."""
     build_metrics_port: Port | None = None
     """Where a builder shows its metrics, at /metrics of `host`; unset: nowhere. The gateway's are on its own port."""
     looks_per_minute: Limit = 60
@@ -106,6 +109,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def read_previous_master_key(self) -> bytes | None:
         """Return the master key before this one, if it is named. Raises `SettingsError` when it is malformed."""
         return _read_key(self.previous_master_key, self.previous_master_key_file)
+
+    @property
+    def log_retention(self) -> timedelta:
+        """How long the event log is kept."""
+        return timedelta(days=self.log_retention_days)
 
     @property
     def address(self) -> str:

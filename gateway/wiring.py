@@ -47,7 +47,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         stack.push_async_callback(database.close)
         redis = await open_redis(settings.redis_url or "")
         stack.push_async_callback(redis.aclose)
-        log = await open_log(settings.kafka_bootstrap, database)
+        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
         stack.push_async_callback(log.close)
 
         metrics = Metrics()

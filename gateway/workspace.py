@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -30,7 +30,7 @@ class Workspace(msgspec.Struct, frozen=True):
     keys: WorkspaceKeys
     plan: CompiledPlan
     plan_version: int
-    settings: WorkspaceSettings
+    settings: dict[str, Any]
 
 
 class Workspaces:
@@ -62,7 +62,7 @@ class Workspaces:
     async def policy(self, workspace: UUID) -> Policy:
         """Return what decides on who may see what of a workspace. Raises as `get`."""
         known = await self.get(workspace)
-        return Policy(known.plan.plan, known.settings)
+        return Policy(known.plan.plan, msgspec.convert(known.settings, WorkspaceSettings))
 
     async def rules(self, workspace: UUID, stamp: int = 0) -> tuple[WorkspaceKeys, CompiledPlan]:
         """Return a workspace's keys, with every change up to `stamp`, and its plan. Raises like `get`."""

@@ -5,10 +5,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
-from domain.workspace import WorkspaceSettings
 from stores.plans import add_plan
 from stores.postgres import Connection
 
@@ -23,7 +21,7 @@ class WorkspaceRow(msgspec.Struct, frozen=True):
     name: str
     wrapped_key: bytes
     plan_version: int
-    settings: WorkspaceSettings
+    settings: dict[str, Any]
     key_stamp: int = 0
 
 
@@ -53,12 +51,12 @@ _READ = """
 async def read_workspace(connection: Connection, workspace: UUID) -> WorkspaceRow | None:
     """Read one workspace with the version of its newest plan; None when there is none of this id."""
     row = await connection.fetchrow(f"{_READ} WHERE id = $1", workspace)
-    return None if row is None else _row(row)
+    return None if row is None else WorkspaceRow(*row.values())
 
 
 async def list_workspaces(connection: Connection) -> list[WorkspaceRow]:
     """Read every workspace, the oldest first. The connection must be of the worker role."""
-    return [_row(row) for row in await connection.fetch(f"{_READ} ORDER BY created_at, id")]
+    return [WorkspaceRow(*row.values()) for row in await connection.fetch(f"{_READ} ORDER BY created_at, id")]
 
 
 async def find_workspace(connection: Connection, name: str) -> UUID | None:
@@ -69,17 +67,11 @@ async def find_workspace(connection: Connection, name: str) -> UUID | None:
     return found
 
 
-async def save_settings(connection: Connection, workspace: UUID, settings: Mapping[str, Any]) -> None:
-    """Set these settings of a workspace and leave the others; the gateways take them up within seconds."""
-    await connection.execute("UPDATE workspace SET settings = settings || $2 WHERE id = $1", workspace, settings)
-
-
-def _row(row: asyncpg.Record) -> WorkspaceRow:
-    return WorkspaceRow(
-        row["id"],
-        row["name"],
-        row["wrapped_key"],
-        row["plan_version"],
-        msgspec.convert(row["settings"], WorkspaceSettings),
-        row["key_stamp"],
+async def save_settings(connection: Connection, workspace: UUID, part: str, document: Any) -> None:
+    """Replace one part of a workspace's settings."""
+    await connection.execute(
+        "UPDATE workspace SET settings = jsonb_set(settings, ARRAY[$2::text], $3) WHERE id = $1",
+        workspace,
+        part,
+        document,
     )

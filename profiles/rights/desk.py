@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from traceback import extract_tb
 from typing import Final
 from uuid import UUID
 
@@ -95,7 +96,7 @@ class Desk:
             await self._put_off(workspace, request, _WAIT_FOR_STORES)
         except (ArithmeticError, AttributeError, LookupError, TypeError, Unfit, ValueError) as error:
             # A fault of ours must end one request, visibly, and not the work on all others.
-            _LOG.exception("request_failed", request=str(request), problem=type(error).__name__)
+            _LOG.error("request_failed", request=str(request), problem=type(error).__name__, place=_place(error))
             await self._fail(workspace, request, f"a fault of ours: {type(error).__name__}")
         return False
 
@@ -134,7 +135,7 @@ class Desk:
                 waits = True
             else:
                 planned = len(self._procedures[request.kind])
-                await save_step(connection, request, name, Step(case.now, counts), planned=planned)
+                await save_step(connection, request, Step(name, case.now, counts), planned=planned)
         if waits:
             await put_off(connection, workspace, request_id, self._clock() + _WAIT_FOR_OTHERS)
             return False
@@ -168,6 +169,12 @@ def request_under(keys: WorkspaceKeys, request: Request) -> Request:
     """Bring the identifiers that a request names or has found to the keys in force: it may be older than they are."""
     found = msgspec.structs.replace(request.found, aliases=keys.everywhere(request.found.aliases))
     return msgspec.structs.replace(request, named=keys.everywhere(request.named), found=found)
+
+
+def _place(error: Exception) -> str:
+    """Name the innermost line. An error's own text, and what was at hand there, may be data of the person."""
+    frame = extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
 
 
 def receipt_of(request: Request, case: Case) -> dict[str, object]:
