@@ -144,8 +144,8 @@ class WorkspaceKeys:
         Those of the active version come first, in their order.
         """
         active = dict.fromkeys(self.lift(alias) for alias in aliases)
-        coming = [self.coming(alias) for alias in active]
-        return (*active, *(alias for alias in coming if alias is not None))
+        coming = {alias: None for each in active if (alias := self.coming(each)) is not None}
+        return tuple(active | coming)
 
     def new_wrapped_key(self) -> bytes:
         """Draw a data key for a new person, wrapped for storage."""

@@ -85,15 +85,16 @@ class Step:
         """Build events in their order. Raises `Contended` where another builder came first."""
         connection, workspace = self._connection, self._workspace
         profile_of = await find_profiles(connection, workspace, {event.subject for event in events})
-        standing = await look_again(connection, workspace, events, profile_of)
+        lifted = [_lifted(event, self._keys) if self._keys else event for event in events]
+        given = {id(after): before for before, after in zip(events, lifted, strict=True)}
+        standing = await look_again(connection, workspace, lifted, profile_of)
         known = [event for event in standing.kept if event.subject in profile_of]
-        built = Built(workspace, forgotten=standing.forgotten, refused=standing.refused)
-        built.strangers = [event for event in standing.kept if event.subject not in profile_of]
+        built = Built(workspace, forgotten=[given[id(event)] for event in standing.forgotten], refused=standing.refused)
+        built.strangers = [given[id(event)] for event in standing.kept if event.subject not in profile_of]
         fresh = await self._fresh(known)
         built.duplicates = len(known) - len(fresh)
         if not fresh:
             return built
-        fresh = [_lifted(event, self._keys) for event in fresh] if self._keys else fresh
         weaker = {alias for event in fresh for alias in event.aliases[1:]}
         owners = await find_owners(connection, workspace, weaker) if weaker else {}
         spoken = _Spoken(fresh, {event.subject: profile_of[event.subject] for event in fresh}, owners)

@@ -15,6 +15,7 @@ from privacy.ledger.record import DECLARED
 from privacy.protect import protect
 from privacy.pseudonym import aliases_of
 from privacy.signals.sources import signals_of
+from privacy.wrapping import UnknownEpoch
 from stores.eventlog.port import EventLog, Record
 
 
@@ -145,7 +146,12 @@ async def protect_events(batch: Batch) -> None:
         subject, verdict = item.subject, item.verdict
         if item.event is not None or subject is None or verdict is None:
             return
-        sealer = batch.workspace.keys.sealer(subject.id, subject.wrapped_key)
+        try:
+            sealer = batch.workspace.keys.sealer(subject.id, subject.wrapped_key)
+        except UnknownEpoch:
+            # Another process has heard of a new key before this one: at the next try both have.
+            item.end(Outcome.UNAVAILABLE, code="store_unavailable")
+            return
         item.event, item.dropped = protect(
             call, verdict, item.aliases, sealer, batch.workspace.plan, proofs=item.proofs
         )
