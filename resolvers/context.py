@@ -59,8 +59,8 @@ class Caller:
         return Cursors(self.keys.signing_key("cursor"))
 
     def aliases_for(self, kind: AliasKind, value: str) -> tuple[Alias, ...]:
-        """Give the blind indexes of an identifier, in all its spellings; none when it cannot be one."""
-        return aliases_for(kind, value, self.keys)
+        """Give the blind indexes to look an identifier up by, in all its spellings; none when it cannot be one."""
+        return self.keys.everywhere(aliases_for(kind, value, self.keys))
 
     def require(self, *scopes: Scope, end_users: bool) -> None:
         """Raise `Refused` unless the caller has all scopes and is no end user where those are not let in."""

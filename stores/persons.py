@@ -156,14 +156,16 @@ async def replace_aliases(
 
     Of the new ones of a kind, the first is the identifier itself and the others are further spellings of it.
     """
-    await connection.execute(
-        """
-        DELETE FROM alias USING unnest($2::text[], $3::smallint[], $4::bytea[]) AS old (kind, version, index)
-        WHERE (alias.workspace_id, alias.kind, alias.version, alias.index) = ($1, old.kind, old.version, old.index)
-        """,
-        workspace,
-        *alias_columns(gone),
-    )
+    # One version after the other: a rotation copies an earlier to a later, and the first of these may wait for it.
+    for version in sorted({alias.version for alias in gone}):
+        await connection.execute(
+            """
+            DELETE FROM alias USING unnest($2::text[], $3::smallint[], $4::bytea[]) AS old (kind, version, index)
+            WHERE (alias.workspace_id, alias.kind, alias.version, alias.index) = ($1, old.kind, old.version, old.index)
+            """,
+            workspace,
+            *alias_columns(alias for alias in gone if alias.version == version),
+        )
     await connection.execute(
         """
         INSERT INTO alias (workspace_id, kind, version, index, subject_id, first_seen_at, spelling)

@@ -137,7 +137,7 @@ async def _open(
     office: Office, workspace: UUID, kind: RequestKind, regime: Regime, named: tuple[AliasKind, str]
 ) -> Request:
     keys = await office.workspaces.keys(workspace)
-    aliases = aliases_for(*named, keys)
+    aliases = keys.everywhere(aliases_for(*named, keys))
     if not aliases:
         raise Refused(f"not a valid {named[0].value}, or a placeholder")
     now = office.clock()

@@ -10,6 +10,7 @@ import uuid_utils.compat
 
 from domain.errors import Refused
 from domain.key import KeyKind, Scope
+from domain.rotation import KeyUse
 from gateway.cli.data import DevKeys, find_stores
 from gateway.settings import SettingsError, read_settings
 from privacy.keys import KeyProvider, new_key
@@ -17,6 +18,7 @@ from privacy.plan import default_document
 from privacy.sealing import Unreadable
 from stores.keys import create_key, find_key
 from stores.postgres import Connection, Database
+from stores.workspace_keys import add_first_versions
 from stores.workspaces import create_workspace, find_workspace, read_workspace
 
 DEV = "dev"
@@ -41,10 +43,16 @@ async def open_workspace(name: str) -> AsyncIterator[tuple[Connection, UUID]]:
 async def make_workspace(
     connection: Connection, provider: KeyProvider, name: str, plan: Mapping[str, Any], at: datetime
 ) -> UUID:
-    """Store a new workspace with a key of its own and its first tracking plan, and return its id."""
+    """Store a new workspace with keys of its own and its first tracking plan, and return its id.
+
+    Runs inside the caller's transaction.
+    """
     workspace = uuid_utils.compat.uuid7()
     wrapped = await provider.wrap(new_key())
     await create_workspace(connection, workspace, name, wrapped_key=wrapped, plan=plan, at=at)
+    # Keys that derive from no other, so that they can be destroyed one day.
+    first = [(use, await provider.wrap(new_key())) for use in KeyUse]
+    await add_first_versions(connection, workspace, first, at)
     return workspace
 
 

@@ -100,6 +100,8 @@ async def _identities(case: Case, portrait: Portrait) -> Any:
     values = _values(case, portrait)
     listed: dict[tuple[AliasKind, object], dict[str, Any]] = {}
     for alias, at in known:
+        if alias.version != case.keys.index_version:
+            continue  # a rotation has it under another key as well
         value = values.get(alias)
         name = (alias.kind, alias.index if value is None else value)
         listed.setdefault(name, {"kind": alias.kind, "value": value, "first_seen_at": at})
