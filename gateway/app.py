@@ -13,7 +13,7 @@ from gateway.access import AccessLog
 from gateway.errors import answer_failure, answer_http_exception
 from gateway.graphql import graphql_routes
 from gateway.resources import Resources, State
-from gateway.routes import collect, console, demo, health, profile, recommend, sources, tag, token, visitor
+from gateway.routes import collect, console, demo, health, ledger, profile, recommend, sources, tag, token, visitor
 
 
 def routes() -> Sequence[BaseRoute]:
@@ -26,6 +26,7 @@ def routes() -> Sequence[BaseRoute]:
         *recommend.ROUTES,
         *token.ROUTES,
         *tag.ROUTES,
+        *ledger.ROUTES,
         *health.ROUTES,
         *demo.ROUTES,
         *console.ROUTES,

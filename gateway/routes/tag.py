@@ -10,11 +10,13 @@ from starlette.routing import BaseRoute, Route
 
 from domain.errors import Refused
 from gateway.resources import State, WebRequest, address_of, resources_of
+from privacy.allowlist import allow_list
 from tag_sdk.files import integrity, part_hashes, part_source, site_tag, tag_source, type_declarations
 
 _MEDIA_TYPE: Final = "text/javascript; charset=utf-8"
 _HOUR: Final = "public, max-age=3600"
-# A site's file holds the hashes of its parts, so it must not outlive a new release by long.
+# What a new plan allows is sent once the tag has heard of it; what it forbids is refused at once, by the gateway. A
+# site's file holds the hashes of its parts too, so it must not outlive a new release by long.
 _MINUTES: Final = "public, max-age=300"
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
@@ -31,7 +33,8 @@ async def configured_tag(request: WebRequest) -> Response:
     # Scripts are fetched without an Origin header; the key's origins are held against what the tag then sends.
     key = await resources.authenticator.write_key(write_key, None)
     given = msgspec.to_builtins(await resources.sites.of(key))
-    source = site_tag({"host": address_of(request), **given, "writeKey": write_key})
+    plan = (await resources.workspaces.get(key.workspace)).plan.plan
+    source = site_tag({"host": address_of(request), **given, "writeKey": write_key, "plan": allow_list(plan)})
     return _script(request, source, {"Cache-Control": _MINUTES})
 
 

@@ -3,6 +3,7 @@ import { openConsent } from "./consent";
 import { openIdentity } from "./identity";
 import { compose, pageContext } from "./message";
 import { watchPages } from "./page";
+import { openPlan } from "./plan";
 import { openQueue } from "./queue";
 import { openSession } from "./session";
 import { openStorage } from "./storage";
@@ -31,6 +32,7 @@ export function openCollector(settings: Settings, emit: Emit) {
   const queue = openQueue(
     storage,
     settings.writeKey,
+    openPlan(settings.plan, emit),
     (count) => emit("drop", { reason: "full", count }),
     () => transport.schedule(),
   );

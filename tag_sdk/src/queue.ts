@@ -35,7 +35,7 @@ export interface Queue {
   release(items: Item[]): void;
   remove(items: Item[]): void;
   clear(): void;
-  /** Lowers the consent that waiting events carry to what is granted now; it never raises it. */
+  /** Lowers the consent that waiting events carry to what is granted now, and what they hold; it never raises it. */
   restrict(preferences: Record<Purpose, boolean>): void;
   /** Starts keeping the queue in storage, and takes over what closed tabs have left there. */
   keep(): void;
@@ -54,6 +54,7 @@ export const byteLength = (text: string): number => new Blob([text]).size;
 export function openQueue(
   storage: Storage,
   writeKey: string,
+  allowed: (message: Message) => Message | undefined,
   dropped: (count: number) => void,
   adopted: () => void,
 ): Queue {
@@ -67,6 +68,10 @@ export function openQueue(
   let release = () => {};
 
   const pack = (text: string): Item => ({ text, bytes: byteLength(text) });
+  const write = (message: Message): Item[] => {
+    const kept = allowed(message);
+    return kept ? [pack(JSON.stringify(kept))] : [];
+  };
   const save = () => {
     let bytes = items.reduce((sum, item) => sum + item.bytes, 0);
     let excess = 0;
@@ -74,9 +79,9 @@ export function openQueue(
     if (excess) dropped(items.splice(0, excess).length);
     if (!owned) return;
     if (!items.length) storage.remove(record);
-    stored = !items.length || write(Date.now());
+    stored = !items.length || keep(Date.now());
   };
-  const write = (at: number) => storage.write(record, { at, texts: items.map((item) => item.text) });
+  const keep = (at: number) => storage.write(record, { at, texts: items.map((item) => item.text) });
   const take = (name: string) => {
     const left = storage.read<StoredQueue>(name);
     storage.remove(name);
@@ -112,7 +117,7 @@ export function openQueue(
       const beat = setInterval(() => (save(), adopt()), HEARTBEAT);
       release = () => {
         clearInterval(beat);
-        if (items.length && wanted) write(0);
+        if (items.length && wanted) keep(0);
       };
       return begin();
     }
@@ -137,7 +142,7 @@ export function openQueue(
 
   return {
     add(messages, first = false) {
-      const added = messages.map((message) => pack(JSON.stringify(message)));
+      const added = messages.flatMap(write);
       items = first ? added.concat(items) : items.concat(added);
       save();
     },
@@ -167,12 +172,12 @@ export function openQueue(
       release();
     },
     restrict(preferences) {
-      for (const item of items) {
+      items = items.filter((item) => {
         const message = JSON.parse(item.text) as Message;
         const carried = message.context.consent.categoryPreferences;
         for (const purpose in carried) carried[purpose as Purpose] &&= preferences[purpose as Purpose];
-        Object.assign(item, pack(JSON.stringify(message)));
-      }
+        return Object.assign(item, write(message)[0] ?? { text: "" }).text;
+      });
       save();
     },
     keep() {

@@ -32,6 +32,7 @@ async def told(gateway: Gateway) -> tuple[dict[str, Any], str]:
     async with gateway.http.get(f"{gateway.url}/tag/{gateway.tenant.write_key}.js") as response:
         first = (await response.text()).splitlines()[0]
         settings: dict[str, Any] = json.loads(first.removesuffix(";").split("=", 1)[1])
+        assert settings.pop("plan")
         return settings, response.headers["ETag"]
 
 
