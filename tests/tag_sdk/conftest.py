@@ -72,6 +72,11 @@ class Site:
         """Every event in the order of arrival, with repeats."""
         return [event for sent in self.sent for event in sent.batch]
 
+    @property
+    def distinct(self) -> list[dict[str, Any]]:
+        """Every event once: what was sent as its page ended comes again, under the same id, if no answer was heard."""
+        return list({event["messageId"]: event for event in self.events}.values())
+
     def named(self, name: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event.get("event") == name]
 

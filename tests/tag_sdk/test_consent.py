@@ -19,9 +19,9 @@ async def test_pending_sends_and_stores_nothing_and_a_grant_replays_with_the_fir
     await site.until(lambda s: len(s.events) == 4)
     statement, view, product, identify = site.events
     assert names(site.events) == [STATEMENT, "page", "product_view", "identify"]
-    assert product["timestamp"].startswith("2026-03-01T12:00:00")
-    assert view["timestamp"].startswith("2026-03-01T12:00:00")
-    assert statement["timestamp"].startswith("2026-03-01T12:01:00")
+    assert product["timestamp"].startswith("2026-03-01T12:00:")
+    assert view["timestamp"].startswith("2026-03-01T12:00:")
+    assert statement["timestamp"].startswith("2026-03-01T12:01:")
     assert identify["userId"] == "ann"
     assert identify["traits"] == {"plan": "gold"}
     assert len({event["anonymousId"] for event in site.events}) == 1
