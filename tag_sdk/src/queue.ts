@@ -49,7 +49,8 @@ export const byteLength = (text: string): number => new Blob([text]).size;
 /**
  * Every tab writes its own record and holds a lock of the same name while it lives, so a record whose lock is free
  * belongs to nobody and is taken over by exactly one other tab. Where there are no locks (pages without TLS), a living
- * tab renews its record, and one that wants another's writes its claim into it and looks whether it stood.
+ * tab renews its record, and one that wants another's writes its claim into it and looks whether it stood; should two
+ * ever take the same, the gateway knows the events by their ids.
  */
 export function openQueue(
   storage: Storage,

@@ -85,7 +85,8 @@ async def test_without_locks_a_crashed_tab_s_events_are_taken_over_once_it_is_si
         await tab.clock.run_for(60_000)
         await tab.evaluate("tagway.track('done').flush() && 0")
     await site.until(lambda s: len(s.named("done")) == 2)
-    assert len(site.named("orphan")) == 1
+    # Without locks two tabs may claim in the same moment: what comes twice has one id, by which the gateway knows it.
+    assert len({event["messageId"] for event in site.named("orphan")}) == 1
 
 
 WITHOUT_LOCKS = """
