@@ -52,7 +52,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
 
         metrics = Metrics()
         workspaces = Workspaces(database, provider)
-        subjects = Subjects(database, SubjectCache(redis), clock, metrics)
+        subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
         feed = LiveFeed(Feed(redis), metrics)
         await stack.enter_async_context(_running(feed.run(), "live feed"))
         losses = Losses(database, clock, metrics)

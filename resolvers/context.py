@@ -14,7 +14,6 @@ from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
 from domain.workspace import WorkspaceSettings
-from privacy.compiled import CompiledPlan
 from privacy.keys import WorkspaceKeys
 from privacy.plan import Plan
 from privacy.pseudonym import aliases_for
@@ -49,11 +48,10 @@ class Services:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is calling, with the keys and the tracking plan of their workspace."""
+    """Who is calling, with the keys of their workspace."""
 
     principal: Principal
     keys: WorkspaceKeys
-    plan: CompiledPlan
 
     @cached_property
     def cursors(self) -> Cursors:
@@ -61,8 +59,8 @@ class Caller:
         return Cursors(self.keys.signing_key("cursor"))
 
     def aliases_for(self, kind: AliasKind, value: str) -> tuple[Alias, ...]:
-        """Give the blind indexes of an identifier, in all its spellings; none when it cannot be one."""
-        return aliases_for(kind, value, self.keys)
+        """Give the blind indexes to look an identifier up by, in all its spellings; none when it cannot be one."""
+        return self.keys.everywhere(aliases_for(kind, value, self.keys))
 
     def require(self, *scopes: Scope, end_users: bool) -> None:
         """Raise `Refused` unless the caller has all scopes and is no end user where those are not let in."""

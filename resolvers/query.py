@@ -6,6 +6,7 @@ import strawberry
 
 from domain.errors import Refused
 from domain.key import Scope
+from resolvers.access import AccessQueries
 from resolvers.asking import PrivacyRequestQueries
 from resolvers.connection import MOST, After, Connection, First
 from resolvers.consent import ConsentQueries
@@ -37,7 +38,7 @@ class Viewer:
 
 
 @strawberry.type
-class Query(ConsentQueries, ConsentSettingsQueries, PlanQueries, PrivacyRequestQueries):
+class Query(AccessQueries, ConsentQueries, ConsentSettingsQueries, PlanQueries, PrivacyRequestQueries):
     """The root of queries."""
 
     @field(needs())

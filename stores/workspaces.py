@@ -13,13 +13,17 @@ from stores.postgres import Connection
 
 
 class WorkspaceRow(msgspec.Struct, frozen=True):
-    """A stored workspace. `wrapped_key` opens only with the master key; `plan_version` is 0 without a plan."""
+    """A stored workspace. `wrapped_key` opens only with the master key; `plan_version` is 0 without a plan.
+
+    `key_stamp` is the number of changes to the versions of its keys.
+    """
 
     id: UUID
     name: str
     wrapped_key: bytes
     plan_version: int
     settings: dict[str, Any]
+    key_stamp: int = 0
 
 
 async def create_workspace(
@@ -40,7 +44,7 @@ async def create_workspace(
 _READ = """
     SELECT id, name, wrapped_key,
            coalesce((SELECT max(version) FROM tracking_plan WHERE workspace_id = workspace.id), 0) AS plan_version,
-        settings
+           settings, key_stamp
     FROM workspace
 """
 

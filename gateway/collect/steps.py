@@ -19,6 +19,7 @@ from privacy.protect import protect
 from privacy.pseudonym import aliases_of
 from privacy.signals.sources import NAMES as CONSENT_FIELDS
 from privacy.signals.sources import Signal, signals_of
+from privacy.wrapping import UnknownEpoch
 from stores.eventlog.port import EventLog, Record
 
 
@@ -63,7 +64,7 @@ class LookUp:
 
         batch.each(index)
         wanted = {alias: None for item, _ in batch.open for alias in item.aliases}
-        batch.standing = await self._subjects.find(batch.workspace.id, wanted)
+        batch.standing = await self._subjects.look_up(batch.workspace, wanted)
         for item, _ in batch.open:
             self._stand(batch, item)
 
@@ -177,7 +178,12 @@ async def protect_events(batch: Batch) -> None:
         subject, verdict = item.subject, item.verdict
         if item.event is not None or subject is None or verdict is None:
             return
-        sealer = batch.workspace.keys.sealer(subject.id, subject.wrapped_key)
+        try:
+            sealer = batch.workspace.keys.sealer(subject.id, subject.wrapped_key)
+        except UnknownEpoch:
+            # Another process has heard of a new key before this one: at the next try both have.
+            item.end(Outcome.UNAVAILABLE, code="store_unavailable")
+            return
         item.event, item.dropped = protect(
             call, verdict, item.aliases, sealer, batch.workspace.plan, proofs=item.proofs
         )

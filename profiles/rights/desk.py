@@ -7,6 +7,7 @@ from traceback import extract_tb
 from typing import Final
 from uuid import UUID
 
+import msgspec
 import structlog
 
 from domain.clock import Clock
@@ -30,8 +31,10 @@ from stores.requests import (
     take_request,
     waiting_requests,
 )
+from stores.workspace_keys import hold_keys
 
-OpenWorkspace = Callable[[UUID], Awaitable[tuple[WorkspaceKeys, CompiledPlan]]]
+OpenWorkspace = Callable[[UUID, int], Awaitable[tuple[WorkspaceKeys, CompiledPlan]]]
+"""Gives a workspace's keys, with every change up to a stamp, and its plan."""
 
 _LOG = structlog.get_logger(__name__)
 _LOOK_EVERY: Final = 0.5
@@ -105,7 +108,7 @@ class Desk:
             erased = await erasures_after(connection, self._erased_through, _AT_ONCE)
         for each in erased:
             self._memory.forget(each.workspace, each.profile_id)
-            keys, _ = await self._open_workspace(each.workspace)
+            keys, _ = await self._open_workspace(each.workspace, 0)
             keys.forget(each.subject_id)
             self._erased_through = each.seq
 
@@ -115,8 +118,8 @@ class Desk:
             request = await take_request(connection, workspace, request_id)
             if request is None:
                 return False
-            keys, plan = await self._open_workspace(workspace)
-            case = Case(connection, request, keys, plan, self._clock())
+            keys, plan = await self._open_workspace(workspace, await hold_keys(connection, workspace))
+            case = Case(connection, request_under(keys, request), keys, plan, self._clock())
             due = self._next(request)
             if due is None:
                 await self._finish(case)
@@ -160,6 +163,12 @@ class Desk:
             request = await read_request(connection, workspace, request_id)
             if request is not None:
                 await finish_request(connection, request, RequestStatus.FAILED, self._clock(), error=error)
+
+
+def request_under(keys: WorkspaceKeys, request: Request) -> Request:
+    """Bring the identifiers that a request names or has found to the keys in force: it may be older than they are."""
+    found = msgspec.structs.replace(request.found, aliases=keys.everywhere(request.found.aliases))
+    return msgspec.structs.replace(request, named=keys.everywhere(request.named), found=found)
 
 
 def _place(error: Exception) -> str:
