@@ -5,12 +5,17 @@ import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from prometheus_client import CollectorRegistry, start_http_server
 
 from domain.clock import Clock, utc_now
+from domain.topics import EVENTS
 from gateway.logs import configure_logs
+from gateway.provider import open_provider
+from gateway.replay import open_journal, replay_erasures
 from gateway.settings import Settings
+from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
 from profiles.builder import Builder
 from profiles.catalogue import Catalogue
@@ -18,6 +23,8 @@ from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from profiles.processor import CONNECTIONS, Processor
 from profiles.publisher import Publisher
+from profiles.rights.desk import Desk
+from profiles.rights.procedures import procedures
 from profiles.sweeper import Sweeper
 from profiles.timers import Timers
 from stores.eventlog.open import open_log
@@ -38,6 +45,7 @@ async def build(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await replay_erasures(settings)
     async with open_processor(settings) as processor:
         await processor.run(stop)
 
@@ -52,6 +60,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
     """Open the stores, put everything on top, and close all of it in reverse."""
     settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(open_provider(settings))
         connections = max(settings.postgres_connections, CONNECTIONS)
         database = await Database.open(settings.postgres_url or "", role="worker", max_size=connections)
         stack.push_async_callback(database.close)
@@ -65,7 +74,8 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         if settings.build_metrics_port is not None:
             server, _ = start_http_server(settings.build_metrics_port, settings.host, registry)
             stack.callback(server.shutdown)
-        forget = SubjectCache(redis).drop
+        workspaces = Workspaces(database, provider)
+        cache = SubjectCache(redis)
         timers = Timers(database, clock, metrics, catalogue=catalogue, memory=memory)
         builder = Builder(
             database,
@@ -73,7 +83,9 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             metrics,
             catalogue=catalogue,
             memory=memory,
-            forget=forget,
+            forget=cache.drop,
+            forget_records=partial(log.forget, EVENTS),
+            open_keys=workspaces.keys,
             wake_timers=timers.wake,
         )
         yield Processor(
@@ -91,7 +103,14 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
                 keep=settings.log_retention,
                 catalogue=catalogue,
                 memory=memory,
-                forget=forget,
+                forget=cache.drop,
             ),
             publisher=Publisher(database, redis, log, metrics),
+            desk=Desk(
+                database,
+                clock,
+                workspaces.rules,
+                procedures(log=log, cache=cache, journal=open_journal(settings), catalogue=catalogue, memory=memory),
+                memory=memory,
+            ),
         )

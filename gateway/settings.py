@@ -26,6 +26,7 @@ _BROKERS: Final = re.compile(r"[^\s,:/]+:\d+(,\s*[^\s,:/]+:\d+)*")
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
 class SettingsError(Exception):
@@ -58,8 +59,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Partitions of the events topic when it is made: the most builders that can share the work."""
     log_retention_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 30
     """How long the event log and dead letters are kept; for Kafka's topics, when they are made."""
+    erasure_journal: Path | None = None
+    """The file that remembers erasures beside the database, so that an old backup brings nobody back."""
     build_metrics_port: Port | None = None
     """Where a builder shows its metrics, at /metrics of `host`; unset: nowhere. The gateway's are on its own port."""
+    looks_per_minute: Limit = 60
+    people_per_day: Limit = 1_000
+    """How much personal data one key may be shown."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -16,8 +17,11 @@ from domain.consent import Purpose
 from domain.errors import StoreUnavailable
 from gateway.metrics import Metrics
 from gateway.workspace import Workspace
+from privacy.ledger.record import Word
 from stores.consents import Statement, consent_times, store_consents
-from stores.postgres import Database
+from stores.faults import Contended, Unfit, transaction
+from stores.ledger.records import Claim, record_claims
+from stores.postgres import Connection, Database
 from stores.subject_cache import SubjectCache
 from stores.subjects import Newcomer, Standing, enrol_subjects, find_subjects, profile_aliases
 
@@ -58,7 +62,7 @@ class Subjects:
             return {}
         async with self._database.workspace(workspace.id) as connection:
             found = await enrol_subjects(connection, workspace.id, newcomers, self._clock())
-        await self._ask_cache(self._cache.fill(workspace.id, found))
+        # Not cached yet: what their first events claim is recorded only now, and the next batch reads it with them.
         return dict(found.subjects)
 
     async def consent_times(self, workspace: UUID, profiles: Collection[UUID]) -> dict[tuple[UUID, Purpose], datetime]:
@@ -68,12 +72,37 @@ class Subjects:
         async with self._database.workspace(workspace) as connection:
             return await consent_times(connection, workspace, profiles)
 
-    async def record(self, workspace: UUID, statements: Collection[Statement], profiles: Collection[UUID]) -> None:
-        """Store statements, then make every gateway forget what it knew of the profiles they concern."""
-        async with self._database.workspace(workspace) as connection:
-            await store_consents(connection, workspace, statements)
+    async def record(
+        self, workspace: UUID, statements: Collection[Statement], profiles: Collection[UUID], *, plan: int = 0
+    ) -> list[int]:
+        """Store statements, then make every gateway forget what it knew of the profiles they concern.
+
+        Returns the number of each statement's record in the ledger.
+        """
+        async with self._writing(workspace) as connection:
+            seqs = await store_consents(connection, workspace, statements, plan=plan)
             aliases = await profile_aliases(connection, workspace, profiles)
         await self._ask_cache(self._cache.drop(workspace, aliases), always=True)
+        return seqs
+
+    async def record_claims(self, workspace: UUID, words: Collection[Word]) -> dict[Claim, int]:
+        """Give the ledger's record of each claim, made now for those that are claimed for the first time.
+
+        Other gateways may go on with what they have cached: they would find the same record.
+        """
+        if not words:
+            return {}
+        async with self._writing(workspace) as connection:
+            return await record_claims(connection, workspace, words)
+
+    @asynccontextmanager
+    async def _writing(self, workspace: UUID) -> AsyncIterator[Connection]:
+        try:
+            async with self._database.workspace(workspace) as connection, transaction(connection):
+                yield connection
+        except (Contended, Unfit) as error:
+            # A subject that was erased meanwhile, or a deadlock: the next try sees how things stand.
+            raise StoreUnavailable from error
 
     async def _ask_cache(self, answer: Coroutine[Any, Any, _Answer], *, always: bool = False) -> _Answer | None:
         """Wait for Redis, shortly; after a failure leave it alone for a second, unless it must be tried."""

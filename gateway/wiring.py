@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final
 
+from domain.access import LookLimits
 from domain.clock import Clock, utc_now
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
@@ -14,12 +15,12 @@ from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
 from gateway.metrics import Metrics
+from gateway.provider import open_provider
 from gateway.resources import Resources
 from gateway.settings import Settings
 from gateway.subjects import Subjects
 from gateway.workspace import Workspaces
 from learning.popular import Popular
-from privacy.keys import LocalMasterKey
 from resolvers.context import Services
 from resolvers.live.hub import Hub
 from resolvers.schema import build_schema
@@ -40,8 +41,8 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable`.
     """
     settings.needs("postgres_url", "redis_url")
-    provider = LocalMasterKey(settings.read_master_key())
     async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(open_provider(settings))
         database = await Database.open(settings.postgres_url or "", role="app", max_size=settings.postgres_connections)
         stack.push_async_callback(database.close)
         redis = await open_redis(settings.redis_url or "")
@@ -58,7 +59,10 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         await stack.enter_async_context(_running(losses.run(), "losses"))
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
         authenticator = Authenticator(database, workspaces, clock)
-        services = Services(database, hub, clock, workspaces.policy, development=settings.profile == "dev")
+        limits = LookLimits(settings.looks_per_minute, settings.people_per_day)
+        services = Services(
+            database, hub, clock, workspaces.policy, development=settings.profile == "dev", look_limits=limits
+        )
         yield Resources(
             settings=settings,
             clock=clock,

@@ -47,10 +47,19 @@ class Workspaces:
         async with self._locks.setdefault(workspace, asyncio.Lock()):
             return self._fresh(workspace) or await self._load(workspace)
 
+    async def keys(self, workspace: UUID) -> WorkspaceKeys:
+        """Return the keys of a workspace. Raises like `get`."""
+        return (await self.get(workspace)).keys
+
     async def policy(self, workspace: UUID) -> Policy:
         """Return what decides on who may see what of a workspace. Raises as `get`."""
         known = await self.get(workspace)
         return Policy(known.plan.plan, msgspec.convert(known.settings, WorkspaceSettings))
+
+    async def rules(self, workspace: UUID) -> tuple[WorkspaceKeys, CompiledPlan]:
+        """Return a workspace's keys and plan. Raises like `get`."""
+        found = await self.get(workspace)
+        return found.keys, found.plan
 
     def _fresh(self, workspace: UUID) -> Workspace | None:
         loaded_at, known = self._known.get(workspace, (0.0, None))
@@ -64,7 +73,7 @@ class Workspaces:
             _, known = self._known.get(workspace, (0.0, None))
             if known is None or known.plan_version != row.plan_version:
                 document = await read_plan_document(connection, workspace, row.plan_version)
-                keys = known.keys if known else WorkspaceKeys(workspace, self._provider.unwrap(row.wrapped_key))
+                keys = known.keys if known else WorkspaceKeys(workspace, await self._provider.unwrap(row.wrapped_key))
                 known = Workspace(workspace, keys, CompiledPlan(read_plan(document)), row.plan_version, row.settings)
             elif known.settings != row.settings:
                 known = msgspec.structs.replace(known, settings=row.settings)

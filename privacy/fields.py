@@ -41,7 +41,7 @@ class ResolvedField(msgspec.Struct, frozen=True):
     sealed: bool
     uses: tuple[Use, ...]
     """One per purpose that has a basis, in the order of their names."""
-    egress: Egress
+    egress: tuple[Egress, ...]
     recipients: tuple[str, ...]
 
     @property
@@ -130,7 +130,7 @@ def _walk(
                 for purpose in sorted(own.purposes)
                 if (basis := own.basis or plan.basis(own.rules, purpose)) is not None
             ),
-            egress=field.egress,
+            egress=tuple(sorted(field.egress_forms)),
             recipients=own.recipients,
         )
         yield from _walk(plan, event, place, field.fields, own, prefix=path)

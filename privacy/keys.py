@@ -27,13 +27,18 @@ def new_key() -> bytes:
 
 
 class KeyProvider(Protocol):
-    """Who holds the master key: this process (`LocalMasterKey`), or a key service that never shows it."""
+    """Who holds the master key: this process (`LocalMasterKey`), or a key service that never shows it.
 
-    def wrap(self, key: bytes) -> bytes:
+    Both methods raise `StoreUnavailable` when a service does not answer.
+    """
+
+    async def wrap(self, key: bytes) -> bytes:
         """Encrypt a workspace's key for storage."""
+        ...
 
-    def unwrap(self, wrapped: bytes) -> bytes:
+    async def unwrap(self, wrapped: bytes) -> bytes:
         """Give a workspace's key back. Raises `Unreadable` when it was not wrapped by this master key."""
+        ...
 
 
 class LocalMasterKey:
@@ -42,11 +47,11 @@ class LocalMasterKey:
     def __init__(self, key: bytes) -> None:
         self._wrapping = _Wrapping(key)
 
-    def wrap(self, key: bytes) -> bytes:
+    async def wrap(self, key: bytes) -> bytes:
         """Encrypt a workspace's key for storage."""
         return self._wrapping.wrap(key)
 
-    def unwrap(self, wrapped: bytes) -> bytes:
+    async def unwrap(self, wrapped: bytes) -> bytes:
         """Give a workspace's key back. Raises `Unreadable` when it was not wrapped by this master key."""
         return self._wrapping.unwrap(wrapped)
 
@@ -64,11 +69,6 @@ class WorkspaceKeys:
         self._indexes: dict[tuple[AliasKind, int], hmac.HMAC] = {}
         self._sealers: OrderedDict[tuple[UUID, bytes], Sealer] = OrderedDict()
         self._most_sealers = sealers
-
-    @classmethod
-    def unwrap(cls, workspace: UUID, wrapped: bytes, provider: KeyProvider) -> "WorkspaceKeys":
-        """Open the stored key of a workspace. Raises `Unreadable`."""
-        return cls(workspace, provider.unwrap(wrapped))
 
     def alias(self, kind: AliasKind, digest: bytes, *, version: int = INDEX_VERSION) -> Alias:
         """Make the blind index of an identifier from the SHA-256 of its normal form."""

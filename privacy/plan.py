@@ -39,11 +39,14 @@ class Basis(StrEnum):
 
 
 class Egress(StrEnum):
-    """The form in which the field may leave this system for another one."""
+    """A form in which the field may leave this system for another one."""
 
     NONE = "none"
     PLAIN = "plain"
     HASHED = "hashed"
+    """The digest that an advertising platform expects."""
+    TOKEN = "token"  # noqa: S105 - the word, not a secret
+    """A token that only we can turn back."""
 
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
@@ -70,7 +73,7 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     retention_days: Days | None = None
     sensitive: bool = False
     basis: Basis | None = None
-    egress: Egress = Egress.NONE
+    egress: Egress | tuple[Egress, ...] = Egress.NONE
     recipients: Recipients | None = None
     fields: dict[str, "Field"] = {}
     """What an object, or each object in a list, may hold."""
@@ -79,6 +82,12 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def types(self) -> tuple[JsonType, ...]:
         """All JSON types that the field may have."""
         return self.type if isinstance(self.type, tuple) else (self.type,)
+
+    @property
+    def egress_forms(self) -> frozenset[Egress]:
+        """All forms in which the field may leave; none where it may not."""
+        forms = self.egress if isinstance(self.egress, tuple) else (self.egress,)
+        return frozenset(forms) - {Egress.NONE}
 
     @property
     def sealed(self) -> bool:

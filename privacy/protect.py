@@ -63,10 +63,17 @@ class Draft:
 
 
 def protect(
-    call: Call, verdict: Verdict, aliases: Iterable[Alias], sealer: Sealer, plan: CompiledPlan
+    call: Call,
+    verdict: Verdict,
+    aliases: Iterable[Alias],
+    sealer: Sealer,
+    plan: CompiledPlan,
+    *,
+    proofs: tuple[int, ...] = (),
 ) -> tuple[ProtectedEvent, dict[str, Reason]]:
     """Protect a call that the gate has passed, for the subject and workspace of `sealer`.
 
+    `proofs` name the record in the consent ledger that each of the verdict's purposes, sorted, rests on.
     Returns the event and the paths of the fields that were left out, each with the reason. Raises `ValueError` for a
     call that the gate has dropped.
     """
@@ -92,6 +99,7 @@ def protect(
         traits=draft.traits,
         context=draft.context,
         sealed=draft.sealed,
+        proofs=proofs,
     )
     return event, draft.dropped
 

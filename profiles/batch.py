@@ -12,6 +12,7 @@ from profiles.catalogue import Definitions
 from profiles.identity import Limits, Person, Resolution, resolve
 from profiles.memory import Memory
 from profiles.segments.leaf import event_key, event_stamp
+from profiles.standing import look_again
 from profiles.traits import fold_event
 from profiles.work import Work
 from stores.events import claim_messages, store_events
@@ -26,6 +27,7 @@ from stores.identities import (
     find_profiles,
     move_subjects,
 )
+from stores.persons import carry_holds
 from stores.postgres import Connection
 from stores.profiles import Profile, create_profiles
 from stores.subjects import profile_aliases
@@ -40,6 +42,10 @@ class Built(msgspec.Struct):
     changes: int = 0
     strangers: list[ProtectedEvent] = []
     """Events whose subject does not exist: they have not been built."""
+    forgotten: list[ProtectedEvent] = []
+    """Events of erased people: they are passed over."""
+    refused: int = 0
+    """Events whose person had refused all they were collected for."""
     stale: list[Alias] = []
     """Aliases of people who were merged: what is cached about them is old."""
     next_due: datetime | None = None
@@ -75,8 +81,10 @@ class Step:
         """Build events in their order. Raises `Contended` where another builder came first."""
         connection, workspace = self._connection, self._workspace
         profile_of = await find_profiles(connection, workspace, {event.subject for event in events})
-        known = [event for event in events if event.subject in profile_of]
-        built = Built(workspace, strangers=[event for event in events if event.subject not in profile_of])
+        standing = await look_again(connection, workspace, events, profile_of)
+        known = [event for event in standing.kept if event.subject in profile_of]
+        built = Built(workspace, forgotten=standing.forgotten, refused=standing.refused)
+        built.strangers = [event for event in standing.kept if event.subject not in profile_of]
         fresh = await self._fresh(known)
         built.duplicates = len(known) - len(fresh)
         if not fresh:
@@ -135,6 +143,7 @@ class Step:
             await add_claims(connection, workspace, who.claims)
         if who.merges:
             await move_subjects(connection, workspace, who.merges)
+            await carry_holds(connection, workspace, who.merges)
         return who
 
 

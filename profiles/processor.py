@@ -13,6 +13,7 @@ from profiles.backfill import Backfill
 from profiles.builder import GROUP, Builder
 from profiles.metrics import BuildMetrics
 from profiles.publisher import Publisher
+from profiles.rights.desk import Desk
 from profiles.sweeper import Sweeper
 from profiles.timers import Timers
 from stores.eventlog.port import Consumer, EventLog
@@ -21,7 +22,7 @@ from stores.postgres import Database
 
 LANES: Final = 2
 """Batches under way side by side: while Postgres works on one, Python works on the other."""
-CONNECTIONS: Final = 2 * LANES + 9
+CONNECTIONS: Final = 2 * LANES + 12
 """What the lanes, their consumers and the others need of the pool at most."""
 
 _LOG = structlog.get_logger(__name__)
@@ -61,6 +62,7 @@ class Processor:
         backfill: Backfill,
         sweeper: Sweeper,
         publisher: Publisher,
+        desk: Desk | None = None,
         lanes: int = LANES,
     ) -> None:
         self._database = database
@@ -71,6 +73,7 @@ class Processor:
         self._backfill = backfill
         self._sweeper = sweeper
         self._publisher = publisher
+        self._desk = desk
         self._lanes = lanes
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -83,6 +86,8 @@ class Processor:
                 group.create_task(self._publisher.run(), name="publisher"),
                 group.create_task(self._measure(), name="lag"),
             ]
+            if self._desk is not None:
+                helpers.append(group.create_task(self._desk.run(), name="desk"))
             lanes = [group.create_task(self._lane(stop), name=f"lane {number}") for number in range(self._lanes)]
             await stop.wait()
             _, late = await asyncio.wait(lanes, timeout=_DRAIN_SECONDS)

@@ -8,14 +8,16 @@ from uuid import UUID
 
 import strawberry
 
+from domain.access import LookLimits
 from domain.alias import Alias, AliasKind
 from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
 from domain.workspace import WorkspaceSettings
+from privacy.compiled import CompiledPlan
 from privacy.keys import WorkspaceKeys
 from privacy.plan import Plan
-from privacy.pseudonym import alias_for
+from privacy.pseudonym import aliases_for
 from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
@@ -39,23 +41,26 @@ class Services:
     clock: Clock
     policy_of: Callable[[UUID], Awaitable[Policy]]
     development: bool = False
+    look_limits: LookLimits = field(default_factory=LookLimits)
+    """How much personal data one key may see."""
 
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is calling, with the keys of their workspace."""
+    """Who is calling, with the keys and the tracking plan of their workspace."""
 
     principal: Principal
     keys: WorkspaceKeys
+    plan: CompiledPlan
 
     @cached_property
     def cursors(self) -> Cursors:
         """Signs the cursors of the caller's workspace."""
         return Cursors(self.keys.signing_key("cursor"))
 
-    def alias_for(self, kind: AliasKind, value: str) -> Alias | None:
-        """Give the blind index of a plain identifier, or None when it cannot be one."""
-        return alias_for(kind, value, self.keys)
+    def aliases_for(self, kind: AliasKind, value: str) -> tuple[Alias, ...]:
+        """Give the blind indexes of an identifier, in all its spellings; none when it cannot be one."""
+        return aliases_for(kind, value, self.keys)
 
     def require(self, *scopes: Scope, end_users: bool) -> None:
         """Raise `Refused` unless the caller has all scopes and is no end user where those are not let in."""

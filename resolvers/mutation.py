@@ -6,8 +6,11 @@ import strawberry
 from strawberry.scalars import JSON
 
 from domain.key import Scope
+from resolvers.asking import PrivacyRequestMutations
 from resolvers.context import Info
+from resolvers.detokenize import DetokenizeMutations
 from resolvers.editing import Edit, delete, save
+from resolvers.egress import EgressMutations
 from resolvers.fields import mutation
 from resolvers.permissions import needs
 from resolvers.plan import PlanMutations
@@ -52,7 +55,7 @@ DeleteSegmentResult = Annotated[SegmentPayload | NotFound, strawberry.union("Del
 
 
 @strawberry.type
-class Mutation(PlanMutations):
+class Mutation(DetokenizeMutations, EgressMutations, PlanMutations, PrivacyRequestMutations):
     """The root of mutations."""
 
     @mutation(needs(Scope.SEGMENTS_WRITE))

@@ -52,7 +52,7 @@ class PlannedField:
     purposes: list[Purpose]
     basis: list[Basis] = strawberry.field(description="The bases of its purposes, each once.")
     retention_days: int = strawberry.field(description="As long as the purpose that needs it longest.")
-    egress: Egress
+    egress: list[Egress]
     recipients: list[str]
 
 
@@ -233,7 +233,7 @@ def _field(resolved: ResolvedField) -> PlannedField:
         purposes=list(resolved.purposes),
         basis=list(resolved.bases),
         retention_days=resolved.retention_days,
-        egress=resolved.egress,
+        egress=list(resolved.egress),
         recipients=list(resolved.recipients),
     )
 

@@ -128,8 +128,16 @@ class ProfileBy:
     phone: str | None = strawberry.UNSET
 
 
+def said_in(by: ProfileBy | None) -> list[str]:
+    """List the plain identifiers that an input names someone by."""
+    given = (by.external_id, by.anonymous_id, by.email, by.phone) if by else ()
+    return [value for value in given if value]
+
+
 def profile_of(row: ProfileRow) -> Profile:
-    """Show a profile."""
+    """Show a profile. Raises `Refused` (`restricted`) for one that is stored only."""
+    if row.restricted_at is not None:
+        raise Refused(code="restricted")
     return Profile(
         id=to_global("Profile", row.id),
         row=row,
@@ -160,8 +168,7 @@ def wanted(by: ProfileBy | None, caller: Caller) -> UUID | tuple[Alias, ...]:
             (AliasKind.PHONE, by.phone or None),
             (AliasKind.ANONYMOUS_ID, by.anonymous_id or None),
         ]
-    aliases = [caller.alias_for(kind, value) for kind, value in named if value]
-    return tuple(alias for alias in aliases if alias)
+    return tuple(alias for kind, value in named if value for alias in caller.aliases_for(kind, value))
 
 
 async def find_profile(info: Info, by: ProfileBy | None) -> Profile | None:

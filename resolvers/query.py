@@ -6,6 +6,7 @@ import strawberry
 
 from domain.errors import Refused
 from domain.key import Scope
+from resolvers.asking import PrivacyRequestQueries
 from resolvers.connection import MOST, After, Connection, First
 from resolvers.context import Info
 from resolvers.counts import threshold
@@ -16,6 +17,7 @@ from resolvers.permissions import needs
 from resolvers.plan import PlanQueries
 from resolvers.profile import Profile, ProfileBy, find_profile, list_profiles, profile_of
 from resolvers.segment import Segment, list_segments, segment_of
+from resolvers.taking import find_request
 
 
 @strawberry.type
@@ -33,7 +35,7 @@ class Viewer:
 
 
 @strawberry.type
-class Query(PlanQueries):
+class Query(PlanQueries, PrivacyRequestQueries):
     """The root of queries."""
 
     @field(needs())
@@ -91,6 +93,9 @@ async def _find(info: Info, id_: str) -> Node | None:
             caller.require(Scope.SEGMENTS_READ, end_users=False)
             segment = await loaders.segment.load(uuid_of("Segment", id_))
             return segment_of(segment) if segment else None
+        case ("PrivacyRequest", _):
+            caller.require(Scope.PRIVACY_ADMIN, end_users=False)
+            return await find_request(info, id_)
         case ("Event", message_id):
             caller.require(Scope.EVENTS_READ, end_users=False)
             event = await loaders.event.load(message_id)

@@ -13,11 +13,15 @@ WHERE workspace_id = $1
   AND name IN ('product_view', 'add_to_cart', 'purchase')
   AND at > $2
   AND properties ? 'product_id'
+  AND subject_id <> ALL(ARRAY(
+      SELECT subject.id FROM profile
+      JOIN subject ON subject.workspace_id = $1 AND subject.profile_id = profile.id
+      WHERE profile.workspace_id = $1 AND (profile.restricted_at IS NOT NULL OR profile.objected_at IS NOT NULL)))
 GROUP BY item
 ORDER BY score DESC, item
 LIMIT $3
 """
-"""Weights as for implicit feedback: a view 1, a cart 3, a purchase 5."""
+"""Weights as for implicit feedback: a view 1, a cart 3, a purchase 5. Whoever has objected is left out."""
 
 
 async def popular_items(database: Database, workspace: UUID, since: datetime, limit: int) -> list[tuple[str, float]]:

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from domain.alias import Alias, AliasKind, Subject
@@ -27,20 +29,35 @@ class Newcomer(msgspec.Struct, frozen=True):
     wrapped_key: bytes
 
 
+_EVIDENCE_AT_MOST: Final = 25
+"""Records of claims that are looked up with a person; an older claim is looked up by itself."""
+
 # A profile's consent is the last word on each purpose over all subjects of the profile; of two at the same
 # instant the refusal counts.
 _FIND = """
     SELECT asked.kind, asked.version, asked.index, subject.id, subject.profile_id, subject.wrapped_key,
         (
-            SELECT jsonb_object_agg(purpose, state)
+            SELECT jsonb_object_agg(purpose, jsonb_build_array(state, coalesce(seq, 0), is_own))
             FROM (
-                SELECT DISTINCT ON (purpose) purpose, state
+                SELECT DISTINCT ON (purpose) purpose, state, seq, kin.id = subject.id AS is_own
                 FROM subject AS kin
                 JOIN consent ON consent.workspace_id = kin.workspace_id AND consent.subject_id = kin.id
                 WHERE kin.workspace_id = $1 AND kin.profile_id = subject.profile_id
                 ORDER BY purpose, at DESC, state = 'granted'
             ) AS last_word
         ) AS consent,
+        (
+            SELECT jsonb_object_agg(digest, records)
+            FROM (
+                SELECT encode(digest, 'hex') AS digest, jsonb_object_agg(purpose, seq) AS records
+                FROM (
+                    SELECT digest, purpose, seq FROM consent_evidence AS evidence
+                    WHERE evidence.workspace_id = $1 AND evidence.subject_id = subject.id
+                    ORDER BY seq DESC LIMIT $5
+                ) AS newest
+                GROUP BY newest.digest
+            ) AS signal
+        ) AS evidence,
         EXISTS (
             SELECT FROM suppression
             WHERE (suppression.workspace_id, suppression.kind, suppression.version, suppression.index)
@@ -60,7 +77,13 @@ _ENROL = """
             AS newcomer (kind, version, index, subject_id, wrapped_key)
     ), winner AS (
         INSERT INTO alias (workspace_id, kind, version, index, subject_id, first_seen_at)
-        SELECT $1, kind, version, index, subject_id, $7 FROM newcomer ORDER BY kind, version, index
+        SELECT $1, kind, version, index, subject_id, $7 FROM newcomer
+        WHERE NOT EXISTS (
+            SELECT FROM suppression
+            WHERE (suppression.workspace_id, suppression.kind, suppression.version, suppression.index)
+                = ($1, newcomer.kind, newcomer.version, newcomer.index)
+        )
+        ORDER BY kind, version, index
         ON CONFLICT DO NOTHING
         RETURNING subject_id
     )
@@ -71,7 +94,7 @@ _ENROL = """
 
 async def find_subjects(connection: Connection, workspace: UUID, aliases: Collection[Alias]) -> Standing:
     """Find the subjects of some aliases, with the consent of their profiles, in one statement."""
-    rows = await connection.fetch(_FIND, workspace, *_columns(aliases))
+    rows = await connection.fetch(_FIND, workspace, *alias_columns(aliases), _EVIDENCE_AT_MOST)
     subjects: dict[Alias, Subject] = {}
     suppressed: set[Alias] = set()
     for row in rows:
@@ -79,19 +102,18 @@ async def find_subjects(connection: Connection, workspace: UUID, aliases: Collec
         if row["suppressed"]:
             suppressed.add(alias)
         if row["id"] is not None:
-            consent = {Purpose(purpose): State(state) for purpose, state in (row["consent"] or {}).items()}
-            subjects[alias] = Subject(row["id"], row["profile_id"], row["wrapped_key"], consent, row["suppressed"])
+            subjects[alias] = _subject(row)
     return Standing(subjects, frozenset(suppressed))
 
 
 async def enrol_subjects(
     connection: Connection, workspace: UUID, newcomers: Collection[Newcomer], at: datetime
 ) -> Standing:
-    """Store newcomers and return the subjects that their aliases now have.
+    """Store newcomers and return the subjects that their aliases now have; one that is suppressed gets none.
 
     Gateways that race for one alias settle on the first to commit: the others get that subject.
     """
-    kinds, versions, indexes = _columns(newcomer.alias for newcomer in newcomers)
+    kinds, versions, indexes = alias_columns(newcomer.alias for newcomer in newcomers)
     subject_ids = [newcomer.subject_id for newcomer in newcomers]
     wrapped_keys = [newcomer.wrapped_key for newcomer in newcomers]
     await connection.execute(_ENROL, workspace, kinds, versions, indexes, subject_ids, wrapped_keys, at)
@@ -112,6 +134,30 @@ async def profile_aliases(connection: Connection, workspace: UUID, profiles: Col
     return [Alias(AliasKind(kind), version, index) for kind, version, index in rows]
 
 
-def _columns(aliases: Iterable[Alias]) -> tuple[list[str], list[int], list[bytes]]:
+def _subject(row: asyncpg.Record) -> Subject:
+    consent: dict[Purpose, State] = {}
+    records: dict[Purpose, int] = {}
+    linked: dict[Purpose, int] = {}
+    for name, (state, seq, is_own) in (row["consent"] or {}).items():
+        purpose = Purpose(name)
+        consent[purpose] = State(state)
+        (records if is_own and seq else linked)[purpose] = seq
+    return Subject(
+        row["id"],
+        row["profile_id"],
+        row["wrapped_key"],
+        consent,
+        row["suppressed"],
+        records,
+        linked,
+        {
+            digest: {Purpose(purpose): seq for purpose, seq in seqs.items()}
+            for digest, seqs in (row["evidence"] or {}).items()
+        },
+    )
+
+
+def alias_columns(aliases: Iterable[Alias]) -> tuple[list[str], list[int], list[bytes]]:
+    """Lay aliases out as the arrays that a statement unnests: kinds, versions, indexes."""
     rows = [(alias.kind.value, alias.version, alias.index) for alias in aliases]
     return [kind for kind, _, _ in rows], [version for _, version, _ in rows], [index for _, _, index in rows]

@@ -10,7 +10,7 @@ import uuid_utils.compat
 from domain.key import KeyKind, Scope
 from gateway.cli.data import DevKeys
 from gateway.settings import SettingsError
-from privacy.keys import LocalMasterKey, new_key
+from privacy.keys import KeyProvider, new_key
 from privacy.plan import default_document
 from privacy.sealing import Unreadable
 from stores.keys import create_key, find_key
@@ -21,21 +21,21 @@ DEV = "dev"
 
 
 async def make_workspace(
-    connection: Connection, provider: LocalMasterKey, name: str, plan: Mapping[str, Any], at: datetime
+    connection: Connection, provider: KeyProvider, name: str, plan: Mapping[str, Any], at: datetime
 ) -> UUID:
     """Store a new workspace with a key of its own and its first tracking plan, and return its id."""
     workspace = uuid_utils.compat.uuid7()
-    await create_workspace(connection, workspace, name, wrapped_key=provider.wrap(new_key()), plan=plan, at=at)
+    wrapped = await provider.wrap(new_key())
+    await create_workspace(connection, workspace, name, wrapped_key=wrapped, plan=plan, at=at)
     return workspace
 
 
-async def ensure_dev_keys(database: Database, master_key: bytes, kept: DevKeys | None, at: datetime) -> DevKeys:
+async def ensure_dev_keys(database: Database, provider: KeyProvider, kept: DevKeys | None, at: datetime) -> DevKeys:
     """Return working keys of the development workspace: those kept from an earlier run, else new ones.
 
     `database` is of the worker role. Raises `StoreUnavailable`, and `SettingsError` when the workspace was sealed under
     another master key.
     """
-    provider = LocalMasterKey(master_key)
     async with database.across() as connection, connection.transaction():
         workspace = await find_workspace(connection, DEV)
         if workspace is None:
@@ -49,10 +49,10 @@ async def ensure_dev_keys(database: Database, master_key: bytes, kept: DevKeys |
     return DevKeys(str(workspace), write_key, secret_key)
 
 
-async def _require_same_master_key(connection: Connection, workspace: UUID, provider: LocalMasterKey) -> None:
+async def _require_same_master_key(connection: Connection, workspace: UUID, provider: KeyProvider) -> None:
     row = await read_workspace(connection, workspace)
     try:
-        provider.unwrap(row.wrapped_key if row else b"")
+        await provider.unwrap(row.wrapped_key if row else b"")
     except Unreadable:
         raise SettingsError("this data was sealed under another master key: set that one") from None
 

@@ -14,8 +14,8 @@ from domain.errors import Refused
 from domain.workspace import WorkspaceSettings
 from gateway.cli.data import find_stores
 from gateway.cli.workspace import make_workspace
+from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
-from privacy.keys import LocalMasterKey
 from privacy.plan import default_document, read_plan
 from stores.postgres import Database
 from stores.workspaces import find_workspace, list_workspaces, read_workspace, save_settings
@@ -35,8 +35,7 @@ def list_() -> None:
 def create(name: str, plan: Plan = None) -> None:
     """Make a workspace and print its id. Its keys are made by `tagway keys create --workspace NAME`."""
     settings = _settings()
-    provider = LocalMasterKey(settings.read_master_key())
-    asyncio.run(_create(settings, name, provider, default_document() if plan is None else _read(plan)))
+    asyncio.run(_create(settings, name, default_document() if plan is None else _read(plan)))
 
 
 @app.command("set")
@@ -117,10 +116,10 @@ async def _set(settings: Settings, name: str, smallest_count: int | None, told: 
     print(msgspec.json.format(msgspec.json.encode(given)).decode())
 
 
-async def _create(settings: Settings, name: str, provider: LocalMasterKey, plan: dict[str, object]) -> None:
+async def _create(settings: Settings, name: str, plan: dict[str, object]) -> None:
     database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
     try:
-        async with database.across() as connection, connection.transaction():
+        async with open_provider(settings) as provider, database.across() as connection, connection.transaction():
             if await find_workspace(connection, name) is not None:
                 raise Refused(f"there is a workspace named {name} already", code="conflict")
             print(await make_workspace(connection, provider, name, plan, utc_now()))

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -18,6 +18,7 @@ from gateway.errors import place_of
 from gateway.workspace import Workspace
 from privacy.gate import Verdict
 from privacy.protect import Reason
+from stores.consents import Statement
 from stores.subjects import Standing
 
 _log = structlog.get_logger()
@@ -37,7 +38,11 @@ class Item:
     stored: tuple[Statements, ...] = ()
     """What the people behind its aliases have said, as of this event's place in the batch."""
     verdict: Verdict | None = None
+    claims: tuple[tuple[str, Statements], ...] = ()
+    """What the event itself says, and what is declared for it, by source."""
     subject: Subject | None = None
+    proofs: tuple[int, ...] = ()
+    """The ledger's record of each purpose of the verdict, in their order."""
     event: ProtectedEvent | None = None
     dropped: Mapping[str, Reason] = field(default_factory=dict)
     """Paths of fields that were left out of it."""
@@ -49,6 +54,14 @@ class Item:
         if message is None and code is not None:
             message = FAILURES[code].message
         self.result = Result(message_id, outcome, code, message, tuple(self.dropped))
+
+
+class Spoken(NamedTuple):
+    """A statement of a message: after which of the batch's items it holds, and the number of its record."""
+
+    place: int
+    statement: Statement
+    seq: int
 
 
 @dataclass(slots=True)
@@ -66,6 +79,8 @@ class Batch:
     declared: tuple[Statements, ...] = ()
     """What the operator declares in the people's stead, as a basis of their own systems."""
     standing: Standing = NOBODY
+    spoken: tuple["Spoken", ...] = ()
+    """What consent messages of this batch have said, in the order of the ledger."""
     losses: Counter[tuple[str, Reason]] = field(default_factory=Counter)
     """How many events lost a field of this path for this reason."""
 

@@ -9,9 +9,10 @@ from domain.alias import Alias, AliasKind, Subject
 from domain.consent import Consent, Purpose, State, Statements, strictest
 from domain.event import Call, CallType, ProtectedEvent
 from domain.outcome import Outcome
-from gateway.collect.batch import Batch, Item
+from gateway.collect.batch import Batch, Item, Spoken
+from gateway.collect.prove import digest_signals
 from gateway.subjects import Subjects
-from privacy.signals import signals_of
+from privacy.signals.sources import signals_of
 from stores.consents import Statement
 from stores.subjects import Standing
 
@@ -41,14 +42,22 @@ class RecordConsent:
         await self._enrol(batch, (item for item in messages if State.GRANTED in said[id(item)].values()))
         profiles = {subject.profile_id for item in messages for subject in _speakers(item, batch.standing)}
         words = Words(batch.standing, await self._subjects.consent_times(batch.workspace.id, profiles))
-        for item, call in batch.open:
+        places: list[int] = []
+        for place, item in enumerate(batch.items):
+            call = item.call
+            if item.result is not None or call is None:
+                continue
             if id(item) in said:
-                words.hear(item, said[id(item)], min(call.timestamp, batch.received_at))
+                signal = digest_signals(call.context, batch.headers)
+                words.hear(item, said[id(item)], min(call.timestamp, batch.received_at), signal)
+                places += [place] * (len(words.news) - len(places))
                 _finish(batch, item, call)
             else:
                 item.stored = words.of(item)
         if words.news:
-            await self._subjects.record(batch.workspace.id, words.news, profiles)
+            plan = batch.workspace.plan_version
+            seqs = await self._subjects.record(batch.workspace.id, words.news, profiles, plan=plan)
+            batch.spoken = tuple(map(Spoken, places, words.news, seqs))
 
     async def _enrol(self, batch: Batch, granting: Iterable[Item]) -> None:
         known = batch.standing.subjects
@@ -68,14 +77,10 @@ class Words:
         self._times = dict(times)
         self._profiles: dict[UUID, dict[Purpose, State]] = {}
         self._strangers: dict[Alias, dict[Purpose, State]] = {}
-        self._news: dict[tuple[UUID, Purpose], Statement] = {}
+        self.news: list[Statement] = []
+        """The statements to record and store, in their order."""
 
-    @property
-    def news(self) -> list[Statement]:
-        """The statements to store: the last on each purpose of each subject."""
-        return list(self._news.values())
-
-    def hear(self, item: Item, statements: Statements, at: datetime) -> None:
+    def hear(self, item: Item, statements: Statements, at: datetime, signal: bytes | None = None) -> None:
         """Take in a message, as far as nothing newer was said. Strangers are heard for this batch only."""
         for alias in item.aliases:
             subject = self._standing.subjects.get(alias)
@@ -87,7 +92,7 @@ class Words:
                     word = self._word(subject, purpose, state)
                     self._times[subject.profile_id, purpose] = at
                     self._profiles.setdefault(subject.profile_id, {})[purpose] = word
-                    self._news[subject.id, purpose] = Statement(subject.id, Consent(purpose, word, _SOURCE, at))
+                    self.news.append(Statement(subject.id, Consent(purpose, word, _SOURCE, at), signal))
 
     def of(self, item: Item) -> tuple[Statements, ...]:
         """Tell what the people behind an event have said by now."""

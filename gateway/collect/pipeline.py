@@ -9,6 +9,7 @@ from domain.errors import TagwayError
 from domain.outcome import Outcome, Result
 from gateway.collect.batch import Batch
 from gateway.collect.consent import RecordConsent
+from gateway.collect.prove import Prove
 from gateway.collect.steps import Append, Enrol, LookUp, ask_gate, decode, deduplicate, protect_events, validate
 from gateway.metrics import Metrics
 from gateway.subjects import Subjects
@@ -27,6 +28,7 @@ def build_steps(subjects: Subjects, log: EventLog) -> tuple[tuple[str, Step], ..
         ("gate", ask_gate),
         ("deduplicate", deduplicate),
         ("enrol", Enrol(subjects)),
+        ("prove", Prove(subjects)),
         ("protect", protect_events),
         ("append", Append(log)),
     )

@@ -1,5 +1,8 @@
 """The steps of collection, in the order of `pipeline.build_steps`; each ends some events and passes on the rest."""
 
+from collections.abc import Container
+
+from domain.alias import SPELLED_KINDS, Alias
 from domain.errors import Refused
 from domain.event import Call, encode_event
 from domain.outcome import Outcome
@@ -8,9 +11,10 @@ from gateway.collect.batch import Batch, Item, end_faulty
 from gateway.collect.decode import LARGEST_EVENT, InvalidEvent, decode_event
 from gateway.subjects import Subjects
 from privacy.gate import gate
+from privacy.ledger.record import DECLARED
 from privacy.protect import protect
 from privacy.pseudonym import aliases_of
-from privacy.signals import signals_of
+from privacy.signals.sources import signals_of
 from stores.eventlog.port import EventLog, Record
 
 
@@ -74,8 +78,10 @@ async def ask_gate(batch: Batch) -> None:
     def ask(item: Item, call: Call) -> None:
         if item.event is not None:
             return
-        said = [signal.statements for signal in signals_of(call.context, batch.headers)]
-        item.verdict = gate(call, batch.workspace.plan, [*batch.declared, *said, *item.stored])
+        declared = ((DECLARED, statements) for statements in batch.declared)
+        said = ((signal.source, signal.statements) for signal in signals_of(call.context, batch.headers))
+        item.claims = (*declared, *said)
+        item.verdict = gate(call, batch.workspace.plan, [*(says for _, says in item.claims), *item.stored])
         if item.verdict.dropped:
             item.end(Outcome.DROPPED_CONSENT)
             return
@@ -109,13 +115,27 @@ class Enrol:
         self._subjects = subjects
 
     async def __call__(self, batch: Batch) -> None:
-        """Fill `subject` of each item."""
+        """Fill `subject` of each item, and end those of people who may not become known again."""
         known = dict(batch.standing.subjects)
         waiting = [item for item, _ in batch.open if item.subject is None]
+        for item in waiting:
+            item.aliases = _known_first(item.aliases, known)
         unknown = {item.aliases[0]: None for item in waiting if item.aliases[0] not in known}
         known |= await self._subjects.enrol(batch.workspace, unknown)
         for item in waiting:
-            item.subject = known[item.aliases[0]]
+            item.subject = known.get(item.aliases[0])
+            if item.subject is None or item.subject.suppressed:
+                # They were erased after the look-up.
+                item.end(Outcome.DROPPED_SUPPRESSED)
+
+
+def _known_first(aliases: tuple[Alias, ...], known: Container[Alias]) -> tuple[Alias, ...]:
+    """Let a known spelling of the strongest identifier lead, so that it names the subject and not a new one."""
+    strongest = aliases[0]
+    if strongest in known or strongest.kind not in SPELLED_KINDS:
+        return aliases
+    leader = next((alias for alias in aliases if alias.kind is strongest.kind and alias in known), strongest)
+    return (leader, *(alias for alias in aliases if alias is not leader))
 
 
 async def protect_events(batch: Batch) -> None:
@@ -126,7 +146,9 @@ async def protect_events(batch: Batch) -> None:
         if item.event is not None or subject is None or verdict is None:
             return
         sealer = batch.workspace.keys.sealer(subject.id, subject.wrapped_key)
-        item.event, item.dropped = protect(call, verdict, item.aliases, sealer, batch.workspace.plan)
+        item.event, item.dropped = protect(
+            call, verdict, item.aliases, sealer, batch.workspace.plan, proofs=item.proofs
+        )
         batch.losses.update(item.dropped.items())
 
     batch.each(take_out)

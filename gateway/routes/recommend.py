@@ -9,14 +9,18 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from domain.alias import AliasKind
 from domain.errors import Refused
 from domain.key import Principal, Scope
 from gateway.collect.decode import read_json
 from gateway.collect.request import read_body
 from gateway.resources import WebRequest, resources_of
 from learning.popular import Item
+from privacy.pseudonym import aliases_for
+from stores.persons import find_holds
 
 SHOWN: Final = 10
+HELD_BACK: Final = "At this person's wish nothing is recommended to them."
 NOT_TRAINED: Final = "No model is trained yet: these are the workspace's popular items, the same for everyone."
 
 Customer = Annotated[str, msgspec.Meta(min_length=1, max_length=500)] | int
@@ -52,15 +56,15 @@ _read_personal_ask = msgspec.json.Decoder(PersonalAsk).decode
 async def recommend(request: WebRequest) -> Response:
     """Answer `POST /recommend`."""
     principal = await _authorised(request)
-    read_json(_read_ask, await read_body(request))
-    return await _popular(request, principal)
+    ask = read_json(_read_ask, await read_body(request))
+    return await _answer(request, principal, ask.customer_id)
 
 
 async def recommend_personally(request: WebRequest) -> Response:
     """Answer `POST /api/personalized-recommendations`."""
     principal = await _authorised(request)
-    read_json(_read_personal_ask, await read_body(request))
-    return await _popular(request, principal)
+    ask = read_json(_read_personal_ask, await read_body(request))
+    return await _answer(request, principal, ask.customer_id)
 
 
 async def _authorised(request: WebRequest) -> Principal:
@@ -72,9 +76,17 @@ async def _authorised(request: WebRequest) -> Principal:
     return principal
 
 
-async def _popular(request: WebRequest, principal: Principal) -> Response:
-    items = await resources_of(request).popular.top(principal.workspace, SHOWN)
-    answer = Recommendations(items, strategy="popular", personalized=False, message=NOT_TRAINED)
+async def _answer(request: WebRequest, principal: Principal, customer: Customer) -> Response:
+    resources = resources_of(request)
+    keys = await resources.workspaces.keys(principal.workspace)
+    aliases = aliases_for(AliasKind.USER_ID, customer, keys)
+    async with resources.database.workspace(principal.workspace) as connection:
+        holds = await find_holds(connection, principal.workspace, aliases)
+    if holds.profiling:
+        answer = Recommendations((), strategy="none", personalized=False, message=HELD_BACK)
+    else:
+        items = await resources.popular.top(principal.workspace, SHOWN)
+        answer = Recommendations(items, strategy="popular", personalized=False, message=NOT_TRAINED)
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 

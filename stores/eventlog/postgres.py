@@ -1,7 +1,8 @@
 """The event log in Postgres, the embedded default: durable, with nothing more to run or to back up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
@@ -32,6 +33,9 @@ _REMOVE: Final = """
         WHERE topic = $1 AND partition = $2 AND "offset" < $3 ORDER BY "offset" LIMIT $4)
 """
 _REMOVE_AT_ONCE: Final = 5_000
+_EMPTY: Final = """
+    UPDATE log_record SET key = '', value = '' WHERE topic = $1 AND partition = $2 AND key = ANY($3::bytea[])
+"""
 _HEALTH_SECONDS: Final = 2.0
 
 
@@ -93,6 +97,19 @@ class PostgresLog:
                 removed = "DELETE -1"
                 while removed != "DELETE 0":
                     removed = await connection.execute(_REMOVE, topic, partition, first_kept, _REMOVE_AT_ONCE)
+
+    async def forget(self, topic: str, keys: Collection[bytes]) -> int:
+        """Empty the records of these keys, each in the one partition where it can lie."""
+        count = await self._count(topic)
+        by_partition: dict[int, list[bytes]] = defaultdict(list)
+        for key in keys:
+            by_partition[partition_of(key, count)].append(key)
+        emptied = 0
+        async with self._borrowed() as connection:
+            for partition, those in sorted(by_partition.items()):
+                status = await connection.execute(_EMPTY, topic, partition, those)
+                emptied += int(status.rpartition(" ")[2])
+        return emptied
 
     async def healthy(self) -> bool:
         """Ask the server for its time."""

@@ -68,11 +68,14 @@ async def histories(connection: Connection, wanted: Sequence[History]) -> list[l
 
 
 async def by_message_ids(connection: Connection, message_ids: Sequence[str]) -> dict[str, EventRow]:
-    """Find events by their message ids."""
+    """Find events by their message ids; those of people whose data may not be used are not found."""
     records = await connection.fetch(
         """
         SELECT profile_id, message_id, type, name, at, received_at, properties, purposes
-        FROM event LEFT JOIN subject ON subject.id = event.subject_id WHERE message_id = ANY($1)
+        FROM event LEFT JOIN subject ON subject.id = event.subject_id
+        WHERE message_id = ANY($1) AND NOT EXISTS (
+            SELECT FROM profile WHERE profile.id = subject.profile_id AND profile.restricted_at IS NOT NULL
+        )
         """,
         message_ids,
     )

@@ -25,6 +25,8 @@ class ProfileRow(msgspec.Struct, frozen=True):
     counters: dict[str, int]
     first_seen_at: datetime
     last_seen_at: datetime
+    restricted_at: datetime | None = None
+    """Since when it is only stored, at the person's wish."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -50,6 +52,7 @@ def profile_row(record: asyncpg.Record) -> ProfileRow:
         counters=record["counters"],
         first_seen_at=record["first_seen_at"],
         last_seen_at=record["last_seen_at"],
+        restricted_at=record["restricted_at"],
     )
 
 
@@ -62,7 +65,7 @@ async def by_ids(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Prof
             UNION
             SELECT asked, next.id, next.merged_into FROM trail JOIN profile AS next ON next.id = trail.merged_into
         )
-        SELECT asked, id, version, traits, counters, first_seen_at, last_seen_at
+        SELECT asked, id, version, traits, counters, first_seen_at, last_seen_at, restricted_at
         FROM trail JOIN profile USING (id) WHERE trail.merged_into IS NULL
         """,
         ids,
@@ -103,11 +106,11 @@ async def of_aliases(connection: Connection, aliases: Sequence[Alias]) -> dict[A
 
 
 async def page(connection: Connection, size: int, after: Recent | None) -> list[ProfileRow]:
-    """List `size` profiles from a place on, the most recently seen first."""
+    """List `size` profiles that may be used, from a place on, the most recently seen first."""
     records = await connection.fetch(
         """
-        SELECT id, version, traits, counters, first_seen_at, last_seen_at FROM profile
-        WHERE merged_into IS NULL
+        SELECT id, version, traits, counters, first_seen_at, last_seen_at, restricted_at FROM profile
+        WHERE merged_into IS NULL AND restricted_at IS NULL
             AND ($1::timestamptz IS NULL OR (last_seen_at <= $1 AND (last_seen_at < $1 OR id > $2)))
         ORDER BY last_seen_at DESC, id LIMIT $3
         """,
@@ -119,9 +122,14 @@ async def page(connection: Connection, size: int, after: Recent | None) -> list[
 
 
 async def count(connection: Connection, at_most: int) -> int:
-    """Count the profiles, stopping at `at_most`."""
+    """Count the profiles that may be used, stopping at `at_most`."""
     found: int = await connection.fetchval(
-        "SELECT count(*) FROM (SELECT FROM profile WHERE merged_into IS NULL LIMIT $1) AS counted", at_most
+        """
+        SELECT count(*) FROM (
+            SELECT FROM profile WHERE merged_into IS NULL AND restricted_at IS NULL LIMIT $1
+        ) AS counted
+        """,
+        at_most,
     )
     return found
 
@@ -132,7 +140,7 @@ async def identities(connection: Connection, profiles: Sequence[UUID]) -> dict[U
         """
         SELECT subject.profile_id, alias.kind, alias.first_seen_at
         FROM subject JOIN alias ON alias.subject_id = subject.id
-        WHERE subject.profile_id = ANY($1) ORDER BY alias.first_seen_at, alias.kind
+        WHERE subject.profile_id = ANY($1) AND NOT alias.spelling ORDER BY alias.first_seen_at, alias.kind
         """,
         profiles,
     )

@@ -18,7 +18,7 @@ def test_default_plan_covers_the_events_of_a_shop() -> None:
     shop = "page_view product_view add_to_cart checkout_start purchase search scroll_depth video_progress"
     assert set(shop.split()) <= set(plan.events)
     assert plan.traits["email"].kind is Kind.EMAIL
-    assert plan.traits["email"].egress is Egress.HASHED
+    assert plan.traits["email"].egress_forms == {Egress.HASHED, Egress.TOKEN}
     assert plan.traits["name"].sealed
     assert plan.context["ip"].kind is Kind.IP
     assert plan.default.purposes == {Purpose.ANALYTICS}

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.consent import CONSENTABLE, Purpose, State, Statements, strictest
-from privacy.signals import CATEGORIES, signals_of
+from privacy.signals.mapping import CATEGORIES, Meaning, SiteMapping
+from privacy.signals.sources import signals_of
 
 F, A, P, AD, S = CONSENTABLE
 
@@ -39,7 +40,8 @@ def test_category_preferences(answers: dict[str, bool], purposes: set[Purpose]) 
 
 def test_site_may_bring_its_own_categories() -> None:
     context = preferences(Telemetry=True, analytics=True)
-    (signal,) = signals_of(context, {}, {"telemetry": (Purpose.FUNCTIONAL,)})
+    site = SiteMapping(categories={"telemetry": (Purpose.FUNCTIONAL,), "analytics": ()})
+    (signal,) = signals_of(context, {}, Meaning(site))
     assert signal.statements == {Purpose.FUNCTIONAL: State.GRANTED}
 
 
