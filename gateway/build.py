@@ -21,7 +21,8 @@ from profiles.builder import Builder
 from profiles.catalogue import Catalogue
 from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
-from profiles.processor import CONNECTIONS, Processor
+from profiles.notary import Notary
+from profiles.processor import CONNECTIONS, Chore, Processor
 from profiles.publisher import Publisher
 from profiles.rights.desk import Desk
 from profiles.rights.procedures import procedures
@@ -88,14 +89,19 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             open_keys=workspaces.keys,
             wake_timers=timers.wake,
         )
-        yield Processor(
-            database,
-            log,
-            metrics,
-            builder=builder,
-            timers=timers,
-            backfill=Backfill(database, clock, metrics, catalogue=catalogue, memory=memory),
-            sweeper=Sweeper(
+        chores: dict[str, Chore] = {
+            "timers": timers.run,
+            "backfill": Backfill(database, clock, metrics, catalogue=catalogue, memory=memory).run,
+            "publisher": Publisher(database, redis, log, metrics).run,
+            "notary": Notary(database, log, clock, workspaces.keys).run,
+            "desk": Desk(
+                database,
+                clock,
+                workspaces.rules,
+                procedures(log=log, cache=cache, journal=open_journal(settings), catalogue=catalogue, memory=memory),
+                memory=memory,
+            ).run,
+            "sweeper": Sweeper(
                 database,
                 log,
                 clock,
@@ -104,13 +110,6 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
                 catalogue=catalogue,
                 memory=memory,
                 forget=cache.drop,
-            ),
-            publisher=Publisher(database, redis, log, metrics),
-            desk=Desk(
-                database,
-                clock,
-                workspaces.rules,
-                procedures(log=log, cache=cache, journal=open_journal(settings), catalogue=catalogue, memory=memory),
-                memory=memory,
-            ),
-        )
+            ).run,
+        }
+        yield Processor(database, log, metrics, builder=builder, chores=chores)

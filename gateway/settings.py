@@ -57,10 +57,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Connections of one process."""
     log_partitions: Count = 8
     """Partitions of the events topic when it is made: the most builders that can share the work."""
-    log_retention_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 30
-    """How long the event log and dead letters are kept; for Kafka's topics, when they are made."""
     erasure_journal: Path | None = None
     """The file that remembers erasures beside the database, so that an old backup brings nobody back."""
+    log_retention_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 30
+    """How long the event log and dead letters are kept; for Kafka's topics, when they are made."""
     build_metrics_port: Port | None = None
     """Where a builder shows its metrics, at /metrics of `host`; unset: nowhere. The gateway's are on its own port."""
     looks_per_minute: Limit = 60

@@ -11,9 +11,11 @@ from domain.alias import AliasKind
 from domain.consent import Purpose
 from domain.event import Call, CallType
 from privacy.plan import EventRules, Field, JsonType, Kind, Plan
-from privacy.reduce import reduce_address, reduce_url, reduce_user_agent
+from privacy.reduce import AGENT_PARTS, reduce_address, reduce_url, reduce_user_agent
+from privacy.signals.sources import NAMES as CONSENT_FIELDS
 
 _PROBLEMS_SHOWN: Final = 5
+_TEXT: Final = frozenset({str})
 _PYTHON_TYPES: Final[Mapping[JsonType, tuple[type, ...]]] = {
     "string": (str,),
     "number": (int, float),
@@ -65,6 +67,8 @@ class CompiledPlan:
         }
         self._default_validator = _validator({**plan.fields, **plan.default.fields}, plan.default.required)
         self._traits_validator = _validator(plan.traits, ())
+        # Raw signals of consent can tell people apart, so they are never kept, whatever the plan says.
+        self._context = {name: field for name, field in plan.context.items() if name not in CONSENT_FIELDS}
         self._programs: dict[tuple[str | None, frozenset[Purpose]], Program] = {}
 
     def purposes_of(self, call: Call) -> frozenset[Purpose]:
@@ -107,7 +111,7 @@ class CompiledPlan:
             purposes=tuple(sorted(granted)),
             properties=compiled("properties", {**self.plan.fields, **event.fields}),
             traits=traits,
-            context=compiled("context", self.plan.context),
+            context=compiled("context", self._context),
             alias_kinds=frozenset(kinds),
             uncovered=frozenset(uncovered),
         )
@@ -151,7 +155,15 @@ def _rule(path: str, field: Field, children: Rules | None) -> Rule:
         case Kind.IP:
             return Rule(path, accepts, reduce=reduce_address)
         case Kind.UA:
-            return Rule(path, accepts, reduce=reduce_user_agent)
+            # One that is reduced already, as exports hold it, stays as it is.
+            parts = {name: Rule(f"{path}.{name}", _TEXT, is_scrubbed=True) for name in AGENT_PARTS}
+            is_list = list in accepts
+            return Rule(
+                path,
+                accepts if is_list else accepts | {dict},
+                reduce=reduce_user_agent,
+                children=None if is_list else parts,
+            )
         case _:
             return Rule(path, accepts, is_version=path.lower().endswith("version"), children=children)
 

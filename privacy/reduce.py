@@ -14,6 +14,8 @@ _IPV6_CUT: Final = 128 - 48
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _DOTTED: Final = re.compile(rf"({_OCTET}\.{_OCTET}\.{_OCTET})\.{_OCTET}")
 _LONGEST_AGENT: Final = 512
+AGENT_PARTS: Final = ("browser", "major", "os")
+"""What is left of a user agent."""
 _CAMPAIGN_PARAMETER: Final = re.compile(r"utm_[a-z_]{1,20}=[^@]*", re.IGNORECASE)
 
 

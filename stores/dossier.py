@@ -121,11 +121,12 @@ def granted_by(words: Iterable[Word]) -> frozenset[Purpose]:
 
 
 async def read_events(connection: Connection, workspace: UUID, subjects: Collection[UUID]) -> list[Event]:
-    """List every event of some subjects in the order in which they happened."""
+    """List every event of some subjects in the order in which they happened, at one instant words on consent last."""
     rows = await connection.fetch(
         """
         SELECT message_id, subject_id, type, name, at, received_at, properties, traits, context, sealed, purposes
-        FROM event WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[]) ORDER BY at, received_at, message_id
+        FROM event WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[])
+        ORDER BY at, received_at, purposes = '{necessary}', message_id
         """,
         workspace,
         list(subjects),

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from traceback import extract_tb
 from typing import Final
 from uuid import UUID
 
@@ -92,7 +93,7 @@ class Desk:
             await self._put_off(workspace, request, _WAIT_FOR_STORES)
         except (ArithmeticError, AttributeError, LookupError, TypeError, Unfit, ValueError) as error:
             # A fault of ours must end one request, visibly, and not the work on all others.
-            _LOG.exception("request_failed", request=str(request), problem=type(error).__name__)
+            _LOG.error("request_failed", request=str(request), problem=type(error).__name__, place=_place(error))
             await self._fail(workspace, request, f"a fault of ours: {type(error).__name__}")
         return False
 
@@ -131,7 +132,7 @@ class Desk:
                 waits = True
             else:
                 planned = len(self._procedures[request.kind])
-                await save_step(connection, request, name, Step(case.now, counts), planned=planned)
+                await save_step(connection, request, Step(name, case.now, counts), planned=planned)
         if waits:
             await put_off(connection, workspace, request_id, self._clock() + _WAIT_FOR_OTHERS)
             return False
@@ -159,6 +160,12 @@ class Desk:
             request = await read_request(connection, workspace, request_id)
             if request is not None:
                 await finish_request(connection, request, RequestStatus.FAILED, self._clock(), error=error)
+
+
+def _place(error: Exception) -> str:
+    """Name the innermost line. An error's own text, and what was at hand there, may be data of the person."""
+    frame = extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
 
 
 def receipt_of(request: Request, case: Case) -> dict[str, object]:

@@ -157,15 +157,18 @@ async def test_a_visitor_erases_themselves_and_keeps_the_receipt(office: Office,
     assert api.caller is not None
 
 
+class Lost:
+    """A pool whose server is gone."""
+
+    async def acquire(self, **_: Any) -> Any:
+        raise asyncpg.PostgresConnectionError
+
+
 async def test_no_store_no_erased_person_accepted(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without Postgres nobody's standing is known: the request is refused whole."""
     await office.ask("ERASE", {"email": "ann@example.com"})
-    database = office.gateway.resources.database
-
-    def lost(*_: Any, **__: Any) -> Any:
-        raise asyncpg.PostgresConnectionError
-
-    monkeypatch.setattr(database._pool, "acquire", lost)
+    assert await office.tell(identify("bob")) == ["accepted"]
+    monkeypatch.setattr(office.gateway.resources.database, "_pool", Lost())
     async with office.gateway.resources.redis.client() as redis:
         await redis.flushall()
     status, answer = await office.gateway.post("/v1/batch", {"batch": [identify("ann", email="ann@example.com")]})
