@@ -64,6 +64,7 @@ class Found(msgspec.Struct, frozen=True):
 class Step(msgspec.Struct, frozen=True):
     """One finished step of a request: when, and how much it found to do."""
 
+    name: str
     at: datetime
     counts: Mapping[str, int] = {}
 
@@ -90,6 +91,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     extended_at: datetime | None = None
     extension_reason: str | None = None
     steps: Mapping[str, Step] = {}
+    """By name, in the order in which they were done."""
     planned: int = 0
     """How many steps there are, once it is worked on."""
     finished_at: datetime | None = None

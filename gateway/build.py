@@ -21,10 +21,12 @@ from profiles.builder import Builder
 from profiles.catalogue import Catalogue
 from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
-from profiles.processor import CONNECTIONS, Processor
+from profiles.notary import Notary
+from profiles.processor import CONNECTIONS, Chore, Processor
 from profiles.publisher import Publisher
 from profiles.rights.desk import Desk
 from profiles.rights.procedures import procedures
+from profiles.sweeper import Sweeper
 from profiles.timers import Timers
 from stores.eventlog.open import open_log
 from stores.postgres import Database
@@ -65,7 +67,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         stack.push_async_callback(database.close)
         redis = await open_redis(settings.redis_url or "")
         stack.push_async_callback(redis.aclose)
-        log = await open_log(settings.kafka_bootstrap, database)
+        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
         stack.push_async_callback(log.close)
 
         registry, catalogue, memory = CollectorRegistry(), Catalogue(), Memory()
@@ -87,19 +89,27 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             open_keys=workspaces.keys,
             wake_timers=timers.wake,
         )
-        yield Processor(
-            database,
-            log,
-            metrics,
-            builder=builder,
-            timers=timers,
-            backfill=Backfill(database, clock, metrics, catalogue=catalogue, memory=memory),
-            publisher=Publisher(database, redis, log, metrics),
-            desk=Desk(
+        chores: dict[str, Chore] = {
+            "timers": timers.run,
+            "backfill": Backfill(database, clock, metrics, catalogue=catalogue, memory=memory).run,
+            "publisher": Publisher(database, redis, log, metrics).run,
+            "notary": Notary(database, log, clock, workspaces.keys).run,
+            "desk": Desk(
                 database,
                 clock,
                 workspaces.rules,
                 procedures(log=log, cache=cache, journal=open_journal(settings), catalogue=catalogue, memory=memory),
                 memory=memory,
-            ),
-        )
+            ).run,
+            "sweeper": Sweeper(
+                database,
+                log,
+                clock,
+                metrics,
+                keep=settings.log_retention,
+                catalogue=catalogue,
+                memory=memory,
+                forget=cache.drop,
+            ).run,
+        }
+        yield Processor(database, log, metrics, builder=builder, chores=chores)

@@ -7,7 +7,9 @@ import structlog
 from domain.clock import Clock, utc_now
 from domain.errors import LogUnavailable, StoreUnavailable
 from domain.topics import EVENTS
+from gateway.provider import open_provider
 from gateway.settings import Settings
+from gateway.workspace import Workspaces
 from profiles.rights.replay import Replayed, replay
 from stores.eventlog.open import open_log
 from stores.journal import Journal
@@ -34,7 +36,8 @@ async def replay_erasures(settings: Settings, clock: Clock = utc_now) -> None:
         return
     database = await Database.open(settings.postgres_url or "", role="worker", max_size=2)
     try:
-        done = await replay(database, journal.read(), clock)
+        async with open_provider(settings) as provider:
+            done = await replay(database, journal.read(), clock, Workspaces(database, provider).keys)
         if done.found:
             await _forget_copies(settings, database, done)
             _LOG.warning("erasures_replayed", persons=len(done.found), journal=done.entries)

@@ -47,12 +47,12 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         stack.push_async_callback(database.close)
         redis = await open_redis(settings.redis_url or "")
         stack.push_async_callback(redis.aclose)
-        log = await open_log(settings.kafka_bootstrap, database)
+        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
         stack.push_async_callback(log.close)
 
         metrics = Metrics()
         workspaces = Workspaces(database, provider)
-        subjects = Subjects(database, SubjectCache(redis), clock, metrics)
+        subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
         feed = LiveFeed(Feed(redis), metrics)
         await stack.enter_async_context(_running(feed.run(), "live feed"))
         losses = Losses(database, clock, metrics)
@@ -61,7 +61,13 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         authenticator = Authenticator(database, workspaces, clock)
         limits = LookLimits(settings.looks_per_minute, settings.people_per_day)
         services = Services(
-            database, hub, clock, workspaces.policy, development=settings.profile == "dev", look_limits=limits
+            database,
+            hub,
+            SubjectCache(redis),
+            clock,
+            workspaces.policy,
+            development=settings.profile == "dev",
+            look_limits=limits,
         )
         yield Resources(
             settings=settings,

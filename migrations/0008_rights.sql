@@ -15,7 +15,7 @@ CREATE TABLE privacy_request (
     due_at timestamptz NOT NULL,
     extended_at timestamptz,
     extension_reason text,
-    steps jsonb NOT NULL DEFAULT '{}',              -- {name: {"at": …, "counts": {…}}}: what need not be done again
+    steps jsonb NOT NULL DEFAULT '[]',              -- [{"name": …, "at": …, "counts": {…}}]: what need not be done again
     planned smallint NOT NULL DEFAULT 0,            -- how many steps there are
     retry_at timestamptz NOT NULL,                  -- not to be worked on before: a store was away
     finished_at timestamptz,

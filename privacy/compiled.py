@@ -1,6 +1,7 @@
 """A tracking plan made ready for use: validators built once, rules built once per event and set of purposes."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -11,10 +12,11 @@ from domain.alias import AliasKind
 from domain.consent import Purpose
 from domain.event import Call, CallType
 from privacy.plan import EventRules, Field, JsonType, Kind, Plan
-from privacy.reduce import reduce_address, reduce_url, reduce_user_agent
+from privacy.reduce import AGENT_PARTS, CAMPAIGN, reduce_address, reduce_url, reduce_user_agent
 from privacy.signals.sources import NAMES as CONSENT_FIELDS
 
 _PROBLEMS_SHOWN: Final = 5
+_TEXT: Final = frozenset({str})
 _PYTHON_TYPES: Final[Mapping[JsonType, tuple[type, ...]]] = {
     "string": (str,),
     "number": (int, float),
@@ -150,11 +152,20 @@ def _rule(path: str, field: Field, children: Rules | None) -> Rule:
         case Kind.FREE_TEXT:
             return Rule(path, accepts, is_scrubbed=True)
         case Kind.URL:
-            return Rule(path, accepts, reduce=reduce_url)
+            allow = CAMPAIGN if field.allow is None else field.allow
+            return Rule(path, accepts, reduce=partial(reduce_url, allow=allow))
         case Kind.IP:
             return Rule(path, accepts, reduce=reduce_address)
         case Kind.UA:
-            return Rule(path, accepts, reduce=reduce_user_agent)
+            # One that is reduced already, as exports hold it, stays as it is.
+            parts = {name: Rule(f"{path}.{name}", _TEXT, is_scrubbed=True) for name in AGENT_PARTS}
+            is_list = list in accepts
+            return Rule(
+                path,
+                accepts if is_list else accepts | {dict},
+                reduce=reduce_user_agent,
+                children=None if is_list else parts,
+            )
         case _:
             return Rule(path, accepts, is_version=path.lower().endswith("version"), children=children)
 

@@ -77,7 +77,7 @@ def _activity(purpose: Purpose, every: Iterable[ResolvedField]) -> Activity | No
         categories_of_persons=PERSONS,
         recipients=tuple(sorted({recipient for field, _ in uses for recipient in field.recipients})),
         retention_days=max(use.retention_days for _, use in uses),
-        fields=tuple(dict.fromkeys(name_of(field) for field, _ in uses)),
+        fields=tuple(sorted({name_of(field) for field, _ in uses})),
     )
 
 

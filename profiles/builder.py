@@ -28,13 +28,14 @@ from stores.eventlog.port import Batch, Stored
 from stores.faults import Contended, Unfit, transaction
 from stores.offsets import bury, lock_offset, read_offsets, save_offset
 from stores.postgres import Connection, Database
+from stores.workspace_keys import hold_keys
 
 GROUP: Final = "builders"
 
 Decoded = tuple[Stored, ProtectedEvent]
 Forget = Callable[[UUID, Collection[Alias]], Awaitable[None]]
 ForgetRecords = Callable[[Collection[bytes]], Awaitable[object]]
-OpenKeys = Callable[[UUID], Awaitable[WorkspaceKeys]]
+OpenKeys = Callable[[UUID, int], Awaitable[WorkspaceKeys]]
 
 _LOG = structlog.get_logger(__name__)
 _FIRST_PAUSE: Final = 0.1
@@ -47,7 +48,7 @@ class Builder:
 
     `forget` is told of aliases whose cached subject is old once a merge is committed, `forget_records` of the keys of
     records that came after their person was erased, `wake_timers` of the soonest timer that was written. `open_keys`
-    gives the keys of a workspace.
+    gives the keys of a workspace as of a stamp.
     """
 
     def __init__(
@@ -159,6 +160,7 @@ class Builder:
         results: list[Built] = []
         strangers: list[tuple[Stored, UUID | None, str]] = []
         for workspace, those in sorted(by_workspace.items()):
+            keys = await self._keys(connection, workspace)
             definitions = await self._catalogue.share(connection, workspace)
             if definitions is None:
                 strangers += [(record, None, "unknown workspace") for record, _ in those]
@@ -166,7 +168,13 @@ class Builder:
             events = [event for _, event in those]
             try:
                 step = Step(
-                    connection, workspace, definitions, memory=self._memory, limits=self._limits, now=self._clock()
+                    connection,
+                    workspace,
+                    definitions,
+                    memory=self._memory,
+                    limits=self._limits,
+                    now=self._clock(),
+                    keys=keys,
                 )
                 built = await step.build(events)
             except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -177,6 +185,11 @@ class Builder:
             strangers += [(record, workspace, "unknown subject") for record, event in those if id(event) in unknown]
             results.append(built)
         return results, strangers
+
+    async def _keys(self, connection: Connection, workspace: UUID) -> WorkspaceKeys | None:
+        """Hold a workspace's keys still and give them as they are; None where they have never been rotated."""
+        stamp = await hold_keys(connection, workspace)
+        return await self._open_keys(workspace, stamp) if self._open_keys and stamp else None
 
     async def _empty(self, due: Sequence[Decoded], results: Sequence[Built]) -> None:
         """Take out of the log what a gateway put there of someone who was being erased that very moment."""

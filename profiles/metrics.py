@@ -20,4 +20,5 @@ class BuildMetrics:
         )
         self.timers = Counter("tagway_build_timers", "Leaves looked at because time had passed.", registry=registry)
         self.published = Counter("tagway_build_published", "Segment changes published.", registry=registry)
+        self.swept = Counter("tagway_swept", "What time has taken away.", ["what"], registry=registry)
         self.lag = Gauge("tagway_build_lag", "Records on the log that are not built yet.", registry=registry)

@@ -40,7 +40,7 @@ def fold_event(profile: Profile, event: ProtectedEvent) -> list[str]:
     prefix = _STATING.get(event.type)
     if prefix is None:
         return []
-    mark = {"t": to_micros(at), "m": event.message_id}
+    mark = {"t": to_micros(at), "m": event.message_id, "p": list(event.purposes)}
     traits = {prefix + trait: {"v": value, **mark} for trait, value in event.traits.items()}
     sealed = {
         prefix + path.removeprefix(_SEALED_TRAIT): {

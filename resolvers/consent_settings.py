@@ -161,7 +161,7 @@ class ConsentSettingsMutations:
             async with info.context.services.database.workspace(workspace) as connection, connection.transaction():
                 settings = await read_settings(connection, workspace, to_change=True)
                 site = _changed(settings.consent, changes)
-                await save_settings(connection, workspace, {"consent": msgspec.to_builtins(site)})
+                await save_settings(connection, workspace, "consent", msgspec.to_builtins(site))
         except InvalidMapping as error:
             return InvalidInput(code="invalid_request", message=str(error), path=["input", *error.path])
         return ConsentSettingsPayload(

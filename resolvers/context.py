@@ -14,7 +14,6 @@ from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
 from domain.workspace import WorkspaceSettings
-from privacy.compiled import CompiledPlan
 from privacy.keys import WorkspaceKeys
 from privacy.plan import Plan
 from privacy.pseudonym import aliases_for
@@ -22,6 +21,7 @@ from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
 from stores.postgres import Database
+from stores.subject_cache import SubjectCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class Services:
 
     database: Database
     hub: Hub
+    subjects: SubjectCache
     clock: Clock
     policy_of: Callable[[UUID], Awaitable[Policy]]
     development: bool = False
@@ -47,11 +48,10 @@ class Services:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is calling, with the keys and the tracking plan of their workspace."""
+    """Who is calling, with the keys of their workspace."""
 
     principal: Principal
     keys: WorkspaceKeys
-    plan: CompiledPlan
 
     @cached_property
     def cursors(self) -> Cursors:
@@ -59,8 +59,8 @@ class Caller:
         return Cursors(self.keys.signing_key("cursor"))
 
     def aliases_for(self, kind: AliasKind, value: str) -> tuple[Alias, ...]:
-        """Give the blind indexes of an identifier, in all its spellings; none when it cannot be one."""
-        return aliases_for(kind, value, self.keys)
+        """Give the blind indexes to look an identifier up by, in all its spellings; none when it cannot be one."""
+        return self.keys.everywhere(aliases_for(kind, value, self.keys))
 
     def require(self, *scopes: Scope, end_users: bool) -> None:
         """Raise `Refused` unless the caller has all scopes and is no end user where those are not let in."""

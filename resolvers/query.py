@@ -6,8 +6,10 @@ import strawberry
 
 from domain.errors import Refused
 from domain.key import Scope
+from resolvers.access import AccessQueries
 from resolvers.asking import PrivacyRequestQueries
 from resolvers.connection import MOST, After, Connection, First
+from resolvers.consent import ConsentQueries
 from resolvers.consent_settings import ConsentSettingsQueries
 from resolvers.context import Info
 from resolvers.counts import threshold
@@ -36,7 +38,7 @@ class Viewer:
 
 
 @strawberry.type
-class Query(ConsentSettingsQueries, PlanQueries, PrivacyRequestQueries):
+class Query(AccessQueries, ConsentQueries, ConsentSettingsQueries, PlanQueries, PrivacyRequestQueries):
     """The root of queries."""
 
     @field(needs())

@@ -158,7 +158,7 @@ async def _is_own(connection: Database, caller: Caller, request: Request) -> boo
     if not isinstance(own, tuple):
         return False
     found = await find_person(connection, caller.principal.workspace, aliases=own)
-    return not set(own).isdisjoint(request.named) or request.profile_id in found.profiles
+    return not set(own).isdisjoint(caller.keys.everywhere(request.named)) or request.profile_id in found.profiles
 
 
 def _check(asked: Asked) -> InvalidInput | None:

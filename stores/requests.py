@@ -133,7 +133,7 @@ async def take_request(connection: Connection, workspace: UUID, request: UUID) -
     return None if row is None else _request(row)
 
 
-async def save_step(connection: Connection, request: Request, name: str, step: Step, *, planned: int) -> None:
+async def save_step(connection: Connection, request: Request, step: Step, *, planned: int) -> None:
     """Note a finished step of an owned request, and how many are planned in all."""
     await connection.execute(
         """
@@ -142,7 +142,7 @@ async def save_step(connection: Connection, request: Request, name: str, step: S
         """,
         request.workspace,
         request.id,
-        {name: step},
+        [step],
         planned,
     )
 
@@ -271,7 +271,7 @@ def _request(row: Any) -> Request:
         due_at=row["due_at"],
         extended_at=row["extended_at"],
         extension_reason=row["extension_reason"],
-        steps=msgspec.convert(row["steps"], dict[str, Step]),
+        steps={step.name: step for step in msgspec.convert(row["steps"], list[Step])},
         planned=row["planned"],
         finished_at=row["finished_at"],
         error=row["error"],

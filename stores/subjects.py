@@ -11,6 +11,7 @@ import msgspec
 from domain.alias import Alias, AliasKind, Subject
 from domain.consent import Purpose, State
 from stores.postgres import Connection
+from stores.workspace_keys import StaleKeys
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -22,11 +23,15 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 class Newcomer(msgspec.Struct, frozen=True):
-    """A subject to be, under the one alias that it is first known by."""
+    """A subject to be, under the one alias that it is first known by.
+
+    `coming` is the same identifier under the index version that is coming, while there is one.
+    """
 
     alias: Alias
     subject_id: UUID
     wrapped_key: bytes
+    coming: Alias | None = None
 
 
 _EVIDENCE_AT_MOST: Final = 25
@@ -73,12 +78,17 @@ _FIND = """
     ) AS word ON subject.id IS NOT NULL
 """
 
-# Only who wins the alias becomes a subject. The order keeps racing gateways out of each other's locks.
+# Only who wins the alias becomes a subject, and the coming alias goes to the winner, whoever that is. The order keeps
+# racing gateways out of each other's locks. Nobody is enrolled under keys that are no longer in force.
 _ENROL = """
-    WITH newcomer AS (
-        SELECT * FROM unnest($2::text[], $3::smallint[], $4::bytea[], $5::uuid[], $6::bytea[])
-            AS newcomer (kind, version, index, subject_id, wrapped_key)
-    ), winner AS (
+    WITH held AS MATERIALIZED (
+        SELECT hold_keys($1) AS stamp
+    ), newcomer AS (
+        SELECT newcomer.* FROM held, unnest(
+            $2::text[], $3::smallint[], $4::bytea[], $5::uuid[], $6::bytea[], $9::smallint[], $10::bytea[]
+        ) AS newcomer (kind, version, index, subject_id, wrapped_key, coming_version, coming_index)
+        WHERE held.stamp = $8
+    ), owner AS (
         INSERT INTO alias (workspace_id, kind, version, index, subject_id, first_seen_at)
         SELECT $1, kind, version, index, subject_id, $7 FROM newcomer
         WHERE NOT EXISTS (
@@ -87,11 +97,19 @@ _ENROL = """
                 = ($1, newcomer.kind, newcomer.version, newcomer.index)
         )
         ORDER BY kind, version, index
+        ON CONFLICT (workspace_id, kind, version, index) DO UPDATE SET subject_id = alias.subject_id
+        RETURNING kind, version, index, subject_id, first_seen_at
+    ), coming AS (
+        INSERT INTO alias (workspace_id, kind, version, index, subject_id, first_seen_at)
+        SELECT $1, kind, coming_version, coming_index, owner.subject_id, owner.first_seen_at
+        FROM newcomer JOIN owner USING (kind, version, index)
+        WHERE coming_index IS NOT NULL ORDER BY kind, coming_version, coming_index
         ON CONFLICT DO NOTHING
-        RETURNING subject_id
+    ), made AS (
+        INSERT INTO subject (workspace_id, id, profile_id, wrapped_key, created_at)
+        SELECT $1, subject_id, subject_id, wrapped_key, $7 FROM newcomer JOIN owner USING (subject_id)
     )
-    INSERT INTO subject (workspace_id, id, profile_id, wrapped_key, created_at)
-    SELECT $1, subject_id, subject_id, wrapped_key, $7 FROM newcomer JOIN winner USING (subject_id)
+    SELECT stamp FROM held
 """
 
 
@@ -110,16 +128,23 @@ async def find_subjects(connection: Connection, workspace: UUID, aliases: Collec
 
 
 async def enrol_subjects(
-    connection: Connection, workspace: UUID, newcomers: Collection[Newcomer], at: datetime
+    connection: Connection, workspace: UUID, newcomers: Collection[Newcomer], at: datetime, *, stamp: int = 0
 ) -> Standing:
     """Store newcomers and return the subjects that their aliases now have; one that is suppressed gets none.
 
-    Gateways that race for one alias settle on the first to commit: the others get that subject.
+    Gateways that race for one alias settle on the first to commit: the others get that subject. `stamp` is that of the
+    keys which the newcomers were made under. Raises `StaleKeys` when they are no longer in force.
     """
     kinds, versions, indexes = alias_columns(newcomer.alias for newcomer in newcomers)
     subject_ids = [newcomer.subject_id for newcomer in newcomers]
     wrapped_keys = [newcomer.wrapped_key for newcomer in newcomers]
-    await connection.execute(_ENROL, workspace, kinds, versions, indexes, subject_ids, wrapped_keys, at)
+    coming = [newcomer.coming for newcomer in newcomers]
+    coming_versions = [alias and alias.version for alias in coming]
+    coming_indexes = [alias and alias.index for alias in coming]
+    made = (kinds, versions, indexes, subject_ids, wrapped_keys, at, stamp, coming_versions, coming_indexes)
+    held: int | None = await connection.fetchval(_ENROL, workspace, *made)
+    if held != stamp:
+        raise StaleKeys(held or 0)
     return await find_subjects(connection, workspace, [newcomer.alias for newcomer in newcomers])
 
 
@@ -145,19 +170,20 @@ def _subject(row: asyncpg.Record) -> Subject:
         purpose = Purpose(name)
         consent[purpose] = State(state)
         (records if is_own and seq else linked)[purpose] = seq
+    evidence = {
+        digest: {Purpose(purpose): seq for purpose, seq in seqs.items()}
+        for digest, seqs in (row["evidence"] or {}).items()
+    }
     return Subject(
         row["id"],
         row["profile_id"],
         row["wrapped_key"],
         consent,
-        row["suppressed"],
-        records,
-        linked,
-        {
-            digest: {Purpose(purpose): seq for purpose, seq in seqs.items()}
-            for digest, seqs in (row["evidence"] or {}).items()
-        },
-        row["privacy_control_at"],
+        suppressed=row["suppressed"],
+        privacy_control_at=row["privacy_control_at"],
+        records=records,
+        linked=linked,
+        evidence=evidence,
     )
 
 

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import msgspec
 
 from domain.workspace import WorkspaceSettings
@@ -14,13 +13,17 @@ from stores.postgres import Connection
 
 
 class WorkspaceRow(msgspec.Struct, frozen=True):
-    """A stored workspace. `wrapped_key` opens only with the master key; `plan_version` is 0 without a plan."""
+    """A stored workspace. `wrapped_key` opens only with the master key; `plan_version` is 0 without a plan.
+
+    `key_stamp` is the number of changes to the versions of its keys.
+    """
 
     id: UUID
     name: str
     wrapped_key: bytes
     plan_version: int
-    settings: WorkspaceSettings
+    settings: dict[str, Any]
+    key_stamp: int = 0
 
 
 async def create_workspace(
@@ -41,7 +44,7 @@ async def create_workspace(
 _READ = """
     SELECT id, name, wrapped_key,
            coalesce((SELECT max(version) FROM tracking_plan WHERE workspace_id = workspace.id), 0) AS plan_version,
-        settings
+           settings, key_stamp
     FROM workspace
 """
 
@@ -52,12 +55,12 @@ _LOCK_SETTINGS = f"{_READ_SETTINGS} FOR UPDATE"
 async def read_workspace(connection: Connection, workspace: UUID) -> WorkspaceRow | None:
     """Read one workspace with the version of its newest plan; None when there is none of this id."""
     row = await connection.fetchrow(f"{_READ} WHERE id = $1", workspace)
-    return None if row is None else _row(row)
+    return None if row is None else WorkspaceRow(*row.values())
 
 
 async def list_workspaces(connection: Connection) -> list[WorkspaceRow]:
     """Read every workspace, the oldest first. The connection must be of the worker role."""
-    return [_row(row) for row in await connection.fetch(f"{_READ} ORDER BY created_at, id")]
+    return [WorkspaceRow(*row.values()) for row in await connection.fetch(f"{_READ} ORDER BY created_at, id")]
 
 
 async def find_workspace(connection: Connection, name: str) -> UUID | None:
@@ -74,16 +77,11 @@ async def read_settings(connection: Connection, workspace: UUID, *, to_change: b
     return msgspec.convert(row["settings"] if row else {}, WorkspaceSettings)
 
 
-async def save_settings(connection: Connection, workspace: UUID, settings: Mapping[str, Any]) -> None:
-    """Set these settings of a workspace and leave the others; the gateways take them up within seconds."""
-    await connection.execute("UPDATE workspace SET settings = settings || $2 WHERE id = $1", workspace, settings)
-
-
-def _row(row: asyncpg.Record) -> WorkspaceRow:
-    return WorkspaceRow(
-        row["id"],
-        row["name"],
-        row["wrapped_key"],
-        row["plan_version"],
-        msgspec.convert(row["settings"], WorkspaceSettings),
+async def save_settings(connection: Connection, workspace: UUID, part: str, document: Any) -> None:
+    """Replace one part of a workspace's settings."""
+    await connection.execute(
+        "UPDATE workspace SET settings = jsonb_set(settings, ARRAY[$2::text], $3) WHERE id = $1",
+        workspace,
+        part,
+        document,
     )

@@ -65,11 +65,12 @@ async def run(settings: Settings, console: Console) -> None:
         _require_free(settings)
         keepers: list[tuple[EmbeddedServer | Command, str, str]] = []
         settings = await _start_stores(settings, folder, house, keepers, say)
-        if settings.master_key is None and settings.master_key_file is None:
-            settings = msgspec.structs.replace(settings, master_key_file=folder.make_master_key())
+        if settings.key_provider == "local":
+            if settings.master_key is None and settings.master_key_file is None:
+                settings = msgspec.structs.replace(settings, master_key_file=folder.make_master_key())
+            settings.read_master_key()
         if settings.erasure_journal is None:
             settings = msgspec.structs.replace(settings, erasure_journal=folder.erasure_journal)
-        settings.read_master_key()
         keys = await _prepare(settings, folder, say)
         folder.publish(settings)
         for name in ("build", "serve"):

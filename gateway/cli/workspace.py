@@ -1,32 +1,58 @@
-"""New workspaces; the development workspace, made once, and the keys that try it out."""
+"""Workspaces by name, and new ones; the development workspace, made once, and the keys that try it out."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat
 
+from domain.errors import Refused
 from domain.key import KeyKind, Scope
-from gateway.cli.data import DevKeys
-from gateway.settings import SettingsError
+from domain.rotation import KeyUse
+from gateway.cli.data import DevKeys, find_stores
+from gateway.settings import SettingsError, read_settings
 from privacy.keys import KeyProvider, new_key
 from privacy.plan import default_document
 from privacy.sealing import Unreadable
 from stores.keys import create_key, find_key
 from stores.postgres import Connection, Database
+from stores.workspace_keys import add_first_versions
 from stores.workspaces import create_workspace, find_workspace, read_workspace
 
 DEV = "dev"
 
 
+@asynccontextmanager
+async def open_workspace(name: str) -> AsyncIterator[tuple[Connection, UUID]]:
+    """Lend a worker connection and the id of the workspace of this name. Raises `Refused`, `StoreUnavailable`."""
+    settings = find_stores(read_settings())
+    settings.needs("postgres_url")
+    database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
+    try:
+        async with database.across() as connection:
+            workspace = await find_workspace(connection, name)
+            if workspace is None:
+                raise Refused(f"there is no workspace named {name}: see `tagway workspaces`", code="not_found")
+            yield connection, workspace
+    finally:
+        await database.close()
+
+
 async def make_workspace(
     connection: Connection, provider: KeyProvider, name: str, plan: Mapping[str, Any], at: datetime
 ) -> UUID:
-    """Store a new workspace with a key of its own and its first tracking plan, and return its id."""
+    """Store a new workspace with keys of its own and its first tracking plan, and return its id.
+
+    Runs inside the caller's transaction.
+    """
     workspace = uuid_utils.compat.uuid7()
     wrapped = await provider.wrap(new_key())
     await create_workspace(connection, workspace, name, wrapped_key=wrapped, plan=plan, at=at)
+    # Keys that derive from no other, so that they can be destroyed one day.
+    first = [(use, await provider.wrap(new_key())) for use in KeyUse]
+    await add_first_versions(connection, workspace, first, at)
     return workspace
 
 

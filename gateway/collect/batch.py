@@ -41,8 +41,6 @@ class Item:
     stored: tuple[Statements, ...] = ()
     """What the people behind its aliases have said, as of this event's place in the batch."""
     verdict: Verdict | None = None
-    claims: tuple[tuple[str, Statements], ...] = ()
-    """What the event itself says, and what is declared for it, by source."""
     subject: Subject | None = None
     proofs: tuple[int, ...] = ()
     """The ledger's record of each purpose of the verdict, in their order."""

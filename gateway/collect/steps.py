@@ -15,11 +15,11 @@ from gateway.collect.decode import LARGEST_EVENT, InvalidEvent, decode_event
 from gateway.metrics import Metrics
 from gateway.subjects import Subjects
 from privacy.gate import gate
-from privacy.ledger.record import DECLARED
 from privacy.protect import protect
 from privacy.pseudonym import aliases_of
 from privacy.signals.sources import NAMES as CONSENT_FIELDS
 from privacy.signals.sources import Signal, signals_of
+from privacy.wrapping import UnknownEpoch
 from stores.eventlog.port import EventLog, Record
 
 
@@ -64,7 +64,7 @@ class LookUp:
 
         batch.each(index)
         wanted = {alias: None for item, _ in batch.open for alias in item.aliases}
-        batch.standing = await self._subjects.find(batch.workspace.id, wanted)
+        batch.standing = await self._subjects.look_up(batch.workspace, wanted)
         for item, _ in batch.open:
             self._stand(batch, item)
 
@@ -112,9 +112,8 @@ async def ask_gate(batch: Batch) -> None:
     def ask(item: Item, call: Call) -> None:
         if item.event is not None:
             return
-        declared = ((DECLARED, statements) for statements in batch.declared)
-        item.claims = (*declared, *((signal.source, signal.statements) for signal in item.signals))
-        item.verdict = gate(call, batch.workspace.plan, [*(says for _, says in item.claims), *item.stored])
+        said = [signal.statements for signal in item.signals]
+        item.verdict = gate(call, batch.workspace.plan, [*batch.declared, *said, *item.stored])
         if item.verdict.dropped:
             problems = dict.fromkeys(signal.problem for signal in item.signals if signal.problem)
             item.end(Outcome.DROPPED_CONSENT, message="; ".join(problems) or None)
@@ -179,7 +178,12 @@ async def protect_events(batch: Batch) -> None:
         subject, verdict = item.subject, item.verdict
         if item.event is not None or subject is None or verdict is None:
             return
-        sealer = batch.workspace.keys.sealer(subject.id, subject.wrapped_key)
+        try:
+            sealer = batch.workspace.keys.sealer(subject.id, subject.wrapped_key)
+        except UnknownEpoch:
+            # Another process has heard of a new key before this one: at the next try both have.
+            item.end(Outcome.UNAVAILABLE, code="store_unavailable")
+            return
         item.event, item.dropped = protect(
             call, verdict, item.aliases, sealer, batch.workspace.plan, proofs=item.proofs
         )

@@ -79,7 +79,7 @@ async def _authorised(request: WebRequest) -> Principal:
 async def _answer(request: WebRequest, principal: Principal, customer: Customer) -> Response:
     resources = resources_of(request)
     keys = await resources.workspaces.keys(principal.workspace)
-    aliases = aliases_for(AliasKind.USER_ID, customer, keys)
+    aliases = keys.everywhere(aliases_for(AliasKind.USER_ID, customer, keys))
     async with resources.database.workspace(principal.workspace) as connection:
         holds = await find_holds(connection, principal.workspace, aliases)
     if holds.profiling:

@@ -4,6 +4,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
+
 from domain.request import Found, Request
 from privacy.compiled import CompiledPlan
 from privacy.keys import WorkspaceKeys
@@ -24,12 +26,13 @@ class Case:
     async def person(self) -> Found:
         """Look up whom the request is about, as it stands now."""
         profile = self.request.profile_id
-        return await find_person(
+        found = await find_person(
             self.connection,
             self.request.workspace,
             aliases=self.request.named,
             profiles=() if profile is None else (profile,),
         )
+        return msgspec.structs.replace(found, aliases=self.keys.everywhere(found.aliases))
 
 
 Counts = Mapping[str, int]

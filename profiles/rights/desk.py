@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
+from traceback import extract_tb
 from typing import Final
 from uuid import UUID
 
+import msgspec
 import structlog
 
 from domain.clock import Clock
@@ -29,8 +31,10 @@ from stores.requests import (
     take_request,
     waiting_requests,
 )
+from stores.workspace_keys import hold_keys
 
-OpenWorkspace = Callable[[UUID], Awaitable[tuple[WorkspaceKeys, CompiledPlan]]]
+OpenWorkspace = Callable[[UUID, int], Awaitable[tuple[WorkspaceKeys, CompiledPlan]]]
+"""Gives a workspace's keys, with every change up to a stamp, and its plan."""
 
 _LOG = structlog.get_logger(__name__)
 _LOOK_EVERY: Final = 0.5
@@ -92,7 +96,7 @@ class Desk:
             await self._put_off(workspace, request, _WAIT_FOR_STORES)
         except (ArithmeticError, AttributeError, LookupError, TypeError, Unfit, ValueError) as error:
             # A fault of ours must end one request, visibly, and not the work on all others.
-            _LOG.exception("request_failed", request=str(request), problem=type(error).__name__)
+            _LOG.error("request_failed", request=str(request), problem=type(error).__name__, place=_place(error))
             await self._fail(workspace, request, f"a fault of ours: {type(error).__name__}")
         return False
 
@@ -104,7 +108,7 @@ class Desk:
             erased = await erasures_after(connection, self._erased_through, _AT_ONCE)
         for each in erased:
             self._memory.forget(each.workspace, each.profile_id)
-            keys, _ = await self._open_workspace(each.workspace)
+            keys, _ = await self._open_workspace(each.workspace, 0)
             keys.forget(each.subject_id)
             self._erased_through = each.seq
 
@@ -114,8 +118,8 @@ class Desk:
             request = await take_request(connection, workspace, request_id)
             if request is None:
                 return False
-            keys, plan = await self._open_workspace(workspace)
-            case = Case(connection, request, keys, plan, self._clock())
+            keys, plan = await self._open_workspace(workspace, await hold_keys(connection, workspace))
+            case = Case(connection, request_under(keys, request), keys, plan, self._clock())
             due = self._next(request)
             if due is None:
                 await self._finish(case)
@@ -131,7 +135,7 @@ class Desk:
                 waits = True
             else:
                 planned = len(self._procedures[request.kind])
-                await save_step(connection, request, name, Step(case.now, counts), planned=planned)
+                await save_step(connection, request, Step(name, case.now, counts), planned=planned)
         if waits:
             await put_off(connection, workspace, request_id, self._clock() + _WAIT_FOR_OTHERS)
             return False
@@ -159,6 +163,18 @@ class Desk:
             request = await read_request(connection, workspace, request_id)
             if request is not None:
                 await finish_request(connection, request, RequestStatus.FAILED, self._clock(), error=error)
+
+
+def request_under(keys: WorkspaceKeys, request: Request) -> Request:
+    """Bring the identifiers that a request names or has found to the keys in force: it may be older than they are."""
+    found = msgspec.structs.replace(request.found, aliases=keys.everywhere(request.found.aliases))
+    return msgspec.structs.replace(request, named=keys.everywhere(request.named), found=found)
+
+
+def _place(error: Exception) -> str:
+    """Name the innermost line. An error's own text, and what was at hand there, may be data of the person."""
+    frame = extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
 
 
 def receipt_of(request: Request, case: Case) -> dict[str, object]:

@@ -5,7 +5,7 @@ from typing import Final
 from domain.access import Access
 from domain.consent import Purpose
 from domain.errors import Refused, StoreUnavailable
-from domain.request import Found, Request
+from domain.request import Found
 from domain.topics import ERASURES, EVENTS, SEGMENT_CHANGES
 from profiles.rights.case import Case, Counts, Procedure
 from stores.access_log import record_access
@@ -79,7 +79,7 @@ class Erase:
         await save_found(case.connection, case.request, found)
         counts = await erase_person(case.connection, workspace, found, request=case.request.id, at=case.now)
         if self._journal is not None:
-            await write_down(self._journal, entry_of(case.request, found, case))
+            await write_down(self._journal, entry_of(case, found))
         return counts
 
 
@@ -129,7 +129,7 @@ class Announce:
 
     async def __call__(self, case: Case) -> Counts:
         """Append one record, in ids and blind indexes."""
-        entry = entry_of(case.request, case.request.found, case)
+        entry = entry_of(case, case.request.found)
         for failure in await self._log.append(ERASURES, [Record(case.request.workspace.bytes, encode_entry(entry))]):
             if failure is not None:
                 raise failure
@@ -154,9 +154,12 @@ async def verify(case: Case) -> Counts:
     return left
 
 
-def entry_of(request: Request, found: Found, case: Case) -> Entry:
+def entry_of(case: Case, found: Found) -> Entry:
     """Give what the journal and the topic keep of an erasure."""
-    return Entry(request.workspace, request.id, found.subjects, found.aliases, case.now)
+    done = case.request.steps.get("erase")
+    return Entry(
+        case.request.workspace, case.request.id, found.subjects, found.aliases, case.now if done is None else done.at
+    )
 
 
 async def write_down(journal: Journal, entry: Entry) -> None:

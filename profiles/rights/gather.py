@@ -97,10 +97,11 @@ async def _profile(case: Case, portrait: Portrait) -> Any:
 async def _identities(case: Case, portrait: Portrait) -> Any:
     """List identifiers with their values, as far as any event holds one; browsers' own ids are only kept as indexes."""
     known = await dossier.read_identities(case.connection, case.request.workspace, portrait.found.subjects)
-    versions = {alias.version for alias, _ in known}
-    values = _values(case, portrait, versions)
+    values = _values(case, portrait)
     listed: dict[tuple[AliasKind, object], dict[str, Any]] = {}
     for alias, at in known:
+        if alias.version != case.keys.index_version:
+            continue  # a rotation has it under another key as well
         value = values.get(alias)
         name = (alias.kind, alias.index if value is None else value)
         listed.setdefault(name, {"kind": alias.kind, "value": value, "first_seen_at": at})
@@ -136,6 +137,8 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "segment_history": _read(dossier.read_changes),
     "joined_by": _read(dossier.read_claims),
     "consents": _consents,
+    "ledger": _read(dossier.read_records),
+    "tokens_outside": _read(dossier.read_tokens),
     "requests": _read(dossier.read_requests),
     "looks_at_the_data": _read(dossier.read_looks),
     "processing": _processing,
@@ -148,15 +151,14 @@ def _calls(portrait: Portrait) -> list[tuple[dossier.Event, dict[str, Any]]]:
     return calls_of(portrait.events, portrait.opener, portrait.words, stand_in)
 
 
-def _values(case: Case, portrait: Portrait, versions: set[int]) -> dict[Alias, str]:
+def _values(case: Case, portrait: Portrait) -> dict[Alias, str]:
     """Find the plain value of each index, by indexing whatever the person's events hold in sealed form."""
     values: dict[Alias, str] = {}
     for event in portrait.events:
         for path, kind in _IDENTIFIERS.items():
             if path in event.sealed:
                 value = portrait.opener.frame(event.subject_id, path, event.sealed[path])
-                for alias in aliases_for(kind, value, case.keys):
-                    values |= {msgspec.structs.replace(alias, version=version): str(value) for version in versions}
+                values |= dict.fromkeys(aliases_for(kind, value, case.keys), str(value))
     return values
 
 

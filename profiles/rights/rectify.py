@@ -124,4 +124,4 @@ async def _replace(case: Case, opener: Opener, profile: Profile, subject: UUID, 
 
 
 def _indexes(case: Case, kind: AliasKind, value: object) -> list[Alias]:
-    return list(aliases_for(kind, value, case.keys))
+    return list(case.keys.everywhere(aliases_for(kind, value, case.keys)))

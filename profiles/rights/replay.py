@@ -1,6 +1,6 @@
 """After an old backup was restored: whoever the journal says is erased is erased again."""
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from uuid import UUID
 
 import msgspec
@@ -8,6 +8,7 @@ import msgspec
 from domain.alias import Alias
 from domain.clock import Clock
 from domain.request import Found
+from privacy.keys import WorkspaceKeys
 from profiles.rights.erase import log_keys
 from stores.erasure import erase_person, erased_among, unsuppressed
 from stores.faults import transaction
@@ -15,7 +16,10 @@ from stores.journal import Entry
 from stores.persons import find_person
 from stores.postgres import Connection, Database
 from stores.segments import hold_definitions
+from stores.workspace_keys import read_stamp
 from stores.workspaces import read_workspace
+
+OpenKeys = Callable[[UUID, int], Awaitable[WorkspaceKeys]]
 
 
 class Replayed:
@@ -39,27 +43,30 @@ class Replayed:
         return aliases
 
 
-async def replay(database: Database, entries: Iterable[Entry], clock: Clock) -> Replayed:
+async def replay(database: Database, entries: Iterable[Entry], clock: Clock, open_keys: OpenKeys) -> Replayed:
     """Go through a journal and erase again whoever is back. Entries of workspaces that are gone are passed over.
 
+    `open_keys` gives the keys of a workspace, under which older entries are looked up.
     Raises `StoreUnavailable`, `Contended`.
     """
     done = Replayed()
     async with database.across() as connection:
         for entry in entries:
             done.entries += 1
-            if await _is_back(connection, entry):
+            if await read_workspace(connection, entry.workspace) is None:
+                continue
+            keys = await open_keys(entry.workspace, await read_stamp(connection, entry.workspace))
+            current = msgspec.structs.replace(entry, aliases=keys.everywhere(entry.aliases))
+            if await _is_back(connection, current):
                 async with transaction(connection):
-                    await _again(connection, entry, clock, done)
+                    await _again(connection, current, clock, done)
     return done
 
 
 async def _is_back(connection: Connection, entry: Entry) -> bool:
     """Tell whether a database is older than an erasure: then it lacks the marks that the erasure left."""
     marked = await erased_among(connection, entry.workspace, entry.subjects)
-    if marked.issuperset(entry.subjects) and not await unsuppressed(connection, entry.workspace, entry.aliases):
-        return False
-    return await read_workspace(connection, entry.workspace) is not None
+    return not marked.issuperset(entry.subjects) or bool(await unsuppressed(connection, entry.workspace, entry.aliases))
 
 
 async def _again(connection: Connection, entry: Entry, clock: Clock, done: Replayed) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -128,7 +128,7 @@ class KafkaLog:
             await reader.stop()
         return {place.partition: offset for place, offset in ends.items()}
 
-    async def trim(self, topic: str, keep: timedelta) -> None:
+    async def trim(self, topic: str, before: datetime, passed: Mapping[int, int] | None = None) -> None:
         """Do nothing: the brokers remove what is older than the topic's own retention."""
 
     async def forget(self, topic: str, keys: Collection[bytes]) -> int:

@@ -115,10 +115,10 @@ class EventLog(Protocol):
         """Return, for each partition, the offset that its next record will get. Raises LogUnavailable."""
         ...
 
-    async def trim(self, topic: str, keep: timedelta) -> None:
-        """Remove records older than `keep`, read or not, where the log does not do so by itself.
+    async def trim(self, topic: str, before: datetime, passed: Mapping[int, int] | None = None) -> None:
+        """Remove records that the log took before an instant, where the log does not do so by itself.
 
-        Raises LogUnavailable.
+        Of the partitions in `passed` only records before these offsets go, whatever their age. Raises LogUnavailable.
         """
         ...
 

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime
 from typing import Final
 
 from domain.errors import LogUnavailable, Refused, StoreUnavailable, TagwayError
@@ -23,7 +23,7 @@ _CREATE: Final = """
 _FIRST_KEPT: Final = """
     SELECT coalesce(
         (SELECT "offset" FROM log_record
-         WHERE topic = $1 AND partition = $2 AND at >= now() - $3::interval
+         WHERE topic = $1 AND partition = $2 AND at >= $3
          ORDER BY "offset" LIMIT 1),
         (SELECT next_offset FROM log_partition WHERE topic = $1 AND partition = $2))
 """
@@ -87,11 +87,13 @@ class PostgresLog:
         async with self._borrowed() as connection:
             return dict(await connection.fetch(ENDS, topic))
 
-    async def trim(self, topic: str, keep: timedelta) -> None:
-        """Remove what is older than `keep`, a few thousand records at a time so that nobody waits for it."""
+    async def trim(self, topic: str, before: datetime, passed: Mapping[int, int] | None = None) -> None:
+        """Remove what is older, a few thousand records at a time so that nobody waits for it."""
         async with self._borrowed() as connection:
             for partition, _ in await connection.fetch(ENDS, topic):
-                first_kept = await connection.fetchval(_FIRST_KEPT, topic, partition, keep)
+                first_kept = await connection.fetchval(_FIRST_KEPT, topic, partition, before)
+                if passed is not None:
+                    first_kept = min(first_kept, passed.get(partition, first_kept))
                 removed = "DELETE -1"
                 while removed != "DELETE 0":
                     removed = await connection.execute(_REMOVE, topic, partition, first_kept, _REMOVE_AT_ONCE)

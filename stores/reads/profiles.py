@@ -135,12 +135,20 @@ async def count(connection: Connection, at_most: int) -> int:
 
 
 async def identities(connection: Connection, profiles: Sequence[UUID]) -> dict[UUID, list[Identity]]:
-    """List which kinds of identifiers each profile has, the first seen first."""
+    """List which kinds of identifiers each profile has, the first seen first.
+
+    One that is indexed under two versions of a key, during a rotation, is seen first at the same moment under both.
+    """
     records = await connection.fetch(
         """
-        SELECT subject.profile_id, alias.kind, alias.first_seen_at
-        FROM subject JOIN alias ON alias.subject_id = subject.id
-        WHERE subject.profile_id = ANY($1) AND NOT alias.spelling ORDER BY alias.first_seen_at, alias.kind
+        SELECT DISTINCT ON (profile_id, kind, first_seen_at, place) profile_id, kind, first_seen_at FROM (
+            SELECT subject.profile_id, alias.kind, alias.first_seen_at, row_number() OVER (
+                PARTITION BY subject.profile_id, alias.kind, alias.version, alias.first_seen_at
+            ) AS place
+            FROM subject JOIN alias ON alias.subject_id = subject.id
+            WHERE subject.profile_id = ANY($1) AND NOT alias.spelling
+        ) AS indexed
+        ORDER BY first_seen_at, kind, profile_id, place
         """,
         profiles,
     )

@@ -64,7 +64,7 @@ async def test_a_workspace_sets_its_own_threshold(api: Api, seeds: Seeds) -> Non
     await _crowd(seeds, 7)
     resources = seeds.gateway.resources
     async with resources.database.workspace(seeds.workspace) as connection:
-        await save_settings(connection, seeds.workspace, {"k_threshold": 7, "other": True})
+        await save_settings(connection, seeds.workspace, "k_threshold", 7)
     resources.workspaces._known.clear()
     others = api.with_scopes(set(Scope) - {Scope.COUNTS_EXACT})
     assert _told(await others.data(_COUNTS)) == (7, 10, 10, 10)

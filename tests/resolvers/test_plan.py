@@ -130,10 +130,9 @@ async def test_names_of_dropped_fields_are_bounded_per_workspace(gateway: Gatewa
 
 
 async def test_record_of_processing_names_controller_and_each_purpose(api: Api, gateway: Gateway, seeds: Seeds) -> None:
+    controller = {"name": "Shop Ltd", "contact": "dpo@shop.example"}
     async with gateway.resources.database.workspace(seeds.workspace) as connection:
-        await save_settings(
-            connection, seeds.workspace, {"controller": {"name": "Shop Ltd", "contact": "dpo@shop.example"}}
-        )
+        await save_settings(connection, seeds.workspace, "controller", controller)
     gateway.resources.workspaces._known.clear()
     record = (
         await api.data(

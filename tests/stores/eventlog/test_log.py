@@ -4,11 +4,13 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
 from domain.errors import LogUnavailable, Refused
 from stores.eventlog.port import LARGEST_RECORD, EventLog, Record, TopicSpec, partition_of
+from stores.eventlog.postgres import PostgresLog
 from tests.stores.eventlog.books import (
     Opener,
     from_the_beginning,
@@ -151,3 +153,30 @@ async def test_a_topic_is_made_once_and_keeps_its_records(log: EventLog, topic: 
 
 async def test_an_open_log_is_healthy(log: EventLog) -> None:
     assert await log.healthy()
+
+
+async def test_a_compacted_topic_is_told_that_a_key_is_over(log: EventLog) -> None:
+    """On Postgres the records themselves are emptied; on Kafka one without value comes last, for the cleaner."""
+    name = f"test.{uuid4().hex}"
+    await log.ensure_topics({name: TopicSpec(compacted=True)})
+    await log.append(name, [Record(b"ann", b"1"), Record(b"bob", b"2"), Record(b"ann", b"3")])
+    ends = sum((await log.ends(name)).values())
+    await log.forget(name, [b"ann"])
+    added = sum((await log.ends(name)).values()) - ends
+    async with log.consume(name, "group", from_the_beginning) as consumer:
+        stored = [record for batch in await read(consumer, ends + added) for record in batch.records]
+    by_key = {record.key: record.value for record in stored}
+    assert by_key[b"bob"] == b"2"
+    assert by_key.get(b"ann", b"") == b""
+
+
+async def test_what_is_forgotten_keeps_its_offset(log: EventLog, topic: str) -> None:
+    await log.append(topic, [Record(b"ann", b"1"), Record(b"bob", b"2")])
+    ends = await log.ends(topic)
+    emptied = await log.forget(topic, [b"ann", b"nobody"])
+    assert await log.ends(topic) == ends
+    async with log.consume(topic, "group", from_the_beginning) as consumer:
+        stored = [record for batch in await read(consumer, 2) for record in batch.records]
+    assert sorted(record.value for record in stored) == ([b"", b"2"] if isinstance(log, PostgresLog) else [b"1", b"2"])
+    assert emptied == isinstance(log, PostgresLog)
+    assert await log.forget(topic, [b"ann"]) == 0

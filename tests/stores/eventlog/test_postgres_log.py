@@ -6,6 +6,7 @@ from datetime import timedelta
 import asyncpg
 import pytest
 
+from domain.clock import utc_now
 from domain.errors import LogUnavailable
 from stores.eventlog.port import EventLog, Record, TopicSpec
 from stores.eventlog.postgres import PostgresLog
@@ -90,9 +91,13 @@ async def test_trimming_removes_the_old_and_readers_go_on_behind_it(
     await execute(database_url, "UPDATE log_record SET at = at - interval '2 days'")
     await log.append(topic, records(50, tag="new-"))
 
-    await log.trim(topic, timedelta(days=1))
+    yesterday = utc_now() - timedelta(days=1)
+    await log.trim(topic, yesterday, dict.fromkeys(await log.ends(topic), 0))
+    assert len(values(await read_all(log, topic, 100))) == 100, "nobody has read them yet"
+
+    await log.trim(topic, yesterday)
     assert all(value.startswith(b"new-") for value in values(await read_all(log, topic, 50)))
 
-    await log.trim(topic, timedelta(0))
+    await log.trim(topic, utc_now() + timedelta(seconds=1), await log.ends(topic))
     await log.append(topic, [Record(b"k", b"newest")])
     assert values(await read_all(log, topic, 1)) == {b"newest": 1}
