@@ -12,6 +12,7 @@ from domain.workspace import WorkspaceSettings
 from privacy.compiled import CompiledPlan
 from privacy.keys import KeyProvider, WorkspaceKeys
 from privacy.plan import read_plan
+from privacy.signals.mapping import Meaning, parse
 from resolvers.context import Policy
 from stores.plans import read_plan as read_plan_document
 from stores.postgres import Database
@@ -28,6 +29,8 @@ class Workspace(msgspec.Struct, frozen=True):
     plan: CompiledPlan
     plan_version: int
     settings: dict[str, Any]
+    meaning: Meaning
+    """What the site takes the signals of consent to mean."""
 
 
 class Workspaces:
@@ -74,8 +77,13 @@ class Workspaces:
             if known is None or known.plan_version != row.plan_version:
                 document = await read_plan_document(connection, workspace, row.plan_version)
                 keys = known.keys if known else WorkspaceKeys(workspace, await self._provider.unwrap(row.wrapped_key))
-                known = Workspace(workspace, keys, CompiledPlan(read_plan(document)), row.plan_version, row.settings)
+                plan = CompiledPlan(read_plan(document))
+                known = Workspace(workspace, keys, plan, row.plan_version, row.settings, _meaning(row.settings))
             elif known.settings != row.settings:
-                known = msgspec.structs.replace(known, settings=row.settings)
+                known = msgspec.structs.replace(known, settings=row.settings, meaning=_meaning(row.settings))
         self._known[workspace] = (time.monotonic(), known)
         return known
+
+
+def _meaning(settings: dict[str, Any]) -> Meaning:
+    return Meaning(parse(msgspec.convert(settings, WorkspaceSettings).consent))

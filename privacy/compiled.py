@@ -12,6 +12,7 @@ from domain.consent import Purpose
 from domain.event import Call, CallType
 from privacy.plan import EventRules, Field, JsonType, Kind, Plan
 from privacy.reduce import AGENT_PARTS, reduce_address, reduce_url, reduce_user_agent
+from privacy.signals.sources import NAMES as CONSENT_FIELDS
 
 _PROBLEMS_SHOWN: Final = 5
 _TEXT: Final = frozenset({str})
@@ -66,6 +67,8 @@ class CompiledPlan:
         }
         self._default_validator = _validator({**plan.fields, **plan.default.fields}, plan.default.required)
         self._traits_validator = _validator(plan.traits, ())
+        # Raw signals of consent can tell people apart, so they are never kept, whatever the plan says.
+        self._context = {name: field for name, field in plan.context.items() if name not in CONSENT_FIELDS}
         self._programs: dict[tuple[str | None, frozenset[Purpose]], Program] = {}
 
     def purposes_of(self, call: Call) -> frozenset[Purpose]:
@@ -108,7 +111,7 @@ class CompiledPlan:
             purposes=tuple(sorted(granted)),
             properties=compiled("properties", {**self.plan.fields, **event.fields}),
             traits=traits,
-            context=compiled("context", self.plan.context),
+            context=compiled("context", self._context),
             alias_kinds=frozenset(kinds),
             uncovered=frozenset(uncovered),
         )

@@ -22,6 +22,7 @@ from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
 from stores.postgres import Database
+from stores.subject_cache import SubjectCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Services:
 
     database: Database
     hub: Hub
+    subjects: SubjectCache
     clock: Clock
     policy_of: Callable[[UUID], Awaitable[Policy]]
     development: bool = False

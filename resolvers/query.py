@@ -8,6 +8,8 @@ from domain.errors import Refused
 from domain.key import Scope
 from resolvers.asking import PrivacyRequestQueries
 from resolvers.connection import MOST, After, Connection, First
+from resolvers.consent import ConsentQueries
+from resolvers.consent_settings import ConsentSettingsQueries
 from resolvers.context import Info
 from resolvers.counts import threshold
 from resolvers.event import event_of
@@ -35,7 +37,7 @@ class Viewer:
 
 
 @strawberry.type
-class Query(PlanQueries, PrivacyRequestQueries):
+class Query(ConsentQueries, ConsentSettingsQueries, PlanQueries, PrivacyRequestQueries):
     """The root of queries."""
 
     @field(needs())

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from domain.errors import TagwayError
-from gateway.cli import keys, plan, requests, workspaces
+from gateway.cli import keys, ledger, plan, requests, workspaces
 from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
 from gateway.cli.keeper import Moved
@@ -43,6 +43,7 @@ app.command()(requests.export)
 app.add_typer(requests.app, name="requests")
 app.add_typer(keys.app, name="keys")
 app.add_typer(workspaces.app, name="workspaces")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(plan.app, name="plan")
 app.command()(sweep)
 
