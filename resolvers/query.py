@@ -12,6 +12,7 @@ from resolvers.context import Info
 from resolvers.counts import threshold
 from resolvers.event import event_of
 from resolvers.fields import field
+from resolvers.keys import KeyQueries
 from resolvers.node import Node, from_global, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.plan import PlanQueries
@@ -35,7 +36,7 @@ class Viewer:
 
 
 @strawberry.type
-class Query(PlanQueries, PrivacyRequestQueries):
+class Query(KeyQueries, PlanQueries, PrivacyRequestQueries):
     """The root of queries."""
 
     @field(needs())
