@@ -1,6 +1,7 @@
 """Identifiers of a person, in the only form that is ever stored: keyed blind indexes."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -52,3 +53,5 @@ class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     """The records of those that another subject of the person gave; 0 for one from before the ledger."""
     evidence: Mapping[str, Mapping[Purpose, int]] = {}
     """The records of what this subject's events claimed lately, by the signal's digest in hexadecimal."""
+    privacy_control_at: datetime | None = None
+    """When Global Privacy Control was last stored for them; None when it is not in force."""

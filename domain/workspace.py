@@ -1,6 +1,6 @@
 """What the owner of a workspace has set for all of it."""
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -26,3 +26,5 @@ class WorkspaceSettings(msgspec.Struct, frozen=True):
 
     k_threshold: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = SMALLEST_SHOWN
     controller: Controller = Controller()
+    consent: dict[str, Any] = {}
+    """What signals of consent mean to the site: a document of `privacy.signals.mapping`."""

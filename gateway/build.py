@@ -21,6 +21,7 @@ from profiles.builder import Builder
 from profiles.catalogue import Catalogue
 from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
+from profiles.notary import Notary
 from profiles.processor import CONNECTIONS, Chore, Processor
 from profiles.publisher import Publisher
 from profiles.rights.desk import Desk
@@ -92,6 +93,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             "timers": timers.run,
             "backfill": Backfill(database, clock, metrics, catalogue=catalogue, memory=memory).run,
             "publisher": Publisher(database, redis, log, metrics).run,
+            "notary": Notary(database, log, clock, workspaces.keys).run,
             "desk": Desk(
                 database,
                 clock,

@@ -81,8 +81,7 @@ class GraphQLApp(GraphQL[Session, None]):
     async def caller_of(self, token: str) -> Caller:
         """Tell who a secret key or end-user token speaks for. Raises `Refused` and `StoreUnavailable`."""
         principal = await self._authenticator.token(token)
-        workspace = await self._workspaces.get(principal.workspace)
-        return Caller(principal, workspace.keys, workspace.plan)
+        return Caller(principal, (await self._workspaces.get(principal.workspace)).keys)
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Session:  # noqa: ARG002 - their signature
         """Open a session; that of a socket learns its caller from `connection_init`."""

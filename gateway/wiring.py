@@ -61,7 +61,13 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         authenticator = Authenticator(database, workspaces, clock)
         limits = LookLimits(settings.looks_per_minute, settings.people_per_day)
         services = Services(
-            database, hub, clock, workspaces.policy, development=settings.profile == "dev", look_limits=limits
+            database,
+            hub,
+            SubjectCache(redis),
+            clock,
+            workspaces.policy,
+            development=settings.profile == "dev",
+            look_limits=limits,
         )
         yield Resources(
             settings=settings,
@@ -73,7 +79,11 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             authenticator=authenticator,
             losses=losses,
             collector=Collector(
-                Pipeline(build_steps(subjects, log), metrics), workspaces, feed=feed, losses=losses, clock=clock
+                Pipeline(build_steps(subjects, log, metrics), metrics),
+                workspaces,
+                feed=feed,
+                losses=losses,
+                clock=clock,
             ),
             intake=Intake(_COLLECTING_AT_MOST, metrics),
             feed=feed,

@@ -14,7 +14,8 @@ from domain.workspace import WorkspaceSettings
 from privacy.compiled import CompiledPlan
 from privacy.keys import KeyProvider, OpenedKey, WorkspaceKeys
 from privacy.plan import read_plan
-from resolvers.context import Policy
+from privacy.policy import Policy
+from privacy.signals.mapping import Meaning, parse
 from stores.plans import read_plan as read_plan_document
 from stores.postgres import Database
 from stores.workspace_keys import StoredKey, read_versions
@@ -31,6 +32,8 @@ class Workspace(msgspec.Struct, frozen=True):
     plan: CompiledPlan
     plan_version: int
     settings: dict[str, Any]
+    meaning: Meaning
+    """What the site takes the signals of consent to mean."""
 
 
 class Workspaces:
@@ -88,7 +91,8 @@ class Workspaces:
         if keys is None or versions is not None:
             keys = await self._open(row, versions or [], keys)
         plan = known.plan if known and document is None else CompiledPlan(read_plan(document))
-        known = Workspace(workspace, keys, plan, row.plan_version, row.settings)
+        meaning = known.meaning if known and known.settings == row.settings else _meaning(row.settings)
+        known = Workspace(workspace, keys, plan, row.plan_version, row.settings, meaning)
         self._known[workspace] = (loaded_at, known)
         return known
 
@@ -110,3 +114,7 @@ class Workspaces:
                 opened.append(OpenedKey(each.use, each.version, each.state, key))
         keys.adopt(opened, row.key_stamp)
         return keys
+
+
+def _meaning(settings: dict[str, Any]) -> Meaning:
+    return Meaning(parse(msgspec.convert(settings, WorkspaceSettings).consent))

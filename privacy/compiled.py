@@ -1,6 +1,7 @@
 """A tracking plan made ready for use: validators built once, rules built once per event and set of purposes."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -11,7 +12,8 @@ from domain.alias import AliasKind
 from domain.consent import Purpose
 from domain.event import Call, CallType
 from privacy.plan import EventRules, Field, JsonType, Kind, Plan
-from privacy.reduce import AGENT_PARTS, reduce_address, reduce_url, reduce_user_agent
+from privacy.reduce import AGENT_PARTS, CAMPAIGN, reduce_address, reduce_url, reduce_user_agent
+from privacy.signals.sources import NAMES as CONSENT_FIELDS
 
 _PROBLEMS_SHOWN: Final = 5
 _TEXT: Final = frozenset({str})
@@ -66,6 +68,8 @@ class CompiledPlan:
         }
         self._default_validator = _validator({**plan.fields, **plan.default.fields}, plan.default.required)
         self._traits_validator = _validator(plan.traits, ())
+        # Raw signals of consent can tell people apart, so they are never kept, whatever the plan says.
+        self._context = {name: field for name, field in plan.context.items() if name not in CONSENT_FIELDS}
         self._programs: dict[tuple[str | None, frozenset[Purpose]], Program] = {}
 
     def purposes_of(self, call: Call) -> frozenset[Purpose]:
@@ -108,7 +112,7 @@ class CompiledPlan:
             purposes=tuple(sorted(granted)),
             properties=compiled("properties", {**self.plan.fields, **event.fields}),
             traits=traits,
-            context=compiled("context", self.plan.context),
+            context=compiled("context", self._context),
             alias_kinds=frozenset(kinds),
             uncovered=frozenset(uncovered),
         )
@@ -148,7 +152,8 @@ def _rule(path: str, field: Field, children: Rules | None) -> Rule:
         case Kind.FREE_TEXT:
             return Rule(path, accepts, is_scrubbed=True)
         case Kind.URL:
-            return Rule(path, accepts, reduce=reduce_url)
+            allow = CAMPAIGN if field.allow is None else field.allow
+            return Rule(path, accepts, reduce=partial(reduce_url, allow=allow))
         case Kind.IP:
             return Rule(path, accepts, reduce=reduce_address)
         case Kind.UA:

@@ -75,6 +75,8 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     basis: Basis | None = None
     egress: Egress | tuple[Egress, ...] = Egress.NONE
     recipients: Recipients | None = None
+    allow: tuple[str, ...] | None = None
+    """Query parameters that stay in a web address instead of `utm_*`; a `*` at the end stands for anything."""
     fields: dict[str, "Field"] = {}
     """What an object, or each object in a list, may hold."""
 
@@ -251,6 +253,8 @@ def _read_field(place: str, document: object, *, depth: int, in_list: bool) -> F
     children = _read_fields(f"{place}.fields", document.get("fields", {}), depth=depth + 1, in_list=in_list or is_list)
     if field.purposes is not None and not field.purposes:
         raise Refused(f"{place}.purposes: must name at least one purpose")
+    if field.allow is not None and (field.kind is not Kind.URL or not all(each.strip("*") for each in field.allow)):
+        raise Refused(f"{place}.allow: names query parameters, of the kind url only")
     if field.sealed and in_list:
         raise Refused(f"{place}: cannot be sealed inside a list; mark the list itself sensitive")
     if "object" in field.types and not children and not field.sealed:

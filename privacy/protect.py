@@ -11,8 +11,9 @@ from privacy.compiled import CompiledPlan, Program, Rule, Rules
 from privacy.gate import Verdict
 from privacy.scrub import may_identify, scrub
 from privacy.sealing import Sealer
+from privacy.signals.sources import NAMES as CONSENT_FIELDS
 
-_CONSUMED: Final = frozenset({"consent", "consentManagement", "traits", "direct", "dropped"})
+_CONSUMED: Final = CONSENT_FIELDS | {"traits", "direct", "dropped"}
 """Parts of the context that have been read before this point: leaving them out is no loss to name."""
 
 _PLACES: Final = frozenset({"properties", "traits", "context"})

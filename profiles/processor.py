@@ -17,7 +17,7 @@ from stores.postgres import Database
 
 LANES: Final = 2
 """Batches under way side by side: while Postgres works on one, Python works on the other."""
-CONNECTIONS: Final = 2 * LANES + 12
+CONNECTIONS: Final = 2 * LANES + 13
 """What the lanes, their consumers and the chores need of the pool at most."""
 
 Chore = Callable[[], Coroutine[Any, Any, object]]

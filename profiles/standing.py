@@ -42,17 +42,25 @@ async def look_again(
         if event.subject in erased or not suppressed.isdisjoint(event.aliases):
             standing.forgotten.append(event)
             continue
-        left = _allowed(event, refusals.get(event.subject, {}))
-        if left == event.purposes:
-            standing.kept.append(event)
-        elif left:
-            standing.kept.append(msgspec.structs.replace(event, purposes=left))
+        allowed = _without(event, refusals.get(event.subject, {}))
+        if allowed.purposes:
+            standing.kept.append(allowed)
         else:
             standing.refused += 1
     return standing
 
 
-def _allowed(event: ProtectedEvent, refusals: Mapping[Purpose, datetime]) -> tuple[Purpose, ...]:
-    return tuple(
-        purpose for purpose in event.purposes if purpose not in refusals or event.received_at < refusals[purpose]
+def _without(event: ProtectedEvent, refusals: Mapping[Purpose, datetime]) -> ProtectedEvent:
+    """Take the purposes off an event that were refused before it was received, and the records that they rested on."""
+    places = [
+        place
+        for place, purpose in enumerate(event.purposes)
+        if purpose not in refusals or event.received_at < refusals[purpose]
+    ]
+    if len(places) == len(event.purposes):
+        return event
+    return msgspec.structs.replace(
+        event,
+        purposes=tuple(event.purposes[place] for place in places),
+        proofs=tuple(event.proofs[place] for place in places) if event.proofs else (),
     )

@@ -13,23 +13,14 @@ from domain.alias import Alias, AliasKind
 from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
-from domain.workspace import WorkspaceSettings
-from privacy.compiled import CompiledPlan
 from privacy.keys import WorkspaceKeys
-from privacy.plan import Plan
+from privacy.policy import Policy
 from privacy.pseudonym import aliases_for
 from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
 from stores.postgres import Database
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a workspace says about who may see what: its tracking plan and its settings, seconds old at most."""
-
-    plan: Plan
-    settings: WorkspaceSettings
+from stores.subject_cache import SubjectCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +29,7 @@ class Services:
 
     database: Database
     hub: Hub
+    subjects: SubjectCache
     clock: Clock
     policy_of: Callable[[UUID], Awaitable[Policy]]
     development: bool = False
@@ -47,11 +39,10 @@ class Services:
 
 @dataclass(frozen=True)
 class Caller:
-    """Who is calling, with the keys and the tracking plan of their workspace."""
+    """Who is calling, with the keys of their workspace."""
 
     principal: Principal
     keys: WorkspaceKeys
-    plan: CompiledPlan
 
     @cached_property
     def cursors(self) -> Cursors:

@@ -1,6 +1,6 @@
 """How personal data leaves: asked for with a reason, allowed by plan and person, written down, and only then opened."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -8,8 +8,8 @@ import msgspec
 
 from domain.access import Access, TooManyLooks
 from domain.consent import Purpose
-from privacy.plan import Egress
-from privacy.release import SITE_IDS, is_granted, release_of
+from privacy.plan import Egress, Plan
+from privacy.release import SITE_IDS, Release, is_granted, release_of
 from privacy.scrub import scrub
 from privacy.sealing import Unreadable
 from profiles.traits import sealed_at
@@ -44,6 +44,7 @@ class Disclosure(msgspec.Struct, frozen=True):
 
     number: int
     """Of the entry in the access log."""
+    releases: dict[str, Release]
     frames: dict[str, Frame | None]
     open: Callable[[str], Any]
     """Gives the plain value of a field, None where the person has none that can be read."""
@@ -67,22 +68,23 @@ async def disclose(info: Info, look: Look) -> Disclosure | Refusal:
     """
     caller, services = info.context.caller, info.context.services
     workspace, now = caller.principal.workspace, services.clock()
-    if problem := _check_fields(info, look):
-        return problem
+    releases = _releases((await info.context.policy()).plan, look)
+    if not isinstance(releases, dict):
+        return releases
     actor = caller.principal.actor
     access = Access(now, actor, look.action, look.profile_id, look.fields, look.purpose, look.reason)
     async with services.database.workspace(workspace) as connection:
         person = await find_person(connection, look.profile_id, SITE_IDS.keys() & {*look.fields})
         if person is None or person.suppressed:
             return not_found()
-        if problem := _objection(person, look):
+        if problem := _objection(person, look, releases):
             return problem
         try:
             number = await record_access(connection, workspace, [access], services.look_limits)
         except TooManyLooks as limit:
             return RateLimited(code=limit.code, message=str(limit), path=[], retry_after=limit.retry_after)
     frames = {path: _frame(person, path) for path in look.fields}
-    return Disclosure(number, frames, lambda path: _open(info, path, frames[path]))
+    return Disclosure(number, releases, frames, lambda path: _open(info, path, frames[path]))
 
 
 def not_found(*names: str) -> NotFound:
@@ -90,16 +92,19 @@ def not_found(*names: str) -> NotFound:
     return NotFound(code="not_found", message="There is nobody, or nothing, by that name.", path=["input", *names])
 
 
-def _check_fields(info: Info, look: Look) -> InvalidInput | Withheld | None:
+def _releases(plan: Plan, look: Look) -> dict[str, Release] | InvalidInput | Withheld:
+    """Give the plan's rules of each field, if they allow the look."""
     if not 1 <= len(look.fields) <= MOST_FIELDS:
         problem = f"Name 1 to {MOST_FIELDS} fields."
         return InvalidInput(code="invalid_request", message=problem, path=["input", "fields"])
+    releases = {}
     for number, path in enumerate(look.fields):
         place = ["input", "fields", str(number)]
-        release = release_of(info.context.caller.plan.plan, path)
+        release = release_of(plan, path)
         if release is None:
             problem = "The tracking plan has no sealed field of this name."
             return InvalidInput(code="invalid_request", message=problem, path=place)
+        releases[path] = release
         if look.by_themselves:
             continue
         if look.purpose not in release.purposes:
@@ -108,12 +113,17 @@ def _check_fields(info: Info, look: Look) -> InvalidInput | Withheld | None:
         if look.egress is not None and look.egress not in release.egress:
             problem = f"The tracking plan does not let this field leave as '{look.egress}'."
             return Withheld(code="not_covered", message=problem, path=place)
-    return None
+    return releases
 
 
-def _objection(person: Person, look: Look) -> Withheld | None:
-    """Say why the person's own word, or standing, is against it."""
-    if not look.by_themselves and not is_granted(look.purpose, person.consent):
+def _objection(person: Person, look: Look, releases: Mapping[str, Release]) -> Withheld | None:
+    """Say why the person's own word is against it."""
+    if look.by_themselves:
+        return None
+    if not all(person.holds.allows(look.purpose, sensitive=release.sensitive) for release in releases.values()):
+        problem = "At the person's wish this data is not used so."
+        return Withheld(code="restricted", message=problem, path=["input", "purpose"])
+    if not is_granted(look.purpose, person.consent):
         problem = f"The person has not consented to '{look.purpose}', or has taken it back."
         return Withheld(code="consent_missing", message=problem, path=["input", "purpose"])
     return None

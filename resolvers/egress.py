@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import strawberry
 
@@ -12,7 +12,6 @@ from domain.key import Scope
 from privacy.normal import normal_form
 from privacy.plan import Egress, Kind
 from privacy.platform import Platform, digest_for
-from privacy.release import release_of
 from privacy.token import PartnerAliases, is_partner, new_token, token_hash
 from resolvers.context import Info
 from resolvers.disclosure import Disclosure, Look, disclose, not_found, read_reason
@@ -121,7 +120,7 @@ async def _issue(info: Info, wish: IssueTokenInput, disclosure: Disclosure) -> s
     if frame is None:
         return None
     if wish.form is not ReleaseForm.VAULT:
-        return _derive(info, wish, disclosure.open(wish.field))
+        return _derive(info, wish, disclosure)
     token, services = new_token(as_email=wish.as_email), info.context.services
     workspace, now = info.context.caller.principal.workspace, services.clock()
     async with services.database.workspace(workspace) as connection:
@@ -138,19 +137,18 @@ async def _issue(info: Info, wish: IssueTokenInput, disclosure: Disclosure) -> s
     return token
 
 
-def _derive(info: Info, wish: IssueTokenInput, value: Any) -> str | None:
+def _derive(info: Info, wish: IssueTokenInput, disclosure: Disclosure) -> str | None:
     """Make a partner's alias or a platform's digest.
 
     A value that came hashed was spelled for a platform that is not known, so it can be turned into nothing else.
     """
+    value = disclosure.open(wish.field)
     if not isinstance(value, str | int):
         return None
-    caller, text = info.context.caller, str(value)
-    release = release_of(caller.plan.plan, wish.field)
-    kind = _KINDS.get(release.kind) if release else None
+    text, kind = str(value), _KINDS.get(disclosure.releases[wish.field].kind)
     normal = normal_form(kind, text) if kind else text
     if normal is None:
         return None
     if wish.partner is not None:
-        return PartnerAliases(caller.keys, wish.partner).make(wish.field, normal)
+        return PartnerAliases(info.context.caller.keys, wish.partner).make(wish.field, normal)
     return digest_for(Platform(wish.form.value), kind, normal) if kind else None

@@ -8,10 +8,12 @@ from strawberry.scalars import JSON
 
 from domain.consent import Purpose
 from domain.event import CallType
+from domain.key import Scope
 from resolvers.connection import Connection, connect, page_size
 from resolvers.context import Info
 from resolvers.fields import field
 from resolvers.node import Node, to_global
+from resolvers.permissions import needs
 from resolvers.visible import visible_properties
 from stores.reads.events import EventRow, History
 
@@ -37,6 +39,11 @@ class Event(Node):
     async def properties(self, info: Info) -> JSON:
         """What was told about it; a property of which every purpose is refused by now is shown to nobody else."""
         return JSON(await visible_properties(info, self.row))
+
+    @field(needs(Scope.PRIVACY_ADMIN))
+    def consent_records(self) -> list[int]:
+        """The record in the consent ledger that each of `purposes` rests on."""
+        return list(self.row.proofs)
 
 
 def event_of(row: EventRow) -> Event:

@@ -7,6 +7,8 @@ from strawberry.scalars import JSON
 
 from domain.key import Scope
 from resolvers.asking import PrivacyRequestMutations
+from resolvers.consent import ConsentMutations
+from resolvers.consent_settings import ConsentSettingsMutations
 from resolvers.context import Info
 from resolvers.detokenize import DetokenizeMutations
 from resolvers.editing import Edit, delete, save
@@ -55,7 +57,14 @@ DeleteSegmentResult = Annotated[SegmentPayload | NotFound, strawberry.union("Del
 
 
 @strawberry.type
-class Mutation(DetokenizeMutations, EgressMutations, PlanMutations, PrivacyRequestMutations):
+class Mutation(
+    ConsentMutations,
+    ConsentSettingsMutations,
+    DetokenizeMutations,
+    EgressMutations,
+    PlanMutations,
+    PrivacyRequestMutations,
+):
     """The root of mutations."""
 
     @mutation(needs(Scope.SEGMENTS_WRITE))

@@ -19,6 +19,7 @@ from resolvers.fields import field
 from resolvers.loaders import COUNTED
 from resolvers.node import Node, to_global, uuid_of
 from resolvers.permissions import needs
+from resolvers.privacy_control import GlobalPrivacyControl, control_of
 from resolvers.segment import Segment, segment_of
 from resolvers.visible import visible_traits
 from stores.reads import profiles
@@ -91,6 +92,11 @@ class Profile(Node):
         """What the person has said."""
         found = await info.context.loaders.consents.load(self.row.id)
         return [Consent(purpose=each.purpose, state=each.state, source=each.source, at=each.at) for each in found]
+
+    @field()
+    async def global_privacy_control(self, info: Info) -> GlobalPrivacyControl:
+        """Whether Global Privacy Control is in force for the person, and since when."""
+        return control_of(await info.context.loaders.consents.load(self.row.id))
 
     @field(needs(Scope.SEGMENTS_READ, end_users=True))
     async def segments(self, info: Info, keys: list[str] | None = None) -> list[SegmentMembership]:

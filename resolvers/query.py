@@ -6,8 +6,11 @@ import strawberry
 
 from domain.errors import Refused
 from domain.key import Scope
+from resolvers.access import AccessQueries
 from resolvers.asking import PrivacyRequestQueries
 from resolvers.connection import MOST, After, Connection, First
+from resolvers.consent import ConsentQueries
+from resolvers.consent_settings import ConsentSettingsQueries
 from resolvers.context import Info
 from resolvers.counts import threshold
 from resolvers.event import event_of
@@ -36,7 +39,7 @@ class Viewer:
 
 
 @strawberry.type
-class Query(KeyQueries, PlanQueries, PrivacyRequestQueries):
+class Query(AccessQueries, ConsentQueries, ConsentSettingsQueries, KeyQueries, PlanQueries, PrivacyRequestQueries):
     """The root of queries."""
 
     @field(needs())

@@ -1,11 +1,12 @@
 """The log of looks at personal data. It only grows: its role may neither change nor remove an entry."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from math import ceil
 from typing import Final
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from domain.access import END_USER, Access, LookLimits, TooManyLooks
@@ -14,6 +15,26 @@ from stores.postgres import Connection
 
 _MINUTE: Final = timedelta(minutes=1)
 _DAY: Final = timedelta(days=1)
+_AT_ONCE: Final = 5_000
+_AFTER: Final = "SELECT * FROM access_log WHERE workspace_id = $1 AND seq > $2 ORDER BY seq LIMIT $3"
+
+
+class Known(msgspec.Struct, frozen=True):
+    """An entry that an earlier check ended at."""
+
+    number: int
+    head: bytes
+
+
+class Check(msgspec.Struct, frozen=True):
+    """How far a log holds, and the first entry that does not, if any."""
+
+    number: int
+    """Entries that hold."""
+    head: bytes
+    """Hash of the last of them, 32 bytes; zero for none."""
+    bad: int | None = None
+    reason: str = ""
 
 
 async def record_access(
@@ -58,6 +79,49 @@ async def record_access(
             "INSERT INTO access_log VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)", rows
         )
     return seq
+
+
+async def check_log(
+    connection: Connection,
+    workspace: UUID,
+    *,
+    known: Known | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Check:
+    """Walk the whole log and compute its chain anew; `progress` is told the entries so far.
+
+    What was cut off at the end leaves no trace in a chain, so hand in what an earlier check `known`: that must stand.
+    """
+    head, number = GENESIS, 0
+    while rows := await connection.fetch(_AFTER, workspace, number, _AT_ONCE):
+        for row in rows:
+            if row["seq"] != number + 1:
+                return Check(number, head, number + 1, "it is missing")
+            if row["previous"] != head:
+                return Check(number, head, row["seq"], "it does not follow the entry before")
+            if row["hash"] != follow(head, entry_of(row["seq"], _access(row))):
+                return Check(number, head, row["seq"], "its content is not what was written")
+            number, head = row["seq"], row["hash"]
+            if known is not None and known.number == number and known.head != head:
+                return Check(number - 1, row["previous"], number, "it is another than at the earlier check")
+        if progress is not None:
+            progress(number)
+    if known is not None and known.number > number:
+        return Check(number, head, number + 1, "it stood at the earlier check and is missing")
+    return Check(number, head)
+
+
+def _access(row: asyncpg.Record) -> Access:
+    """Read an entry as it stands, whatever it says: its hash tells whether it was so written."""
+    return Access(
+        row["at"],
+        row["actor"],
+        row["action"],
+        row["profile_id"],
+        tuple(row["fields"]),
+        row["purpose"],
+        row["reason"],
+    )
 
 
 def entry_of(seq: int, access: Access) -> dict[str, object]:

@@ -47,7 +47,8 @@ async def store_consents(
     """Record statements in the ledger, in their order, and store the last word of each subject on each purpose.
 
     One transaction for both. An older statement is recorded and never replaces a newer; of two at the same instant
-    the refusal stays. Returns the numbers of the records. `plan` is the version of the tracking plan in use.
+    the refusal stays. A refusal that follows Global Privacy Control only confirms it: that stays the source, until a
+    grant ends it. Returns the numbers of the records. `plan` is the version of the tracking plan in use.
     """
     said = list(statements)
     async with connection.transaction():
@@ -65,13 +66,22 @@ async def _store(connection: Connection, workspace: UUID, last: dict[tuple[UUID,
     rows = [(subject, purpose, *last[subject, purpose]) for subject, purpose in sorted(last)]
     await connection.execute(
         """
-        INSERT INTO consent (workspace_id, subject_id, purpose, state, source, at, seq)
-        SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[])
+        INSERT INTO consent (workspace_id, subject_id, purpose, state, source, at, seq, since)
+        SELECT $1, *, at
+        FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::bigint[])
+            AS new (subject_id, purpose, state, source, at, seq)
         ON CONFLICT (workspace_id, subject_id, purpose) DO UPDATE SET
             state = excluded.state,
-            source = excluded.source,
             at = excluded.at,
-            seq = excluded.seq
+            seq = excluded.seq,
+            (source, since) = (
+                SELECT CASE WHEN stands THEN consent.source ELSE excluded.source END,
+                    CASE WHEN stands THEN coalesce(consent.since, consent.at) ELSE excluded.at END
+                FROM (
+                    SELECT (consent.state = 'granted') = (excluded.state = 'granted')
+                        AND consent.source IN (excluded.source, 'gpc') AS stands
+                ) AS word
+            )
         WHERE consent.at < excluded.at OR consent.at = excluded.at AND excluded.state <> 'granted'
         """,
         workspace,

@@ -34,6 +34,15 @@ _CLAIMS: Final = """
     SELECT message_id, at, decision, reason FROM claim
     WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[]) ORDER BY id
 """
+_RECORDS: Final = """
+    SELECT consent_record.seq, consent_record.leaf, consent_opening.subject_id AS subject, consent_opening.salt
+    FROM consent_opening JOIN consent_record USING (workspace_id, seq)
+    WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[]) ORDER BY seq
+"""
+_TOKENS: Final = """
+    SELECT path, purpose, created_at, expires_at FROM vault_token
+    WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[]) ORDER BY created_at, path
+"""
 
 
 class Sealed(msgspec.Struct, frozen=True):
@@ -86,11 +95,12 @@ async def read_whole_profile(connection: Connection, workspace: UUID, profile: U
 async def read_identities(
     connection: Connection, workspace: UUID, subjects: Collection[UUID]
 ) -> list[tuple[Alias, datetime]]:
-    """List all identifiers of some subjects with when they were first seen."""
+    """List all identifiers of some subjects, each in one spelling, with when they were first seen."""
     rows = await connection.fetch(
         """
         SELECT kind, version, index, first_seen_at FROM alias
-        WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[]) ORDER BY first_seen_at, kind, version
+        WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[]) AND NOT spelling
+        ORDER BY first_seen_at, kind, version
         """,
         workspace,
         list(subjects),
@@ -157,6 +167,17 @@ async def read_looks(connection: Connection, workspace: UUID, found: Found) -> l
 async def read_claims(connection: Connection, workspace: UUID, found: Found) -> list[dict[str, Any]]:
     """List by which events identifiers were taken to be one person's."""
     return _listed(await connection.fetch(_CLAIMS, workspace, list(found.subjects)))
+
+
+async def read_records(connection: Connection, workspace: UUID, found: Found) -> list[dict[str, Any]]:
+    """List the person's records in the consent ledger, with what opens each: the leaf itself shows nobody."""
+    rows = await connection.fetch(_RECORDS, workspace, list(found.subjects))
+    return [{**dict(row), "leaf": msgspec.json.decode(row["leaf"])} for row in rows]
+
+
+async def read_tokens(connection: Connection, workspace: UUID, found: Found) -> list[dict[str, Any]]:
+    """List for which fields and purposes tokens stand outside."""
+    return _listed(await connection.fetch(_TOKENS, workspace, list(found.subjects)))
 
 
 def _listed(rows: Sequence[Any]) -> list[dict[str, Any]]:

@@ -30,6 +30,8 @@ _SUPPRESS: Final = """
     ORDER BY kind, version, index
     ON CONFLICT DO NOTHING
 """
+# Whoever is about to store something of theirs waits here, before holding anything that this transaction needs.
+_HOLD: Final = "SELECT FROM subject WHERE workspace_id = $1 AND id = ANY($2::uuid[]) ORDER BY id FOR UPDATE"
 _MARK: Final = """
     INSERT INTO erasure (workspace_id, subject_id, profile_id, request_id, at)
     SELECT $1, gone.id, coalesce(subject.profile_id, gone.id), $3, $4 FROM unnest($2::uuid[]) AS gone (id)
@@ -65,6 +67,9 @@ _BY_SUBJECT: Final = {
         DELETE FROM claim
         WHERE workspace_id = $1 AND (subject_id = ANY($2::uuid[]) OR other_subject_id = ANY($2::uuid[]))
     """,
+    "consent_evidence": "DELETE FROM consent_evidence WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[])",
+    "consent_opening": "DELETE FROM consent_opening WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[])",
+    "vault_token": "DELETE FROM vault_token WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[])",
     "alias": "DELETE FROM alias WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[])",
     "subject": "DELETE FROM subject WHERE workspace_id = $1 AND id = ANY($2::uuid[])",
 }
@@ -95,6 +100,7 @@ async def erase_person(
     data keys goes what can be read of copies elsewhere. A second call finds nothing to do.
     """
     subjects, profiles = list(found.subjects), list(found.profiles)
+    await connection.execute(_HOLD, workspace, subjects)
     counts = {"suppressed": _number(await connection.execute(_SUPPRESS, workspace, *alias_columns(found.aliases), at))}
     await connection.execute(_MARK, workspace, subjects, request, at)
     counts["segment_change"] = _number(await connection.execute(_FORGET_CHANGES, workspace, profiles))

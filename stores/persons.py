@@ -1,6 +1,6 @@
 """Everything that is one person: the subjects of a profile, the profiles merged into it, and all their identifiers."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -148,11 +148,14 @@ async def replace_aliases(
     workspace: UUID,
     *,
     gone: Collection[Alias],
-    new: Collection[Alias],
+    new: Sequence[Alias],
     subject: UUID,
     at: datetime,
 ) -> bool:
-    """Take identifiers from a person and give them others; False when one of the others is somebody else's."""
+    """Take identifiers from a person and give them others; False when one of the others is somebody else's.
+
+    Of the new ones of a kind, the first is the identifier itself and the others are further spellings of it.
+    """
     # One version after the other: a rotation copies an earlier to a later, and the first of these may wait for it.
     for version in sorted({alias.version for alias in gone}):
         await connection.execute(
@@ -165,15 +168,16 @@ async def replace_aliases(
         )
     await connection.execute(
         """
-        INSERT INTO alias (workspace_id, kind, version, index, subject_id, first_seen_at)
-        SELECT $1, kind, version, index, $5, $6
-        FROM unnest($2::text[], $3::smallint[], $4::bytea[]) AS new (kind, version, index)
+        INSERT INTO alias (workspace_id, kind, version, index, subject_id, first_seen_at, spelling)
+        SELECT $1, kind, version, index, $5, $6, spelling
+        FROM unnest($2::text[], $3::smallint[], $4::bytea[], $7::boolean[]) AS new (kind, version, index, spelling)
         ON CONFLICT DO NOTHING
         """,
         workspace,
         *alias_columns(new),
         subject,
         at,
+        _spellings(new),
     )
     mine: int = await connection.fetchval(
         """
@@ -228,3 +232,8 @@ async def suppressed_among(connection: Connection, workspace: UUID, aliases: Col
         *alias_columns(aliases),
     )
     return frozenset(Alias(AliasKind(kind), version, index) for kind, version, index in rows)
+
+
+def _spellings(aliases: Sequence[Alias]) -> list[bool]:
+    places = [(alias.kind, alias.version) for alias in aliases]
+    return [place in places[:number] for number, place in enumerate(places)]

@@ -38,19 +38,10 @@ _EVIDENCE_AT_MOST: Final = 25
 """Records of claims that are looked up with a person; an older claim is looked up by itself."""
 
 # A profile's consent is the last word on each purpose over all subjects of the profile; of two at the same
-# instant the refusal counts.
+# instant the refusal counts. Global Privacy Control is in force as long as both of its refusals are.
 _FIND = """
     SELECT asked.kind, asked.version, asked.index, subject.id, subject.profile_id, subject.wrapped_key,
-        (
-            SELECT jsonb_object_agg(purpose, jsonb_build_array(state, coalesce(seq, 0), is_own))
-            FROM (
-                SELECT DISTINCT ON (purpose) purpose, state, seq, kin.id = subject.id AS is_own
-                FROM subject AS kin
-                JOIN consent ON consent.workspace_id = kin.workspace_id AND consent.subject_id = kin.id
-                WHERE kin.workspace_id = $1 AND kin.profile_id = subject.profile_id
-                ORDER BY purpose, at DESC, state = 'granted'
-            ) AS last_word
-        ) AS consent,
+        word.consent, CASE WHEN word.controlled = 2 THEN word.controlled_at END AS privacy_control_at,
         (
             SELECT jsonb_object_agg(digest, records)
             FROM (
@@ -73,6 +64,18 @@ _FIND = """
         ON (alias.workspace_id, alias.kind, alias.version, alias.index)
             = ($1, asked.kind, asked.version, asked.index)
     LEFT JOIN subject ON subject.workspace_id = $1 AND subject.id = alias.subject_id
+    LEFT JOIN LATERAL (
+        SELECT jsonb_object_agg(purpose, jsonb_build_array(state, coalesce(seq, 0), is_own)) AS consent,
+            count(*) FILTER (WHERE source = 'gpc') AS controlled,
+            min(at) FILTER (WHERE source = 'gpc') AS controlled_at
+        FROM (
+            SELECT DISTINCT ON (purpose) purpose, state, source, at, seq, kin.id = subject.id AS is_own
+            FROM subject AS kin
+            JOIN consent ON consent.workspace_id = kin.workspace_id AND consent.subject_id = kin.id
+            WHERE kin.workspace_id = $1 AND kin.profile_id = subject.profile_id
+            ORDER BY purpose, at DESC, state = 'granted'
+        ) AS last_word
+    ) AS word ON subject.id IS NOT NULL
 """
 
 # Only who wins the alias becomes a subject, and the coming alias goes to the winner, whoever that is. The order keeps
@@ -167,18 +170,20 @@ def _subject(row: asyncpg.Record) -> Subject:
         purpose = Purpose(name)
         consent[purpose] = State(state)
         (records if is_own and seq else linked)[purpose] = seq
+    evidence = {
+        digest: {Purpose(purpose): seq for purpose, seq in seqs.items()}
+        for digest, seqs in (row["evidence"] or {}).items()
+    }
     return Subject(
         row["id"],
         row["profile_id"],
         row["wrapped_key"],
         consent,
-        row["suppressed"],
-        records,
-        linked,
-        {
-            digest: {Purpose(purpose): seq for purpose, seq in seqs.items()}
-            for digest, seqs in (row["evidence"] or {}).items()
-        },
+        suppressed=row["suppressed"],
+        privacy_control_at=row["privacy_control_at"],
+        records=records,
+        linked=linked,
+        evidence=evidence,
     )
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.workspace import WorkspaceSettings
 from stores.plans import add_plan
 from stores.postgres import Connection
 
@@ -47,6 +48,9 @@ _READ = """
     FROM workspace
 """
 
+_READ_SETTINGS = "SELECT settings FROM workspace WHERE id = $1"
+_LOCK_SETTINGS = f"{_READ_SETTINGS} FOR UPDATE"
+
 
 async def read_workspace(connection: Connection, workspace: UUID) -> WorkspaceRow | None:
     """Read one workspace with the version of its newest plan; None when there is none of this id."""
@@ -65,6 +69,12 @@ async def find_workspace(connection: Connection, name: str) -> UUID | None:
         "SELECT id FROM workspace WHERE name = $1 ORDER BY created_at LIMIT 1", name
     )
     return found
+
+
+async def read_settings(connection: Connection, workspace: UUID, *, to_change: bool = False) -> WorkspaceSettings:
+    """Read the settings of a workspace; `to_change` keeps others from changing them in the same transaction."""
+    row = await connection.fetchrow(_LOCK_SETTINGS if to_change else _READ_SETTINGS, workspace)
+    return msgspec.convert(row["settings"] if row else {}, WorkspaceSettings)
 
 
 async def save_settings(connection: Connection, workspace: UUID, part: str, document: Any) -> None:

@@ -6,7 +6,7 @@ import sys
 import typer
 
 from domain.errors import TagwayError
-from gateway.cli import keys, plan, requests, rotation, workspaces
+from gateway.cli import access_log, keys, ledger, plan, requests, rotation, workspaces
 from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
 from gateway.cli.keeper import Moved
@@ -38,12 +38,14 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(doctor)
+app.add_typer(access_log.app, name="access-log")
 app.command()(requests.erase)
 app.command()(requests.export)
 app.add_typer(requests.app, name="requests")
 keys.app.add_typer(rotation.app)
 app.add_typer(keys.app, name="keys")
 app.add_typer(workspaces.app, name="workspaces")
+app.add_typer(ledger.app, name="ledger")
 app.add_typer(plan.app, name="plan")
 app.command()(sweep)
 

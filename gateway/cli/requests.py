@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -19,6 +20,7 @@ from domain.request import Regime, Request, RequestKind, RequestStatus
 from gateway.cli.data import find_stores
 from gateway.cli.workspace import DEV
 from gateway.desk import Office, open_office
+from gateway.logs import configure_logs
 from gateway.settings import read_settings
 from privacy.clock import deadlines
 from privacy.pseudonym import aliases_for
@@ -112,15 +114,21 @@ def _named(
     return named[0]
 
 
+def _office() -> AbstractAsyncContextManager[Office]:
+    """Open the desk on the stores that the settings name; what it logs may not mix with what is written out."""
+    configure_logs(level="warning")
+    return open_office(find_stores(read_settings()))
+
+
 async def _export(name: str, kind: RequestKind, regime: Regime, named: tuple[AliasKind, str]) -> Any:
-    async with open_office(find_stores(read_settings())) as office:
+    async with _office() as office:
         workspace = await _workspace(office, name)
         request = await _advance(office, await _open(office, workspace, kind, regime, named))
         return await _fetch(office, request)
 
 
 async def _work(name: str, kind: RequestKind, regime: Regime, named: tuple[AliasKind, str]) -> Request:
-    async with open_office(find_stores(read_settings())) as office:
+    async with _office() as office:
         workspace = await _workspace(office, name)
         return await _advance(office, await _open(office, workspace, kind, regime, named))
 
@@ -190,11 +198,12 @@ async def _read(office: Office, request: Request) -> Request:
 
 
 async def _list(name: str, status: RequestStatus | None) -> None:
-    async with open_office(find_stores(read_settings())) as office:
+    async with _office() as office:
         workspace = await _workspace(office, name)
         async with office.database.workspace(workspace) as connection:
             found = await list_requests(connection, workspace, _SHOWN, status=status)
-    table = Table(Column("id", no_wrap=True, min_width=36), "kind", "law", "status", "due", "done", box=None)
+    columns = (Column("id", no_wrap=True, min_width=36), Column("kind", min_width=11, overflow="fold"), "law")
+    table = Table(*columns, "status", Column("due", min_width=10, overflow="fold"), box=None, pad_edge=False)
     for request in found:
         late = " overdue" if (request.finished_at or office.clock()) > request.due_at else ""
         table.add_row(
@@ -203,7 +212,6 @@ async def _list(name: str, status: RequestStatus | None) -> None:
             request.regime.value,
             request.status.value,
             f"{request.due_at:%Y-%m-%d}{late}",
-            f"{request.progress:.0%}",
         )
     Console().print(table)
 

@@ -1,16 +1,18 @@
-"""New workspaces; the development workspace, made once, and the keys that try it out."""
+"""Workspaces by name, and new ones; the development workspace, made once, and the keys that try it out."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat
 
+from domain.errors import Refused
 from domain.key import KeyKind, Scope
 from domain.rotation import KeyUse
-from gateway.cli.data import DevKeys
-from gateway.settings import SettingsError
+from gateway.cli.data import DevKeys, find_stores
+from gateway.settings import SettingsError, read_settings
 from privacy.keys import KeyProvider, new_key
 from privacy.plan import default_document
 from privacy.sealing import Unreadable
@@ -20,6 +22,22 @@ from stores.workspace_keys import add_first_versions
 from stores.workspaces import create_workspace, find_workspace, read_workspace
 
 DEV = "dev"
+
+
+@asynccontextmanager
+async def open_workspace(name: str) -> AsyncIterator[tuple[Connection, UUID]]:
+    """Lend a worker connection and the id of the workspace of this name. Raises `Refused`, `StoreUnavailable`."""
+    settings = find_stores(read_settings())
+    settings.needs("postgres_url")
+    database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
+    try:
+        async with database.across() as connection:
+            workspace = await find_workspace(connection, name)
+            if workspace is None:
+                raise Refused(f"there is no workspace named {name}: see `tagway workspaces`", code="not_found")
+            yield connection, workspace
+    finally:
+        await database.close()
 
 
 async def make_workspace(

@@ -18,6 +18,7 @@ from gateway.errors import place_of
 from gateway.workspace import Workspace
 from privacy.gate import Verdict
 from privacy.protect import Reason
+from privacy.signals.sources import Signal
 from stores.consents import Statement
 from stores.subjects import Standing
 
@@ -35,11 +36,11 @@ class Item:
     call: Call | None = None
     aliases: tuple[Alias, ...] = ()
     """Blind indexes of its identifiers, strongest first; after the gate, only those that may be kept."""
+    signals: tuple[Signal, ...] = ()
+    """What the call and its request say about consent."""
     stored: tuple[Statements, ...] = ()
     """What the people behind its aliases have said, as of this event's place in the batch."""
     verdict: Verdict | None = None
-    claims: tuple[tuple[str, Statements], ...] = ()
-    """What the event itself says, and what is declared for it, by source."""
     subject: Subject | None = None
     proofs: tuple[int, ...] = ()
     """The ledger's record of each purpose of the verdict, in their order."""

@@ -1,27 +1,16 @@
 """On which record of the consent ledger each purpose of an event rests."""
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from domain.alias import Subject
-from domain.consent import Purpose, State
+from domain.consent import Purpose, State, Statements
 from domain.event import Call
 from gateway.collect.batch import Batch, Item
 from gateway.subjects import Subjects
 from privacy.ledger.record import CONSENT, DECLARED, LINKED, Word, digest_signal
+from privacy.signals.sources import NAMES as CONSENT_FIELDS
 from stores.ledger.records import Claim
-
-_PARTS: Final = ("consent", "consentManagement")
-"""Of a call's context: where it speaks of consent."""
-
-
-class _Event(NamedTuple):
-    """An event whose grounds are looked for."""
-
-    place: int
-    item: Item
-    call: Call
-    subject: Subject
 
 
 class Prove:
@@ -45,15 +34,14 @@ class Prove:
             subject, verdict = item.subject, item.verdict
             if item.event is not None or subject is None or verdict is None:
                 return
-            event = _Event(places.get(id(item), 0), item, call, subject)
-            grounds = _Grounds(batch, event)
             purposes = batch.workspace.plan.program(call, verdict.purposes).purposes
+            grounds = _Grounds(batch, places.get(id(item), 0), item, call, subject)
             found = [grounds.of(purpose) for purpose in purposes]
-            missing.update(grounds.missing)
             if grounds.missing:
+                missing.update(grounds.missing)
                 waiting.append((item, found))
             else:
-                item.proofs = tuple(each for each in found if isinstance(each, int))
+                item.proofs = tuple(found)  # type: ignore[arg-type]  # what is not missing is a number
 
         batch.each(ground)
         recorded = await self._subjects.record_claims(batch.workspace.id, missing.values())
@@ -64,10 +52,14 @@ class Prove:
 class _Grounds:
     """What one event rests on."""
 
-    def __init__(self, batch: Batch, event: _Event) -> None:
+    def __init__(self, batch: Batch, place: int, item: Item, call: Call, subject: Subject) -> None:
         self._batch = batch
-        self._place, self._item, self._call, self._subject = event
+        self._place = place
+        self._item = item
+        self._call = call
+        self._subject = subject
         self._digest: bytes | None = None
+        self._known: Mapping[Purpose, int] = {}
         self.missing: dict[Claim, Word] = {}
 
     def of(self, purpose: Purpose) -> int | Claim:
@@ -79,15 +71,29 @@ class _Grounds:
         own = subject.records.get(purpose)
         if own is not None and subject.consent.get(purpose) is State.GRANTED:
             return own
-        for source, statements in self._item.claims:
-            if statements.get(purpose) is State.GRANTED:
-                return self._claim(purpose, source, self._signals())
-        return self._claim(purpose, LINKED, digest_signal({"record": self._linked(purpose, spoken)}))
+        source = self._source(purpose)
+        if source is not None:
+            return self._claimed(purpose, source)
+        digest = digest_signal({"record": self._linked(purpose, spoken)})
+        known = subject.evidence.get(digest.hex(), {}).get(purpose)
+        return known or self._miss(purpose, LINKED, digest)
 
-    def _claim(self, purpose: Purpose, source: str, digest: bytes) -> int | Claim:
-        known = self._subject.evidence.get(digest.hex())
-        if known is not None and purpose in known:
-            return known[purpose]
+    def _source(self, purpose: Purpose) -> str | None:
+        """Name who grants a purpose in the event itself."""
+        if any(statements.get(purpose) is State.GRANTED for statements in self._batch.declared):
+            return DECLARED
+        for signal in self._item.signals:
+            if signal.statements.get(purpose) is State.GRANTED:
+                return signal.source
+        return None
+
+    def _claimed(self, purpose: Purpose, source: str) -> int | Claim:
+        if self._digest is None:
+            self._digest = digest_signals(self._call.context, self._batch.headers, self._batch.declared)
+            self._known = self._subject.evidence.get(self._digest.hex(), {})
+        return self._known.get(purpose) or self._miss(purpose, source, self._digest)
+
+    def _miss(self, purpose: Purpose, source: str, digest: bytes) -> Claim:
         claim = Claim(self._subject.id, digest, purpose)
         self.missing[claim] = Word(
             subject=self._subject.id,
@@ -100,12 +106,6 @@ class _Grounds:
             plan=self._batch.workspace.plan_version,
         )
         return claim
-
-    def _signals(self) -> bytes:
-        if self._digest is None:
-            declared = [*self._batch.declared]
-            self._digest = digest_signals(self._call.context, self._batch.headers, declared)
-        return self._digest
 
     def _spoken(self, purpose: Purpose) -> dict[object, int]:
         """Give the grants that messages before this event have made and not taken back, by subject."""
@@ -129,9 +129,11 @@ class _Grounds:
         return max(spoken.values(), default=0)
 
 
-def digest_signals(context: Mapping[str, Any], headers: Mapping[str, str], declared: object = None) -> bytes:
+def digest_signals(
+    context: Mapping[str, Any], headers: Mapping[str, str], declared: Sequence[Statements] = ()
+) -> bytes:
     """Digest all that a call says about consent, as it was sent."""
-    said: dict[str, object] = {name: context[name] for name in _PARTS if name in context}
+    said: dict[str, object] = {name: context[name] for name in CONSENT_FIELDS if name in context}
     if headers:
         said["headers"] = headers
     if declared:

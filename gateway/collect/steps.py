@@ -2,19 +2,23 @@
 
 from collections.abc import Container
 
+import msgspec
+
 from domain.alias import SPELLED_KINDS, Alias
+from domain.consent import State
 from domain.errors import Refused
 from domain.event import Call, encode_event
 from domain.outcome import Outcome
 from domain.topics import EVENTS
 from gateway.collect.batch import Batch, Item, end_faulty
 from gateway.collect.decode import LARGEST_EVENT, InvalidEvent, decode_event
+from gateway.metrics import Metrics
 from gateway.subjects import Subjects
 from privacy.gate import gate
-from privacy.ledger.record import DECLARED
 from privacy.protect import protect
 from privacy.pseudonym import aliases_of
-from privacy.signals.sources import signals_of
+from privacy.signals.sources import NAMES as CONSENT_FIELDS
+from privacy.signals.sources import Signal, signals_of
 from privacy.wrapping import UnknownEpoch
 from stores.eventlog.port import EventLog, Record
 
@@ -73,18 +77,46 @@ class LookUp:
         item.stored = tuple(subject.consent for subject in subjects)
 
 
+class ReadSignals:
+    """Reads what each event and its request say about consent, and counts what could not be read."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def __call__(self, batch: Batch) -> None:
+        """Fill `signals` of each item. What the batch as a whole refuses, none of its events can grant."""
+        meaning, at, shared = batch.workspace.meaning, batch.received_at, batch.shared.context
+        signals = signals_of(shared, batch.headers, meaning, at)
+        refusals = tuple(signal for signal in map(_refusals, signals) if signal.statements)
+
+        def read(item: Item, call: Call) -> None:
+            if all(call.context.get(name) is shared.get(name) for name in CONSENT_FIELDS):
+                item.signals = signals
+            else:
+                item.signals = (*signals_of(call.context, batch.headers, meaning, at), *refusals)
+            for signal in item.signals:
+                if signal.reason is not None:
+                    self._metrics.signals_refused.labels(signal.source, signal.reason.value).inc()
+
+        batch.each(read)
+
+
+def _refusals(signal: Signal) -> Signal:
+    refused = {purpose: state for purpose, state in signal.statements.items() if state is not State.GRANTED}
+    return msgspec.structs.replace(signal, statements=refused)
+
+
 async def ask_gate(batch: Batch) -> None:
     """Let the gate decide on each event: what its sources say, against what it is for."""
 
     def ask(item: Item, call: Call) -> None:
         if item.event is not None:
             return
-        declared = ((DECLARED, statements) for statements in batch.declared)
-        said = ((signal.source, signal.statements) for signal in signals_of(call.context, batch.headers))
-        item.claims = (*declared, *said)
-        item.verdict = gate(call, batch.workspace.plan, [*(says for _, says in item.claims), *item.stored])
+        said = [signal.statements for signal in item.signals]
+        item.verdict = gate(call, batch.workspace.plan, [*batch.declared, *said, *item.stored])
         if item.verdict.dropped:
-            item.end(Outcome.DROPPED_CONSENT)
+            problems = dict.fromkeys(signal.problem for signal in item.signals if signal.problem)
+            item.end(Outcome.DROPPED_CONSENT, message="; ".join(problems) or None)
             return
         kinds = batch.workspace.plan.program(call, item.verdict.purposes).alias_kinds
         item.aliases = tuple(alias for alias in item.aliases if alias.kind in kinds)

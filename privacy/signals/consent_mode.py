@@ -52,7 +52,7 @@ def _replay(value: Any) -> dict[str, str]:
     updates: dict[str, str] = {}
     for command in commands:
         action, told = _part(command, 1), _part(command, 2)
-        if action not in _ACTIONS or not isinstance(told, Mapping):
+        if not isinstance(action, str) or action not in _ACTIONS or not isinstance(told, Mapping):
             raise Refusal(Reason.SHAPE)
         if action != _DEFAULT:
             updates |= _answers(told)

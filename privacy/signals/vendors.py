@@ -105,6 +105,7 @@ def covers(ranges: Ranges, vendor: int) -> bool:
 
 def _fixed_entries(bits: Bits) -> Iterable[tuple[int, int]]:
     for _ in range(bits.number(12)):
-        is_run = bits.flag()
-        first = bits.number(16)
-        yield first, bits.number(16) if is_run else first
+        # Both in one read: hostile strings have thousands of entries.
+        head = bits.number(17)
+        first = head & MOST
+        yield first, bits.number(16) if head > MOST else first

@@ -137,6 +137,8 @@ SECTIONS: Final[Mapping[str, Section]] = {
     "segment_history": _read(dossier.read_changes),
     "joined_by": _read(dossier.read_claims),
     "consents": _consents,
+    "ledger": _read(dossier.read_records),
+    "tokens_outside": _read(dossier.read_tokens),
     "requests": _read(dossier.read_requests),
     "looks_at_the_data": _read(dossier.read_looks),
     "processing": _processing,

@@ -20,7 +20,8 @@ def topics(keep: timedelta) -> dict[str, TopicSpec]:
         EVENTS: TopicSpec(keep=keep),
         DEAD_LETTERS: TopicSpec(keep=keep),
         SEGMENT_CHANGES: TopicSpec(compacted=True),
-        CONSENTS: TopicSpec(),
+        # News, which names people: what lasts is the ledger, where people can be erased.
+        CONSENTS: TopicSpec(keep=keep),
         ERASURES: TopicSpec(),
     }
 

@@ -25,6 +25,7 @@ class EventRow(msgspec.Struct, frozen=True):
     received_at: datetime
     properties: dict[str, Any]
     purposes: tuple[Purpose, ...]
+    proofs: tuple[int, ...] = ()
 
 
 class History(msgspec.Struct, frozen=True):
@@ -45,7 +46,7 @@ async def histories(connection: Connection, wanted: Sequence[History]) -> list[l
             WITH ORDINALITY AS wanted (profile_id, size, after_at, after_id, place)
         CROSS JOIN LATERAL (
             SELECT newest.* FROM subject CROSS JOIN LATERAL (
-                SELECT message_id, type, name, at, received_at, properties, purposes FROM event
+                SELECT message_id, type, name, at, received_at, properties, purposes, proofs FROM event
                 WHERE event.subject_id = subject.id
                     AND event.at <= coalesce(wanted.after_at, 'infinity')
                     AND (event.at < coalesce(wanted.after_at, 'infinity') OR event.message_id > wanted.after_id)
@@ -71,7 +72,7 @@ async def by_message_ids(connection: Connection, message_ids: Sequence[str]) -> 
     """Find events by their message ids; those of people whose data may not be used are not found."""
     records = await connection.fetch(
         """
-        SELECT profile_id, message_id, type, name, at, received_at, properties, purposes
+        SELECT profile_id, message_id, type, name, at, received_at, properties, purposes, proofs
         FROM event LEFT JOIN subject ON subject.id = event.subject_id
         WHERE message_id = ANY($1) AND NOT EXISTS (
             SELECT FROM profile WHERE profile.id = subject.profile_id AND profile.restricted_at IS NOT NULL
@@ -110,4 +111,5 @@ def _row(record: asyncpg.Record) -> EventRow:
         received_at=record["received_at"],
         properties=record["properties"],
         purposes=tuple(Purpose(purpose) for purpose in record["purposes"]),
+        proofs=tuple(record["proofs"]),
     )

@@ -164,7 +164,7 @@ async def consents(connection: Connection, profiles: Sequence[UUID]) -> dict[UUI
     records = await connection.fetch(
         """
         SELECT DISTINCT ON (subject.profile_id, consent.purpose)
-            subject.profile_id, consent.purpose, consent.state, consent.source, consent.at
+            subject.profile_id, consent.purpose, consent.state, consent.source, consent.at, consent.since
         FROM subject JOIN consent ON consent.subject_id = subject.id
         WHERE subject.profile_id = ANY($1)
         ORDER BY subject.profile_id, consent.purpose, consent.at DESC, consent.state = 'granted'
@@ -178,6 +178,7 @@ async def consents(connection: Connection, profiles: Sequence[UUID]) -> dict[UUI
             state=State(record["state"]),
             source=record["source"],
             at=record["at"],
+            since=record["since"],
         )
         found.setdefault(record["profile_id"], []).append(consent)
     return found

@@ -11,6 +11,7 @@ from uuid import UUID
 import msgspec
 
 from domain.consent import Purpose, State
+from domain.request import Holds
 from stores.postgres import Connection
 from stores.reads import profiles
 
@@ -28,6 +29,7 @@ class Person(msgspec.Struct, frozen=True):
 
     profile_id: UUID
     consent: Mapping[Purpose, State]
+    holds: Holds
     suppressed: bool
     """True where an identifier of theirs must stay forgotten."""
     traits: Mapping[str, Frame]
@@ -38,8 +40,11 @@ class Person(msgspec.Struct, frozen=True):
 
 async def find_person(connection: Connection, profile: UUID, ids: Collection[str] = ()) -> Person | None:
     """Read a profile's sealed traits, and the newest of `ids` (`user_id`, `group_id`); None for no such profile."""
-    sealed = await connection.fetchval("SELECT sealed FROM profile WHERE id = $1 AND merged_into IS NULL", profile)
-    if sealed is None:
+    row = await connection.fetchrow(
+        "SELECT sealed, restricted_at, objected_at, limited_at FROM profile WHERE id = $1 AND merged_into IS NULL",
+        profile,
+    )
+    if row is None:
         return None
     subjects = await connection.fetch("SELECT id, wrapped_key FROM subject WHERE profile_id = $1", profile)
     keys = {row["id"]: row["wrapped_key"] for row in subjects}
@@ -47,8 +52,9 @@ async def find_person(connection: Connection, profile: UUID, ids: Collection[str
     return Person(
         profile_id=profile,
         consent={consent.purpose: consent.state for consent in stated},
+        holds=Holds(row["restricted_at"], row["objected_at"], row["limited_at"]),
         suppressed=await _is_suppressed(connection, profile),
-        traits=_frames(sealed, keys),
+        traits=_frames(row["sealed"], keys),
         ids=_frames(await _newest_ids(connection, profile, ids) if ids else {}, keys),
     )
 

@@ -192,6 +192,22 @@ def test_unreadable_address_is_left_out(shield: Protector, make_call: MakeCall, 
     assert not event.context.get("ip")
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("Called 6505551212", "Called [phone]"),
+        ("call_6505551212", "call_[phone]"),
+        ("Viewed /u/+4915123456789 from 203.0.113.77", "Viewed /u/[phone] from [ip]"),
+        ("Signed up as jane%40mail.co", "Signed up as [email]"),
+        ("Order 4006381333931 Completed", "Order 4006381333931 Completed"),
+        ("v1.2.3.4 Installed", "v1.2.3.4 Installed"),
+    ],
+)
+def test_an_events_name_is_scrubbed(shield: Protector, make_call: MakeCall, name: str, kept: str) -> None:
+    event, _ = shield(make_call(name, user_id="u-7"))
+    assert event.name == kept
+
+
 def test_texts_and_names_are_scrubbed(shield: Protector, make_call: MakeCall) -> None:
     properties = {"product_id": "jane@mail.co", "review_body": "call +44 20 7946 0958", "coupon": "order 6505551212"}
     event, _ = shield(make_call("mail from jane@mail.co", properties=properties))
@@ -293,3 +309,12 @@ def test_any_json_is_protected_without_failing(
     event, _ = shield(identify(properties=properties, traits=traits, context=context))
     assert set(event.properties) <= set(properties)
     assert not set(event.traits) & {"email"}
+
+
+def test_a_fields_own_list_of_parameters_counts(keys: WorkspaceKeys, sealer: Sealer, make_call: MakeCall) -> None:
+    fields = {"url": {"kind": "url", "allow": ["q"]}, "referrer": {"kind": "url"}}
+    events = {"product_view": {"purposes": ["analytics"]}}
+    plan = CompiledPlan(read_plan({"version": 1, "fields": fields, "events": events}))
+    address = "/a?q=lamp&utm_source=x&token=1"
+    event, _ = Protector(plan, keys, sealer)(make_call(user_id="u", properties={"url": address, "referrer": address}))
+    assert event.properties == {"url": "/a?q=lamp", "referrer": "/a?utm_source=x"}

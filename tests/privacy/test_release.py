@@ -41,6 +41,17 @@ def test_a_sealed_field_is_released_by_the_plans_word(
     assert release is not None
     assert release.purposes == purposes
     assert release.egress == egress
+    assert release.sensitive is path.endswith(("note", "door"))
+
+
+def test_a_purpose_without_a_basis_releases_nothing() -> None:
+    plan = read_plan({"version": 1, "traits": TRAITS, "bases": {"analytics": "consent"}})
+    released = {path: release_of(plan, path) for path in ("traits.email", "traits.note", "user_id")}
+    assert {path: release and release.purposes for path, release in released.items()} == {
+        "traits.email": frozenset(),
+        "traits.note": {Purpose.ANALYTICS},
+        "user_id": {Purpose.ANALYTICS},
+    }
 
 
 @pytest.mark.parametrize(

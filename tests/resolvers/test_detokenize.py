@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,8 @@ from domain.consent import Purpose, State
 from domain.key import Scope
 from privacy.platform import Platform, digest_for
 from privacy.sealing import Sealer
+from privacy.token import token_hash
+from stores.vault import add_token
 from tests.fixtures.graphql import Api, Seeds, eventually, later
 from tests.fixtures.person import DETOKENIZE, EMAIL, PHONE, REASON, USER, detokenize, told
 
@@ -73,6 +76,29 @@ async def test_consent_that_is_withdrawn_counts_at_once(api: Api, seeds: Seeds, 
     assert told(await detokenize(api, "traits.email"))
     await seeds.consent(await seeds.subject(jane), Purpose.PERSONALIZATION, State.WITHDRAWN, later(1))
     assert (await detokenize(api, "traits.email"))["code"] == "consent_missing"
+
+
+@pytest.mark.parametrize(
+    ("held", "field", "code"),
+    [
+        ("objected_at", "traits.email", "restricted"),
+        ("limited_at", "traits.firstName", "restricted"),
+        ("limited_at", "traits.email", None),
+    ],
+)
+@pytest.mark.usefixtures("jane")
+async def test_what_is_held_back_is_not_shown(api: Api, seeds: Seeds, held: str, field: str, code: str | None) -> None:
+    await seeds.set("profile", held, later(0))
+    answer = await detokenize(api, field)
+    assert answer.get("code") == code
+    assert len(await seeds.looks()) == (code is None)
+
+
+@pytest.mark.usefixtures("jane")
+async def test_of_a_restricted_person_nothing_is_shown(api: Api, seeds: Seeds) -> None:
+    await seeds.set("profile", "restricted_at", later(0))
+    assert await api.code(DETOKENIZE, input=WISH) == "restricted"
+    assert await seeds.looks() == []
 
 
 @pytest.mark.parametrize(
@@ -197,6 +223,35 @@ async def test_a_key_may_see_so_many_people_a_day(api: Api, seeds: Seeds) -> Non
     refused = await detokenize(api, "traits.email", by={"email": "bob@mail.co"})
     assert refused["__typename"] == "RateLimited"
     assert 86_000 < refused["retryAfter"] <= 86_400
+
+
+@pytest.mark.parametrize(
+    ("column", "purpose", "field", "refused"),
+    [
+        ("restricted_at", "PERSONALIZATION", "traits.email", True),
+        ("objected_at", "PERSONALIZATION", "traits.email", True),
+        ("objected_at", "FUNCTIONAL", "traits.email", False),
+        ("limited_at", "PERSONALIZATION", "traits.firstName", True),
+        ("limited_at", "PERSONALIZATION", "traits.email", False),
+        ("limited_at", "FUNCTIONAL", "traits.firstName", False),
+    ],
+)
+async def test_what_a_person_has_asked_to_be_held_back_is(
+    api: Api, seeds: Seeds, jane: UUID, column: str, purpose: str, field: str, *, refused: bool
+) -> None:
+    await seeds.consent(jane, Purpose.FUNCTIONAL, State.GRANTED)
+    token = "tok_" + "a" * 32
+    async with api.gateway.resources.database.workspace(seeds.workspace) as connection:
+        await add_token(
+            connection, seeds.workspace, token_hash(token),
+            subject=jane, path=field, purpose=Purpose(purpose.lower()), at=later(0),
+            expires_at=datetime.now(UTC) + timedelta(days=1),
+        )  # fmt: skip
+    await seeds.set("profile", column, later(0))
+    answer = await detokenize(api, token=token, purpose=purpose)
+    assert answer["__typename"] == ("Withheld" if refused else "Released")
+    assert answer.get("code") == ("restricted" if refused else None)
+    assert len(await seeds.looks()) == (not refused)
 
 
 async def test_whoever_must_stay_forgotten_is_not_found(api: Api, seeds: Seeds, jane: UUID) -> None:

@@ -6,6 +6,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -47,17 +48,18 @@ async def die_at(office: Office, step: str) -> None:
 
 
 async def test_an_erasure_survives_the_death_of_its_worker_at_every_step(office: Office) -> None:
-    await become_known(office)
+    ann = f"ann{uuid4().hex}"
+    await become_known(office, ann, f"{ann}@example.com")
     assert office.rest is not None
     await office.rest()
-    request_id = await office.open("ERASE", {"externalId": "ann"})
+    request_id = await office.open("ERASE", {"externalId": ann})
     done: list[str] = []
     for step in ("record", "erase", "forget_cached", "forget_logged"):
         await die_at(office, step)
         request = (await office.api.data(FOLLOW, id=request_id))["privacyRequest"]
         # The step that was killed left nothing behind but a line of the journal; those before it are kept.
         assert [each["name"] for each in request["steps"]] == done
-        assert (await office.person(externalId="ann") is None) is ("erase" in done)
+        assert (await office.person(externalId=ann) is None) is ("erase" in done)
         done.append(step)
     async with building(office.settings):
         request = await office.follow(request_id)
@@ -66,7 +68,7 @@ async def test_an_erasure_survives_the_death_of_its_worker_at_every_step(office:
     counts = {step["name"]: step["counts"] for step in request["steps"]}
     assert counts["erase"]["event"] == 4
     assert len(list(Journal(office.journal).read())) == 2
-    assert sightings(await read_tables(office.gateway.database_url), ["seen by ann", "lamp for ann"]) == []
+    assert sightings(await read_tables(office.gateway.database_url), [f"seen by {ann}", f"lamp for {ann}"]) == []
 
 
 class Odd:
