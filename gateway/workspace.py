@@ -14,8 +14,8 @@ from domain.workspace import WorkspaceSettings
 from privacy.compiled import CompiledPlan
 from privacy.keys import KeyProvider, OpenedKey, WorkspaceKeys
 from privacy.plan import read_plan
+from privacy.policy import Policy
 from privacy.signals.mapping import Meaning, parse
-from resolvers.context import Policy
 from stores.plans import read_plan as read_plan_document
 from stores.postgres import Database
 from stores.workspace_keys import StoredKey, read_versions

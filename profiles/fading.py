@@ -101,10 +101,12 @@ class Events:
         if cut:
             await sweeps.cut_events(scene.connection, scene.workspace, cut)
         last, event = found[-1]
-        # Of the oldest nothing stays behind, so looking from the beginning also finds those that were built late.
+        more = len(found) == self._at_once
+        # Of the oldest next to nothing stays behind, so it is looked at from the beginning each time: that also finds
+        # what was built late, or was restricted for a while.
         return Taken(
-            self.start if self._last else (event.received_at.isoformat(), last),
-            more=len(found) == self._at_once,
+            self.start if self._last and not more else (event.received_at.isoformat(), last),
+            more=more,
             tally=Counter({What.EVENTS: len(gone), What.CUT_EVENTS: len(cut)}),
         )
 

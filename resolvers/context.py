@@ -13,23 +13,14 @@ from domain.alias import Alias, AliasKind
 from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
-from domain.workspace import WorkspaceSettings
 from privacy.keys import WorkspaceKeys
-from privacy.plan import Plan
+from privacy.policy import Policy
 from privacy.pseudonym import aliases_for
 from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
 from stores.postgres import Database
 from stores.subject_cache import SubjectCache
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What a workspace says about who may see what: its tracking plan and its settings, seconds old at most."""
-
-    plan: Plan
-    settings: WorkspaceSettings
 
 
 @dataclass(frozen=True, slots=True)

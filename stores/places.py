@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from domain.topics import DEAD_LETTERS, EVENTS, SEGMENT_CHANGES
+from domain.topics import CONSENTS, DEAD_LETTERS, ERASURES, EVENTS, SEGMENT_CHANGES
 from privacy.fields import Place as Part
 from privacy.fields import ResolvedField, resolved_fields
 from privacy.plan import Kind, Plan
@@ -88,6 +88,15 @@ PLACES: Final[tuple[Place, ...]] = (
     _table(
         "access_log.fields", "who saw which fields", "profile_id", (Request.ACCESS,), ends="never: it proves access"
     ),
+    _table(
+        "consent_opening.salt", "whom a record of the consent ledger is about", "subject_id", _KNOWN, ends=_WITH_PERSON
+    ),
+    _table("consent_evidence.digest", "which signals were recorded", "subject_id", _KNOWN, ends=_WITH_PERSON),
+    _table("vault_token.hash", "tokens that stand for a value elsewhere", "subject_id", _GONE, ends="when it expires"),
+    _table("privacy_request.result", "answers to requests", "profile_id", _GONE, sealed=True, ends="when it expires"),
+    _table("erasure.subject_id", "random ids of who was erased", "subject_id", (), ends="never: keeps them forgotten"),
+    Place(Store.TOPIC, CONSENTS, "records of the ledger, of nobody known", "key", (), ends="never: it proves consent"),
+    Place(Store.TOPIC, ERASURES, "random ids of who was erased", "key", (), ends="never: keeps them forgotten"),
     Place(Store.TOPIC, EVENTS, "every event, as the tables have it", "key", _GONE, sealed=True, ends=_WITH_LOG),
     Place(Store.TABLE, "log_record.value", "the topics, where Kafka is not used", "key", _GONE, ends=_WITH_LOG),
     Place(Store.TABLE, "dead_letter.value", "events that could not be built", "value", _GONE, ends=_WITH_LOG),

@@ -12,15 +12,20 @@ from domain.consent import Purpose
 from privacy.retention import StoredEvent
 from stores.postgres import Connection
 
+# Who has had their data restricted keeps it, for they may need it against us (GDPR, article 18).
 _EVENTS: Final = """
     SELECT message_id, received_at, CASE type WHEN 'track' THEN name ELSE type END AS name, purposes,
         properties, traits, context, sealed
     FROM event WHERE workspace_id = $1 AND (received_at, message_id) > ($2, $3) AND received_at <= $4
+        AND NOT EXISTS (
+            SELECT FROM subject JOIN profile ON profile.workspace_id = $1 AND profile.id = subject.profile_id
+            WHERE subject.workspace_id = $1 AND subject.id = event.subject_id AND profile.restricted_at IS NOT NULL
+        )
     ORDER BY received_at, message_id LIMIT $5
 """
 
 # A subject is spent when nothing of it is left and nothing it said must be remembered. A grant lapses with the data
-# that it was for; a refusal protects whoever comes back, so it stays.
+# that it was for; a refusal or an objection protects whoever comes back, so it stays.
 _SPENT: Final = """
     SELECT id, profile_id, NOT EXISTS (
             SELECT FROM event WHERE event.workspace_id = $1 AND event.subject_id = subject.id
@@ -31,6 +36,12 @@ _SPENT: Final = """
             SELECT FROM profile CROSS JOIN jsonb_each(profile.sealed) AS stated
             WHERE profile.workspace_id = $1 AND profile.id = subject.profile_id
                 AND stated.value ->> 'subject' = subject.id::text
+        ) AND NOT EXISTS (
+            SELECT FROM profile WHERE profile.workspace_id = $1 AND profile.id = subject.profile_id
+                AND coalesce(restricted_at, objected_at, limited_at) IS NOT NULL
+        ) AND NOT EXISTS (
+            SELECT FROM privacy_request AS request WHERE request.workspace_id = $1
+                AND request.profile_id = subject.profile_id AND (finished_at IS NULL OR expires_at IS NOT NULL)
         ) AS spent,
         EXISTS (SELECT FROM alias WHERE alias.workspace_id = $1 AND alias.subject_id = subject.id) AS named
     FROM subject WHERE workspace_id = $1 AND id > $2 AND created_at <= $3 ORDER BY id LIMIT $4
@@ -162,11 +173,12 @@ async def cut_events(connection: Connection, workspace: UUID, events: Sequence[t
 async def stated_after(
     connection: Connection, workspace: UUID, after: UUID, before: datetime, limit: int
 ) -> list[Stated]:
-    """List profiles in the order of their ids, of those that were first seen before an instant."""
+    """List profiles in the order of their ids: those first seen before an instant, and not restricted."""
     rows = await connection.fetch(
         """
         SELECT id, traits, sealed FROM profile
-        WHERE workspace_id = $1 AND id > $2 AND first_seen_at <= $3 AND merged_into IS NULL ORDER BY id LIMIT $4
+        WHERE workspace_id = $1 AND id > $2 AND first_seen_at <= $3 AND merged_into IS NULL AND restricted_at IS NULL
+        ORDER BY id LIMIT $4
         """,
         workspace,
         after,

@@ -142,6 +142,17 @@ async def destroy_versions(
     return sorted(version for (version,) in rows)
 
 
+async def list_moving(connection: Connection) -> list[tuple[str, KeyUse, int, KeyState]]:
+    """List (workspace's name, use, version, state) of every version that a rotation under way brings in or lets go."""
+    rows = await connection.fetch(
+        """
+        SELECT name, use, version, state FROM workspace_key JOIN workspace ON workspace.id = workspace_id
+        WHERE state IN ('coming', 'leaving') ORDER BY name, use, version
+        """
+    )
+    return [(name, KeyUse(use), version, KeyState(state)) for name, use, version, state in rows]
+
+
 async def wrapped_by_master(connection: Connection) -> list[tuple[UUID, KeyUse | None, int, bytes]]:
     """List everything that the master key wraps: (workspace, use, version, wrapped key), its own key without a use."""
     rows = await connection.fetch(

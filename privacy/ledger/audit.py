@@ -1,6 +1,7 @@
 """Verifying a whole ledger: every record, in order, against the chain, the tree and the heads that were signed."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from itertools import chain
 from typing import Final
@@ -29,6 +30,7 @@ class _Link(msgspec.Struct, frozen=True, gc=False):
 
 
 _decode: Final = msgspec.json.Decoder(_Link).decode
+_decode_all: Final = msgspec.json.Decoder(list[_Link]).decode
 
 
 class Audit:
@@ -55,16 +57,14 @@ class Audit:
         """Take the records that come next. Raises `Broken`."""
         hashes = [sha256(b"\0" + leaf).digest() for _, leaf, _ in rows]
         previous, expected = self.previous, self.size
-        for (seq, leaf, stored), computed in zip(rows, hashes, strict=True):
+        for (seq, _, stored), computed, link in zip(rows, hashes, _links(rows), strict=True):
             expected += 1
             if seq != expected:
                 raise Broken(f"record {expected} is missing", expected)
             if stored != computed:
                 raise Broken(f"record {seq} was changed", seq)
-            try:
-                link = _decode(leaf)
-            except msgspec.DecodeError:
-                raise Broken(f"record {seq} cannot be read", seq) from None
+            if link is None:
+                raise Broken(f"record {seq} cannot be read", seq)
             if link.seq != seq:
                 raise Broken(f"record {seq} is record {link.seq} in another's place", seq)
             if link.previous != previous:
@@ -111,6 +111,22 @@ class Audit:
                     f"of the records {self._signed + 1} to {size}, one is not what was signed", self._signed + 1
                 )
             self._signed = size
+
+
+def _links(rows: Sequence[Row]) -> Sequence[_Link | None]:
+    """Read how leaves are linked, None for one that cannot be read. All at once takes half the time of one by one."""
+    with suppress(msgspec.DecodeError, UnicodeError, RecursionError):
+        found = _decode_all(b"[" + b",".join([leaf for _, leaf, _ in rows]) + b"]")
+        if len(found) == len(rows):
+            return found
+    return [_link(leaf) for _, leaf, _ in rows]
+
+
+def _link(leaf: bytes) -> _Link | None:
+    try:
+        return _decode(leaf)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 def misplaced_nodes(

@@ -67,13 +67,16 @@ async def read_grants(connection: Connection, workspace: UUID, seqs: Sequence[in
 
 
 async def read_tiles(connection: Connection, workspace: UUID, parts: Iterable[Range]) -> Tiles:
-    """Read the stored hashes that the roots over some parts of the tree are made from."""
+    """Read the stored hashes that the roots over some parts of the tree are made from.
+
+    Hashes are asked for one by one: joined by ranges of them, Postgres would compare each range with the whole table.
+    """
     wanted = sorted(tiles_of(parts))
     leaves = await connection.fetch(
         """
-        SELECT record.seq - 1 AS index, record.hash FROM unnest($2::bigint[]) AS tile (start)
-        JOIN consent_record AS record
-            ON record.workspace_id = $1 AND record.seq > tile.start AND record.seq <= tile.start + $3
+        SELECT record.seq - 1 AS index, record.hash
+        FROM unnest($2::bigint[]) AS tile (start) CROSS JOIN generate_series(tile.start + 1, tile.start + $3) AS asked
+        JOIN consent_record AS record ON record.workspace_id = $1 AND record.seq = asked
         """,
         workspace,
         [number * TILE for level, number in wanted if level == 0],
@@ -81,10 +84,10 @@ async def read_tiles(connection: Connection, workspace: UUID, parts: Iterable[Ra
     )
     nodes = await connection.fetch(
         """
-        SELECT node.level, node.index, node.hash FROM unnest($2::smallint[], $3::bigint[]) AS tile (level, start)
-        JOIN ledger_node AS node
-            ON node.workspace_id = $1 AND node.level = tile.level
-                AND node.index >= tile.start AND node.index < tile.start + $4
+        SELECT node.level, node.index, node.hash
+        FROM unnest($2::smallint[], $3::bigint[]) AS tile (level, start)
+        CROSS JOIN generate_series(tile.start, tile.start + $4 - 1) AS asked
+        JOIN ledger_node AS node ON (node.workspace_id, node.level, node.index) = ($1, tile.level, asked)
         """,
         workspace,
         [level for level, _ in wanted if level],

@@ -217,6 +217,29 @@ async def test_a_refusal_is_honoured_for_good_and_a_grant_lapses(
     assert len(await world.fetch("SELECT FROM consent")) == honoured
 
 
+@pytest.mark.parametrize("held", ["restricted_at", "objected_at", "limited_at"])
+async def test_who_is_held_back_stays_known_and_who_is_restricted_keeps_everything(
+    world: World, broom: Broom, held: str
+) -> None:
+    await world.send(
+        Sent(ANN, type=CallType.IDENTIFY, traits={"plan": "gold"}), *(Sent(ANN, message_id=f"m{n}") for n in range(4))
+    )
+    await world.execute(f"UPDATE profile SET {held} = $1", NOON)
+    for days in (100, 1, 1):
+        world.clock.advance(days=days)
+        await broom.sweep()
+    assert len(await world.fetch("SELECT FROM alias")) == 1
+    assert len(await world.fetch("SELECT FROM subject")) == 1
+    restricted = held == "restricted_at"
+    assert len(await world.fetch("SELECT FROM event")) == (5 if restricted else 0)
+    (row,) = await world.fetch("SELECT traits FROM profile")
+    assert bool(row["traits"]) == restricted
+    await world.execute(f"UPDATE profile SET {held} = NULL")
+    world.clock.advance(days=1)
+    await broom.sweep()
+    assert await world.fetch("SELECT FROM event") == []
+
+
 async def test_a_sweep_goes_on_where_another_left_off(world: World, broom: Broom) -> None:
     await world.send(*(Sent((f"user_id:u{number}",), "ping", message_id=f"m{number}") for number in range(9)))
     world.clock.advance(days=2)

@@ -1,7 +1,7 @@
 import asyncpg
 
-from domain.topics import DEAD_LETTERS, EVENTS, SEGMENT_CHANGES
 from privacy.plan import default_document, read_plan
+from stores.eventlog.open import KEEP, topics
 from stores.places import PLACES, Request, Store, field_places, tables
 
 
@@ -26,7 +26,7 @@ async def test_every_table_that_knows_a_person_is_on_the_map(database_url: str) 
 
 
 def test_every_topic_that_knows_a_person_is_on_the_map() -> None:
-    assert {place.name for place in PLACES if place.store is Store.TOPIC} == {EVENTS, DEAD_LETTERS, SEGMENT_CHANGES}
+    assert {place.name for place in PLACES if place.store is Store.TOPIC} == topics(KEEP).keys()
 
 
 def test_every_field_of_the_plan_has_its_places() -> None:

@@ -181,6 +181,7 @@ def test_a_site_s_mapping_is_what_counts() -> None:
     assert read(consent(tcf=custom), SiteMapping(publisher_purposes={F: (2,)}))[F] is YES
     assert read(consent(tcf=custom), SiteMapping(publisher_purposes={F: (1, 2)}))[F] is NO
     assert read(consent(tcf=ALL_TCF), SiteMapping(publisher_purposes={F: (1,)}))[F] is NO
+    assert read(consent(tcf=custom), SiteMapping(publisher_purposes={A: (2,)}))[A] is NO
     assert read({"gpp": OPTED_OUT}, SiteMapping(gpp_sections=("tcfeuv2",))) == {}
 
 
