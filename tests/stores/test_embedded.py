@@ -61,8 +61,8 @@ async def _remember(server: EmbeddedServer, value: str) -> None:
 async def _recall(server: EmbeddedServer) -> str | None:
     if isinstance(server, EmbeddedValkey):
         async with redis.asyncio.Redis.from_url(server.url, decode_responses=True) as client:
-            value: str | None = await client.get("value")
-            return value
+            value = await client.get("value")
+            return None if value is None else str(value)
     connection = await asyncpg.connect(server.url)
     try:
         return str(await connection.fetchval("SELECT value FROM memory"))
