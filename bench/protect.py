@@ -18,7 +18,7 @@ from privacy.pseudonym import aliases_of
 from privacy.signals.sources import signals_of
 
 EVENTS = 5_000
-ROUNDS = 7
+ROUNDS = 15
 PEOPLE = 500
 CLEAN = "The lamp came quickly and the colour is right, order 20240425-88, though the cable could be longer than 1.5 m."
 DIRTY = "Please call me on +44 20 7946 0958 or write to jane.doe@mail.example, my old card was 4111 1111 1111 1111."
@@ -94,10 +94,10 @@ async def run() -> list[Figure]:
 
 
 def rate(work: Callable[[], None]) -> float:
-    """Events per second of processor time, in the round that was disturbed least."""
+    """Events per second of this thread's processor time, in the round that was disturbed least."""
     rates = []
     for _ in range(ROUNDS):
-        start = time.process_time()
+        start = time.thread_time()
         work()
-        rates.append(EVENTS / (time.process_time() - start))
+        rates.append(EVENTS / (time.thread_time() - start))
     return max(rates)

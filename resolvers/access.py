@@ -1,6 +1,6 @@
 """The log of looks at personal data, for those who watch over it."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Info
 from resolvers.fields import field
 from resolvers.loaders import COUNTED
+from resolvers.moment import in_utc
 from resolvers.node import to_global
 from resolvers.permissions import needs
 from resolvers.profile import ProfileBy, find_profile, wanted
@@ -56,7 +57,7 @@ class AccessQueries:
     ) -> Connection[Look]:
         """Who saw whose personal data, the newest look first; of one person, of one actor, of a time."""
         ids = await _ids(info, by) if by else None
-        return await _list(info, Filter(ids, actor, _utc(since), _utc(until)), first, after)
+        return await _list(info, Filter(ids, actor, in_utc(since), in_utc(until)), first, after)
 
 
 async def _ids(info: Info, by: ProfileBy) -> tuple[UUID, ...]:
@@ -91,11 +92,6 @@ async def _list(info: Info, filter_: Filter, first: int, after: str | None) -> C
         item=_look,
         count=count,
     )
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    """Take a time without an offset as UTC."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def _look(entry: Entry) -> Look:

@@ -32,6 +32,8 @@ class Services:
     subjects: SubjectCache
     clock: Clock
     policy_of: Callable[[UUID], Awaitable[Policy]]
+    keys_of: Callable[[UUID, int], Awaitable[WorkspaceKeys]]
+    """Gives a workspace's keys, with every change up to a stamp."""
     development: bool = False
     look_limits: LookLimits = field(default_factory=LookLimits)
     """How much personal data one key may see."""

@@ -14,6 +14,7 @@ from privacy.plan import Basis, Egress, Kind, read_plan
 from privacy.record import Activity, Record, record_of_processing
 from resolvers.context import Info
 from resolvers.fields import field, mutation
+from resolvers.moment import in_utc
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput, VersionConflict
 from stores import plans
@@ -167,8 +168,9 @@ class PlanQueries:
     async def dropped_fields(self, info: Info, since: datetime | None = None) -> list[DroppedField]:
         """The fields that were left out since the day of `since`, by default for a week; the most frequent first."""
         services, workspace = info.context.services, info.context.caller.principal.workspace
+        start = in_utc(since) or services.clock() - _LATELY
         async with services.database.workspace(workspace) as connection:
-            found = await read_losses(connection, workspace, since or services.clock() - _LATELY, _MOST_LOSSES)
+            found = await read_losses(connection, workspace, start, _MOST_LOSSES)
         return [
             DroppedField(
                 path=each.path, reason=each.reason, count=min(each.count, _GREATEST), last_seen_at=each.last_seen_at

@@ -157,4 +157,5 @@ async def _hold_to(connection: Connection, workspace: UUID, accesses: Sequence[A
 
 def _seconds_until(oldest: datetime | None, now: datetime, window: timedelta) -> int:
     """Tell when the oldest look leaves the window; a whole window where the request alone is too much."""
-    return ceil((window if oldest is None else oldest + window - now).total_seconds())
+    # An entry beside this one may be a moment younger than `now`.
+    return ceil(min(window, window if oldest is None else oldest + window - now).total_seconds())

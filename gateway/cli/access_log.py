@@ -12,7 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from rich.table import Table
 
 from domain.errors import Refused
-from gateway.cli.workspace import DEV, open_workspace
+from gateway.cli.workspace import DEV, WorkspaceName, open_workspace
 from stores.access_log import Check, Known, check_log
 from stores.reads.access_log import Seen, seen_by
 
@@ -34,7 +34,6 @@ def read_known(text: str) -> Known:
     return Known(int(number), bytes.fromhex(head))
 
 
-WorkspaceName = Annotated[str, typer.Option("--workspace", help="Name of the workspace.")]
 Head = Annotated[
     Known | None, typer.Option(parser=read_known, help="NUMBER:HASH of an earlier check, which must still stand.")
 ]

@@ -1,8 +1,6 @@
 """`tagway keys`: list, create and revoke the keys of a workspace."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Annotated
 from uuid import UUID
 
@@ -13,16 +11,10 @@ from rich.table import Column, Table
 from domain.clock import utc_now
 from domain.errors import Refused
 from domain.key import KeyKind, Scope
-from gateway.cli.data import find_stores
-from gateway.cli.workspace import DEV
-from gateway.settings import read_settings
+from gateway.cli.workspace import DEV, WorkspaceName, open_workspace
 from stores.keys import create_key, list_keys, revoke_key
-from stores.postgres import Connection, Database
-from stores.workspaces import find_workspace
 
 app = typer.Typer(no_args_is_help=True, help="List, create and revoke keys.")
-
-WorkspaceName = Annotated[str, typer.Option("--workspace", help="Name of the workspace.")]
 
 
 @app.command("list")
@@ -74,19 +66,3 @@ async def _revoke(name: str, key: UUID) -> None:
     if not revoked:
         raise Refused("no such key is in use in this workspace", code="not_found")
     print("revoked")
-
-
-@asynccontextmanager
-async def open_workspace(name: str) -> AsyncIterator[tuple[Connection, UUID]]:
-    """Lend a worker connection and the id of the workspace of this name. Raises `Refused`, `StoreUnavailable`."""
-    settings = find_stores(read_settings())
-    settings.needs("postgres_url")
-    database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
-    try:
-        async with database.across() as connection:
-            workspace = await find_workspace(connection, name)
-            if workspace is None:
-                raise Refused(f"there is no workspace named {name}: see `tagway workspaces`", code="not_found")
-            yield connection, workspace
-    finally:
-        await database.close()

@@ -16,7 +16,7 @@ from rich.progress import Progress
 from domain.clock import utc_now
 from domain.errors import Refused
 from gateway.cli.data import find_stores
-from gateway.cli.workspace import DEV
+from gateway.cli.workspace import DEV, WorkspaceName, named_workspace
 from gateway.provider import open_provider
 from gateway.settings import read_settings
 from gateway.workspace import Workspaces
@@ -26,11 +26,9 @@ from privacy.ledger.proof import check_proof, encode_proof, read_proof
 from stores.ledger.heads import Head, list_checkpoints, read_head, sign_head
 from stores.ledger.proofs import prove_events, read_nodes, read_rows
 from stores.postgres import Connection, Database
-from stores.workspaces import find_workspace
 
 app = typer.Typer(no_args_is_help=True, help="Verify the consent ledger, prove events by it, check proofs.")
 
-WorkspaceName = Annotated[str, typer.Option("--workspace", help="Name of the workspace.")]
 PublicKey = Annotated[str | None, typer.Option(help="The ledger's public key, as `tagway ledger head` prints it.")]
 
 _NOT_PROVEN: Final = 2
@@ -162,9 +160,7 @@ async def _ledger(name: str) -> AsyncIterator[tuple[Connection, UUID, Signer]]:
     database = await Database.open(str(settings.postgres_url), role="worker", max_size=2)
     try:
         async with open_provider(settings) as provider, database.across() as connection:
-            workspace = await find_workspace(connection, name)
-            if workspace is None:
-                raise Refused(f"there is no workspace named {name}: see `tagway workspaces`", code="not_found")
+            workspace = await named_workspace(connection, name)
             keys = await Workspaces(database, provider).keys(workspace)
             yield connection, workspace, Signer(workspace, keys.signing_key("ledger"))
     finally:

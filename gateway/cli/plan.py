@@ -9,17 +9,13 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from domain.errors import Refused
 from domain.workspace import WorkspaceSettings
-from gateway.cli.data import find_stores
-from gateway.cli.workspace import DEV
-from gateway.settings import read_settings
+from gateway.cli.workspace import DEV, WorkspaceName, no_workspace, open_workspace
 from privacy.plan import Plan, read_plan
 from privacy.record import as_markdown, record_of_processing
 from stores.places import PLACES, field_places
 from stores.plans import read_plan as read_plan_document
-from stores.postgres import Database
-from stores.workspaces import find_workspace, read_workspace
+from stores.workspaces import read_workspace
 
 app = typer.Typer(no_args_is_help=True, help="What the tracking plan comes to: the record of processing, and the map.")
 
@@ -36,9 +32,6 @@ class Map(StrEnum):
 
     TABLE = "table"
     JSON = "json"
-
-
-WorkspaceName = Annotated[str, typer.Option("--workspace", help="Name of the workspace.")]
 
 
 @app.command()
@@ -79,16 +72,9 @@ def _json(value: object) -> str:
 
 
 async def _read(name: str) -> tuple[int, Plan, WorkspaceSettings]:
-    settings = find_stores(read_settings())
-    settings.needs("postgres_url")
-    database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
-    try:
-        async with database.across() as connection:
-            workspace = await find_workspace(connection, name)
-            row = workspace and await read_workspace(connection, workspace)
-            if not workspace or not row:
-                raise Refused(f"there is no workspace named {name}: see `tagway workspaces`", code="not_found")
-            document = await read_plan_document(connection, workspace, row.plan_version)
-    finally:
-        await database.close()
+    async with open_workspace(name) as (connection, workspace):
+        row = await read_workspace(connection, workspace)
+        if row is None:
+            raise no_workspace(name)
+        document = await read_plan_document(connection, workspace, row.plan_version)
     return row.plan_version, read_plan(document), msgspec.convert(row.settings, WorkspaceSettings)

@@ -18,7 +18,7 @@ from domain.alias import AliasKind
 from domain.errors import Refused
 from domain.request import Regime, Request, RequestKind, RequestStatus
 from gateway.cli.data import find_stores
-from gateway.cli.workspace import DEV
+from gateway.cli.workspace import DEV, WorkspaceName, named_workspace
 from gateway.desk import Office, open_office
 from gateway.logs import configure_logs
 from gateway.settings import read_settings
@@ -28,11 +28,9 @@ from privacy.receipt import is_genuine
 from profiles.rights.fetch import fetch_answer
 from stores.persons import find_person
 from stores.requests import list_requests, open_request, read_request
-from stores.workspaces import find_workspace
 
 app = typer.Typer(no_args_is_help=True, help="Follow what people have asked for, and check receipts.")
 
-WorkspaceName = Annotated[str, typer.Option("--workspace", help="Name of the workspace.")]
 Email = Annotated[str | None, typer.Option("--email", help="The person's e-mail address, or its SHA-256.")]
 Phone = Annotated[str | None, typer.Option("--phone", help="The person's phone number, or its SHA-256.")]
 UserId = Annotated[str | None, typer.Option("--user-id", help="The id by which your systems know the person.")]
@@ -218,10 +216,7 @@ async def _list(name: str, status: RequestStatus | None) -> None:
 
 async def _workspace(office: Office, name: str) -> UUID:
     async with office.database.across() as connection:
-        workspace = await find_workspace(connection, name)
-    if workspace is None:
-        raise Refused(f"there is no workspace named {name}: see `tagway workspaces`", code="not_found")
-    return workspace
+        return await named_workspace(connection, name)
 
 
 def _print(document: Any) -> None:

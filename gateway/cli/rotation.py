@@ -17,6 +17,7 @@ from domain.clock import utc_now
 from domain.errors import Refused
 from domain.rotation import KeyUse
 from gateway.cli.data import find_stores
+from gateway.cli.workspace import no_workspace
 from gateway.provider import open_current, open_provider
 from gateway.rotation.index import rotate_index
 from gateway.rotation.job import LANES, Job, Report, target_of
@@ -146,7 +147,7 @@ async def _chosen(connection: Connection, name: str) -> list[tuple[str, UUID]]:
     """List the workspaces meant, with their names. Raises `Refused` when there is none."""
     found = [(each.name, each.id) for each in await list_workspaces(connection) if name in (ALL, each.name)]
     if not found and name != ALL:
-        raise Refused(f"there is no workspace named {name}: see `tagway workspaces`", code="not_found")
+        raise no_workspace(name)
     return found
 
 

@@ -11,8 +11,7 @@ import typer
 from domain.clock import utc_now
 from domain.errors import Refused
 from domain.site import SiteSettings
-from gateway.cli.keys import WorkspaceName, open_workspace
-from gateway.cli.workspace import DEV
+from gateway.cli.workspace import DEV, WorkspaceName, open_workspace
 from stores.sites import read_site, write_site
 from tag_sdk.files import part_hashes
 

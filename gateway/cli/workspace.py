@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
+import typer
 import uuid_utils.compat
 
 from domain.errors import Refused
@@ -23,6 +24,8 @@ from stores.workspaces import create_workspace, find_workspace, read_workspace
 
 DEV = "dev"
 
+WorkspaceName = Annotated[str, typer.Option("--workspace", help="Name of the workspace.")]
+
 
 @asynccontextmanager
 async def open_workspace(name: str) -> AsyncIterator[tuple[Connection, UUID]]:
@@ -32,12 +35,22 @@ async def open_workspace(name: str) -> AsyncIterator[tuple[Connection, UUID]]:
     database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
     try:
         async with database.across() as connection:
-            workspace = await find_workspace(connection, name)
-            if workspace is None:
-                raise Refused(f"there is no workspace named {name}: see `tagway workspaces`", code="not_found")
-            yield connection, workspace
+            yield connection, await named_workspace(connection, name)
     finally:
         await database.close()
+
+
+async def named_workspace(connection: Connection, name: str) -> UUID:
+    """Find the workspace of this name. Raises `Refused` (`not_found`)."""
+    workspace = await find_workspace(connection, name)
+    if workspace is None:
+        raise no_workspace(name)
+    return workspace
+
+
+def no_workspace(name: str) -> Refused:
+    """Say that a name is not that of a workspace."""
+    return Refused(f"there is no workspace named {name}: see `tagway workspaces list`", code="not_found")
 
 
 async def make_workspace(

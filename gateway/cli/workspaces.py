@@ -13,12 +13,13 @@ from domain.clock import utc_now
 from domain.errors import Refused
 from domain.workspace import WorkspaceSettings
 from gateway.cli.data import find_stores
-from gateway.cli.workspace import make_workspace
+from gateway.cli.workspace import make_workspace, named_workspace
 from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
 from privacy.plan import default_document, read_plan
 from stores.postgres import Database
-from stores.workspaces import find_workspace, list_workspaces, read_workspace, save_settings
+from stores.workspaces import find_workspace, list_workspaces, save_settings
+from stores.workspaces import read_settings as read_workspace_settings
 
 app = typer.Typer(no_args_is_help=True, help="List, create and set up workspaces.")
 
@@ -95,13 +96,11 @@ async def _set(settings: Settings, name: str, smallest_count: int | None, told: 
     database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
     try:
         async with database.across() as connection, connection.transaction():
-            workspace = await find_workspace(connection, name)
-            row = workspace and await read_workspace(connection, workspace)
-            if not workspace or not row:
-                raise Refused(f"there is no workspace named {name}: see `tagway workspaces list`", code="not_found")
-            kept = msgspec.convert(row.settings, WorkspaceSettings)
+            workspace = await named_workspace(connection, name)
+            kept = await read_workspace_settings(connection, workspace, to_change=True)
             given = msgspec.to_builtins(
-                WorkspaceSettings(
+                msgspec.structs.replace(
+                    kept,
                     k_threshold=smallest_count or kept.k_threshold,
                     controller=msgspec.structs.replace(kept.controller, **told),
                 )

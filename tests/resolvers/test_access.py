@@ -85,3 +85,10 @@ async def test_looks_are_found_by_person_also_after_a_merge_and_after_they_are_g
 async def test_it_is_for_those_who_watch_over_privacy(api: Api) -> None:
     assert await api.with_scopes(set(Scope) - {Scope.PRIVACY_ADMIN}).code(LOG) == "missing_scope"
     assert await api.as_end_user("visitor").code(LOG) == "wrong_kind_of_key"
+
+
+@pytest.mark.parametrize(
+    "document", ['{ accessLog(from: "%s") { totalCount } }', '{ droppedFields(since: "%s") { path } }']
+)
+async def test_a_time_outside_the_calendar_is_the_callers_fault(api: Api, document: str) -> None:
+    assert await api.code(document % "9999-12-31T23:59:59-23:59") == "invalid_request"
