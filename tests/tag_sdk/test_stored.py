@@ -3,11 +3,14 @@
 import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Page
+from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from domain.clock import utc_now
 from domain.consent import Purpose
@@ -21,7 +24,9 @@ from tests.fixtures.gateway import Gateway
 from tests.tag_sdk.conftest import ALL, Site, consent, loaded
 
 VECTORS = Path(__file__).parents[1] / "privacy" / "vectors" / "tcf.json"
-NAVIGATIONS, SECONDS = 1000, 80
+NAVIGATIONS, TABS, SECONDS = 1000, 2, 40
+TAB = 10_000
+"""A tab's first position."""
 POLICY = "default-src 'none'; script-src 'self' {0}; connect-src 'self' {0}"
 
 
@@ -113,17 +118,54 @@ async def test_a_banner_of_the_tcf_is_held_against_its_string(
 
 async def test_no_event_is_lost_in_a_thousand_quick_navigations(site: Site, gateway: Gateway, visitor: Visitor) -> None:
     await embed(site, gateway, {"consent": {"analytics": "granted"}})
-    page = await loaded(await visitor.open(site.url))
-    step = "where => void (tagway.track('step', {position: +where.split('/').pop()}), location.assign(where))"
-    done = 0
-    clock = asyncio.get_running_loop().time
-    # A slow machine goes as far as it comes in this time.
-    end = clock() + SECONDS
-    while done < NAVIGATIONS and clock() < end:
-        await page.evaluate(step, f"{site.url}/{done}")
-        await page.wait_for_url(f"{site.url}/{done}", wait_until="domcontentloaded")
-        done += 1
-    await page.evaluate("tagway.flush() && 0")
-    events = await logged(gateway, lambda events: len(named(events, "step")) >= done)
-    assert {event.properties["position"] for event in named(events, "step")} == set(range(done))
-    assert done >= NAVIGATIONS / 10
+    told = await walk(site, visitor, NAVIGATIONS)
+    events = await logged(gateway, lambda events: told <= positions(events))
+    assert positions(events) == told
+    assert len(told) >= NAVIGATIONS / 10
+
+
+async def test_nothing_is_sent_by_quick_navigations_before_consent(
+    site: Site, gateway: Gateway, visitor: Visitor
+) -> None:
+    await embed(site, gateway, {})
+    methods: set[str] = set()
+    visitor.context.on("request", lambda request: methods.add(request.method))
+    told = await walk(site, visitor, NAVIGATIONS // 10)
+    assert methods == {"GET"}
+    assert await visitor.context.cookies() == []
+    await consent(visitor.context.pages[0], ALL)
+    events = await logged(gateway, lambda events: len(named(events, "step")) >= TABS)
+    # What the pages before had held went with them: it was in their memory alone.
+    assert positions(events) == {max(each for each in told if each // TAB == tab) for tab in range(TABS)}
+
+
+async def walk(site: Site, visitor: Visitor, navigations: int) -> set[int]:
+    """Have some tabs go through pages as fast as they can; return the positions that they told of.
+
+    A slow machine goes as far as it comes in its time.
+    """
+    site.body = '<script src="/pages/walk.js"></script>'
+    last = navigations // TABS - 1
+    pages = [await visitor.open() for _ in range(TABS)]
+
+    async def go(tab: int, page: Page) -> None:
+        await page.goto(f"{site.url}/{tab}/0/{last}", wait_until="commit")
+        await page.wait_for_url(f"{site.url}/{tab}/{last}/{last}", timeout=1000 * SECONDS)
+
+    async def stand(tab: int, page: Page) -> set[int]:
+        await page.wait_for_function(
+            "last => location.pathname.endsWith(`/${last}/${last}`) || !window.walking", arg=last
+        )
+        await page.wait_for_load_state()
+        place = int(urlsplit(page.url).path.split("/")[2])
+        await page.evaluate("void tagway.flush()")
+        return {tab * TAB + each for each in range(place + await page.evaluate("+!!window.walking"))}
+
+    with suppress(PlaywrightTimeoutError):
+        await asyncio.gather(*(go(tab, page) for tab, page in enumerate(pages)))
+    site.body = ""
+    return set().union(*[await stand(tab, page) for tab, page in enumerate(pages)])
+
+
+def positions(events: list[ProtectedEvent]) -> set[Any]:
+    return {event.properties["position"] for event in named(events, "step")}
