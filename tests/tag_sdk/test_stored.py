@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
 from domain.clock import utc_now
@@ -20,7 +20,8 @@ from gateway.cli.sites import read_settings_file
 from stores.keys import find_key
 from stores.sites import write_site
 from tests.fixtures.browser import Visitor
-from tests.fixtures.gateway import Gateway
+from tests.fixtures.gateway import GRANTED, Gateway, event
+from tests.fixtures.graphql import Seeds
 from tests.tag_sdk.conftest import ALL, Site, consent, loaded
 
 VECTORS = Path(__file__).parents[1] / "privacy" / "vectors" / "tcf.json"
@@ -114,6 +115,42 @@ async def test_a_banner_of_the_tcf_is_held_against_its_string(
         assert set(await results(page)) == {"dropped_consent"}
     await page.wait_for_load_state("networkidle")
     assert bool(named(await gateway.logged(), "product_view")) is kept
+
+
+async def test_slots_follow_the_visitor_s_segments_until_they_refuse_anywhere(
+    site: Site, gateway: Gateway, seeds: Seeds, visitor: Visitor
+) -> None:
+    await seeds.segment("keen")
+    profile = await seeds.profile(anonymous_id="returning-1")
+    slots = {"hero": [{"segment": "keen", "text": "Three lamps for two"}]}
+    await embed(site, gateway, {"extras": {"slots": {"slots": slots, "token": "/token"}}})
+    site.body = '<p data-tagway-slot="hero">Hello</p>'
+    site.headers["Content-Security-Policy"] += gateway.url.replace("http:", " ws:")
+    asked: list[str] = []
+
+    async def give_token(route: Route) -> None:
+        wish = route.request.post_data_json or {}
+        asked.append(wish["anonymousId"])
+        bearer = {"Authorization": f"Bearer {gateway.tenant.secret_key}"}
+        status, answer = await gateway.post("/token", wish, headers=bearer)
+        await route.fulfill(status=status, json=answer)
+
+    await visitor.context.route(f"{site.url}/token", give_token)
+    identity = f"tagway.{gateway.tenant.write_key}.identity"
+    await visitor.context.add_init_script(f"localStorage['{identity}'] = '{{\"anonymousId\": \"returning-1\"}}'")
+    page = await loaded(await visitor.open(site.url))
+    await page.evaluate("void tagway.consent.set({analytics: true, personalization: false})")
+    await logged(gateway, lambda events: events)
+    assert asked == []
+    await consent(page, ALL)
+    await seeds.happen(profile, "keen")
+    hero = page.locator("[data-tagway-slot=hero]")
+    await hero.get_by_text("Three lamps for two").wait_for()
+    refusal = event("Consent Preference Updated", {**GRANTED, "personalization": False}, anonymousId="returning-1")
+    await gateway.batch(refusal)
+    await hero.get_by_text("Hello").wait_for()
+    assert len(asked) == 1
+    assert visitor.complaints == []
 
 
 async def test_no_event_is_lost_in_a_thousand_quick_navigations(site: Site, gateway: Gateway, visitor: Visitor) -> None:
