@@ -231,7 +231,7 @@ export interface AllowList {
 /** What a site sets: in `/tag/{write_key}.js`, or as `data-…` attributes of the script. */
 export interface Settings {
   writeKey: string;
-  /** Origin of the gateway; default: where the script came from. */
+  /** Where the gateway is, path included; default: the folder that the script came from. */
   host: string;
   /** Name of the global; default "tagway". */
   name: string;

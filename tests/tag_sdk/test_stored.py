@@ -1,57 +1,19 @@
 """The built tag against the real gateway: what counts is what was kept."""
 
-import asyncio
 import json
-from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from playwright.async_api import Page, Route
-from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
-from domain.clock import utc_now
 from domain.consent import Purpose
-from domain.event import ProtectedEvent
-from domain.site import SiteSettings
-from gateway.cli.sites import read_settings_file
-from stores.keys import find_key
-from stores.sites import write_site
 from tests.fixtures.browser import Visitor
 from tests.fixtures.gateway import GRANTED, Gateway, event
 from tests.fixtures.graphql import Seeds
 from tests.tag_sdk.conftest import ALL, Site, consent, loaded
+from tests.tag_sdk.stored import embed, logged, named
 
 VECTORS = Path(__file__).parents[1] / "privacy" / "vectors" / "tcf.json"
-NAVIGATIONS, TABS, SECONDS = 1000, 2, 40
-TAB = 10_000
-"""A tab's first position."""
-POLICY = "default-src 'none'; script-src 'self' {0}; connect-src 'self' {0}"
-
-
-async def embed(site: Site, gateway: Gateway, settings: dict[str, Any]) -> None:
-    """Have the site embed the gateway's own tag, told these settings."""
-    await write(gateway, read_settings_file(json.dumps(settings).encode()))
-    gateway.resources.sites._sites.clear()
-    site.embed = f'<script src="{gateway.url}/tag/{gateway.tenant.write_key}.js"></script>'
-    site.headers = {"Content-Security-Policy": POLICY.format(gateway.url)}
-
-
-async def write(gateway: Gateway, settings: SiteSettings) -> None:
-    async with gateway.resources.database.workspace(gateway.tenant.workspace) as connection:
-        key = await find_key(connection, gateway.tenant.write_key)
-        assert key is not None
-        assert await write_site(connection, key.workspace, key.id, settings, utc_now())
-
-
-async def logged(gateway: Gateway, reached: Callable[[list[ProtectedEvent]], object]) -> list[ProtectedEvent]:
-    """Wait until the log satisfies `reached`, and return what it holds then."""
-    async with asyncio.timeout(20):
-        while not reached(events := await gateway.logged()):
-            await asyncio.sleep(0.1)
-    return events
 
 
 async def results(page: Page) -> list[str]:
@@ -60,10 +22,6 @@ async def results(page: Page) -> list[str]:
         "new Promise(done => tagway.on('results', results => done(results.map(each => each.outcome))).flush())"
     )
     return outcomes
-
-
-def named(events: list[ProtectedEvent], name: str) -> list[ProtectedEvent]:
-    return [event for event in events if event.name == name]
 
 
 def tcf_string(name: str) -> tuple[str, dict[str, bool]]:
@@ -151,58 +109,3 @@ async def test_slots_follow_the_visitor_s_segments_until_they_refuse_anywhere(
     await hero.get_by_text("Hello").wait_for()
     assert len(asked) == 1
     assert visitor.complaints == []
-
-
-async def test_no_event_is_lost_in_a_thousand_quick_navigations(site: Site, gateway: Gateway, visitor: Visitor) -> None:
-    await embed(site, gateway, {"consent": {"analytics": "granted"}})
-    told = await walk(site, visitor, NAVIGATIONS)
-    events = await logged(gateway, lambda events: told <= positions(events))
-    assert positions(events) == told
-    assert len(told) >= NAVIGATIONS / 10
-
-
-async def test_nothing_is_sent_by_quick_navigations_before_consent(
-    site: Site, gateway: Gateway, visitor: Visitor
-) -> None:
-    await embed(site, gateway, {})
-    methods: set[str] = set()
-    visitor.context.on("request", lambda request: methods.add(request.method))
-    told = await walk(site, visitor, NAVIGATIONS // 10)
-    assert methods == {"GET"}
-    assert await visitor.context.cookies() == []
-    await consent(visitor.context.pages[0], ALL)
-    events = await logged(gateway, lambda events: len(named(events, "step")) >= TABS)
-    # What the pages before had held went with them: it was in their memory alone.
-    assert positions(events) == {max(each for each in told if each // TAB == tab) for tab in range(TABS)}
-
-
-async def walk(site: Site, visitor: Visitor, navigations: int) -> set[int]:
-    """Have some tabs go through pages as fast as they can; return the positions that they told of.
-
-    A slow machine goes as far as it comes in its time.
-    """
-    site.body = '<script src="/pages/walk.js"></script>'
-    last = navigations // TABS - 1
-    pages = [await visitor.open() for _ in range(TABS)]
-
-    async def go(tab: int, page: Page) -> None:
-        await page.goto(f"{site.url}/{tab}/0/{last}", wait_until="commit")
-        await page.wait_for_url(f"{site.url}/{tab}/{last}/{last}", timeout=1000 * SECONDS)
-
-    async def stand(tab: int, page: Page) -> set[int]:
-        await page.wait_for_function(
-            "last => location.pathname.endsWith(`/${last}/${last}`) || !window.walking", arg=last
-        )
-        await page.wait_for_load_state()
-        place = int(urlsplit(page.url).path.split("/")[2])
-        await page.evaluate("void tagway.flush()")
-        return {tab * TAB + each for each in range(place + await page.evaluate("+!!window.walking"))}
-
-    with suppress(PlaywrightTimeoutError):
-        await asyncio.gather(*(go(tab, page) for tab, page in enumerate(pages)))
-    site.body = ""
-    return set().union(*[await stand(tab, page) for tab, page in enumerate(pages)])
-
-
-def positions(events: list[ProtectedEvent]) -> set[Any]:
-    return {event.properties["position"] for event in named(events, "step")}
