@@ -226,6 +226,26 @@ async def test_a_data_layer_s_events_become_calls_by_its_rules(site: Site, visit
     assert (identify["userId"], identify["traits"]) == ("5", {"plan": "gold"})
 
 
+async def test_a_rule_s_conditions_may_be_several_values_a_pattern_or_bounds(site: Site, visitor: Visitor) -> None:
+    rules = [
+        {"on": {"matches": "^video_"}, "track": "", "properties": {"player": {"value": "own"}}},
+        {"on": ["basket", "cart"], "when": {"total": {"over": 10, "under": 20}}, "track": "mid_cart"},
+        {"on": {"matches": "("}, "track": "broken"},
+    ]
+    page = await opened(site, visitor, "datalayer", {"rules": rules})
+    await page.evaluate("""() => {
+        for (const event of ['video_start', 'a_video_', 'video_end']) dataLayer.push({event});
+        for (const [event, total] of [['cart', 10], ['basket', '15'], ['shelf', 15], ['cart', 'much']])
+            dataLayer.push({event, total});
+    }""")
+    assert await told(site, page, "mid_cart") == [{}]
+    assert [event["properties"] for event in site.named("video_start") + site.named("video_end")] == [
+        {"player": "own"}
+    ] * 2
+    assert "a_video_" not in names(site.events)
+    assert visitor.complaints == []
+
+
 async def test_a_data_layer_of_google_s_e_commerce_needs_no_rules(site: Site, visitor: Visitor) -> None:
     await visitor.context.add_init_script("""
         window.dataLayer = [];
