@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
@@ -27,6 +28,19 @@ LOADER = '<script src="/loader.js"></script>'
 # What a careful site allows: no inline script, no eval, nothing from elsewhere.
 PASSED_BACK = {"Set-Cookie", "ETag", "Cache-Control", "Access-Control-Allow-Origin"}
 POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
+
+CATEGORIES: Final = {"functional": ["functional"], "analytics": ["functional"], "advertising": ["marketing"]}
+BANNERS: Final = [
+    pytest.param("tcf", "tcf", {}, id="tcf"),
+    pytest.param("google", "google", {}, id="google"),
+    pytest.param("onetrust", "onetrust", {}, id="onetrust"),
+    pytest.param("cookiebot", "cookiebot", {}, id="cookiebot"),
+    pytest.param("usercentrics2", "usercentrics", {"purposes": CATEGORIES}, id="usercentrics 2"),
+    pytest.param("usercentrics3", "usercentrics", {"purposes": CATEGORIES}, id="usercentrics 3"),
+    pytest.param("didomi", "didomi", {}, id="didomi"),
+    pytest.param("callback", "callback", {}, id="callback"),
+]
+"""Pages of `pages/` that play a banner, each with the source that reads it and what that is told."""
 
 
 @dataclass(frozen=True)

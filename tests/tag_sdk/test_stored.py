@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.async_api import Page, Route
@@ -10,9 +11,10 @@ from domain.consent import Purpose
 from tests.fixtures.browser import Visitor
 from tests.fixtures.gateway import GRANTED, Gateway, event
 from tests.fixtures.graphql import Seeds
-from tests.tag_sdk.conftest import ALL, Site, consent, loaded
+from tests.tag_sdk.conftest import ALL, BANNERS, STATEMENT, Site, consent, loaded
 from tests.tag_sdk.stored import embed, logged, named
 
+ACCEPTED, REFUSED = "accept_all_purposes_bitfield_vendors", "reject_all_v23"
 VECTORS = Path(__file__).parents[1] / "privacy" / "vectors" / "tcf.json"
 
 
@@ -49,9 +51,9 @@ async def test_pending_granted_withdrawn(site: Site, gateway: Gateway, visitor: 
 @pytest.mark.parametrize(
     ("string", "claimed", "kept"),
     [
-        ("accept_all_purposes_bitfield_vendors", None, True),
-        ("reject_all_v23", None, False),
-        ("reject_all_v23", "accept_all_purposes_bitfield_vendors", False),
+        (ACCEPTED, None, True),
+        (REFUSED, None, False),
+        (REFUSED, ACCEPTED, False),
     ],
     ids=["accepted", "refused", "a banner that says more than its string"],
 )
@@ -73,6 +75,47 @@ async def test_a_banner_of_the_tcf_is_held_against_its_string(
         assert set(await results(page)) == {"dropped_consent"}
     await page.wait_for_load_state("networkidle")
     assert bool(named(await gateway.logged(), "product_view")) is kept
+
+
+@pytest.mark.parametrize(("banner", "source", "options"), BANNERS)
+async def test_what_each_banner_says_decides_what_is_kept(
+    site: Site, gateway: Gateway, visitor: Visitor, banner: str, source: str, options: dict[str, Any]
+) -> None:
+    await embed(site, gateway, {"consentFrom": {source: options}})
+    site.scripts = [f"{banner}.js"]
+    accepted, refused = (tcf_string(each)[0] for each in (ACCEPTED, REFUSED))
+    await visitor.context.add_init_script(f"window.tcStrings = {{true: '{accepted}', false: '{refused}'}}")
+    page = await loaded(await visitor.open(site.url))
+    await page.evaluate("void (tagway.track('product_view', {product_id: 'early'}), cmp.half(), cmp.open())")
+    await page.wait_for_load_state("networkidle")
+    assert await gateway.logged() == []
+    await page.evaluate("void cmp.grant()")
+    (view,) = named(await logged(gateway, lambda events: named(events, "product_view")), "product_view")
+    assert Purpose.ANALYTICS in view.purposes
+    await page.evaluate("void cmp.refuse()")
+    await page.wait_for_function("tagway.consent.get().analytics === 'denied'")
+    await page.evaluate("void tagway.track('product_view', {product_id: 'late'}).flush()")
+    await logged(gateway, lambda events: len(named(events, STATEMENT)) == 2)
+    assert named(await gateway.logged(), "product_view") == [view]
+    rows = await gateway.sql(
+        "SELECT purpose, state FROM consent WHERE workspace_id = $1 AND state = 'granted'", gateway.tenant.workspace
+    )
+    assert rows == []
+    assert visitor.complaints == []
+
+
+async def test_a_browser_s_refusal_of_sale_is_kept_whatever_is_allowed(
+    site: Site, gateway: Gateway, visitor: Visitor
+) -> None:
+    await embed(site, gateway, {})
+    await visitor.context.add_init_script("Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})")
+    await visitor.context.set_extra_http_headers({"Sec-GPC": "1"})
+    page = await loaded(await visitor.open(site.url))
+    await page.evaluate("void tagway.track('product_view', {product_id: 'lamp'})")
+    await consent(page, ALL)
+    (view,) = named(await logged(gateway, lambda events: named(events, "product_view")), "product_view")
+    assert Purpose.ANALYTICS in view.purposes
+    assert not {Purpose.ADVERTISING, Purpose.SALE_OR_SHARE} & set(view.purposes)
 
 
 async def test_slots_follow_the_visitor_s_segments_until_they_refuse_anywhere(
