@@ -30,7 +30,7 @@ _CHUNK: Final = 100_000
 class Factors:
     """What SVD learned of the items: score = mean + bias + vector · person.
 
-    `biases` has one number per item, `vectors` is items × factors.
+    `biases` has one number per item, `vectors` is items by factors.
     """
 
     mean: float
@@ -43,8 +43,7 @@ class Factors:
         missing = 1.0 - self.mean - self.biases[history]
         weighted = known * shares[:, None]
         gram = known.T @ weighted + ridge * np.eye(known.shape[1])
-        found: NDArray[np.float64] = np.linalg.solve(gram, weighted.T @ missing)
-        return found.astype(np.float32)
+        return np.linalg.solve(gram, weighted.T @ missing).astype(np.float32)
 
     def scores(self, history: Codes, shares: Numbers) -> Numbers:
         """Score every item for the person of a history."""

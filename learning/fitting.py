@@ -106,7 +106,7 @@ def _fit_factors(interactions: Interactions, recipe: Recipe, report: Report) -> 
 
 
 def _tries(cases: Sequence[Case], parts: Parts, report: Report) -> Numbers:
-    """Give the mean NDCG@10 of each half-life and vote, as an array of half-lives × votes."""
+    """Give the mean NDCG@10 of each half-life and vote, as an array of half-lives by votes."""
     sums = np.zeros((len(_HALF_LIVES), len(_VOTES)), np.float32)
     for done, case in enumerate(cases):
         history, target = case.history, int(case.wanted[-1])
@@ -118,5 +118,4 @@ def _tries(cases: Sequence[Case], parts: Parts, report: Report) -> Numbers:
                 before = int((scores > scores[target]).sum() - (scores[case.seen] > scores[target]).sum())
                 sums[row, column] += 1 / np.log2(before + 2) if before < AT else 0
         report("listening", (done + 1) / len(cases))
-    means: Numbers = sums / len(cases)
-    return means
+    return (sums / len(cases)).astype(np.float32)

@@ -20,6 +20,7 @@ _FEWEST: Final = 5
 class Case:
     """One person to judge by: what is known of them, all they have seen, and what they wanted next."""
 
+    person: int
     history: History
     seen: Codes
     wanted: Codes
@@ -64,7 +65,7 @@ def last_fifth_out(interactions: Interactions, *, seed: int = 0, most: int | Non
 def without_newest(cases: tuple[Case, ...], number: int) -> tuple[Case, ...]:
     """Make the histories of all cases as old as if the newest `number` items had not arrived yet."""
     return tuple(
-        Case(History(case.history.items[number:], case.history.weights[number:]), case.seen, case.wanted)
+        Case(case.person, History(case.history.items[number:], case.history.weights[number:]), case.seen, case.wanted)
         for case in cases
     )
 
@@ -80,7 +81,7 @@ def _hold(interactions: Interactions, kept: NDArray[np.bool_], people: NDArray[n
             items[known][::-1][:LONGEST_HISTORY].copy(),
             interactions.weights[rows][known][::-1][:LONGEST_HISTORY].copy(),
         )
-        cases.append(Case(history, items[known], items[~known]))
+        cases.append(Case(int(person), history, items[known], items[~known]))
     return Holdout(interactions.where(kept), tuple(cases))
 
 

@@ -69,6 +69,7 @@ class Interactions:
     people_count: int
 
     def __len__(self) -> int:
+        """How many pairs of a person and an item there are."""
         return len(self.people)
 
     @property
@@ -137,7 +138,8 @@ def fold(people: Codes, items: Codes, weights: Numbers, at: Seconds, item_ids: S
 
 def strengths(weights: Numbers) -> Numbers:
     """Flatten weights: log2(1 + weight), so that a view counts 1, a cart 2, a purchase 2.6."""
-    return np.log2(1.0 + weights).astype(np.float32)
+    flat: Numbers = np.log2(1.0 + weights).astype(np.float32)
+    return flat
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,7 @@ class Quality(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """One ranker's marks, a number per case, and its lists (cases × 10, filled up with −1)."""
+    """One ranker's marks, a number per case, and its lists (ten codes each, filled up with -1)."""
 
     hit: Values
     ndcg: Values
@@ -55,7 +55,9 @@ class Marks:
 
 def judge(cases: Sequence[Case], scorer: Scorer, progress: Progress = lambda _share: None) -> Marks:
     """Let a ranker make everyone's list, without what they have seen, and compare it with what they wanted next."""
-    marks = Marks(*(np.zeros(len(cases)) for _ in range(4)), np.full((len(cases), AT), -1, np.int32))
+    count = len(cases)
+    hit, ndcg, mrr, recall = (np.zeros(count) for _ in range(4))
+    marks = Marks(hit, ndcg, mrr, recall, np.full((count, AT), -1, np.int32))
     for place, case in enumerate(cases):
         scores = scorer(case.history).copy()
         scores[case.seen] = -np.inf
@@ -67,7 +69,7 @@ def judge(cases: Sequence[Case], scorer: Scorer, progress: Progress = lambda _sh
 
 
 def top(scores: Numbers, first: int) -> Codes:
-    """List the codes of the `first` best, best first and ties by code; items at −∞ are left out."""
+    """List the codes of the `first` best, best first and ties by code; items at minus infinity are left out."""
     first = min(first, len(scores))
     if first == 0:
         return np.zeros(0, np.int32)

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import zipfile
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -79,7 +80,7 @@ def unpack(packed: bytes, expected: bytes) -> Model:
         with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
             head = msgspec.json.decode(arrays["head"].tobytes(), type=_Head)
             return _model(head, arrays)
-    except (KeyError, ValueError, OSError, msgspec.DecodeError) as error:
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile, msgspec.DecodeError) as error:
         raise Damaged(f"the stored model cannot be read: {type(error).__name__}") from error
 
 

@@ -13,7 +13,7 @@ Progress = Callable[[float], None]
 """Told the share of the work that is done, 0 to 1."""
 
 LARGEST_FOR_EASE: Final = 5_000
-"""Items; EASE inverts a matrix of items × items, which costs the cube of their number."""
+"""Items; EASE inverts a matrix of items by items, which costs the cube of their number."""
 
 _LONGEST_HISTORY: Final = 500
 _BLOCK: Final = 1_000
@@ -23,7 +23,7 @@ _BLOCK: Final = 1_000
 class Neighbours:
     """For each item the codes and weights of the items that it speaks for, the strongest first.
 
-    Both arrays are items × k. Rows that are shorter are filled up with weight 0.
+    Both arrays are items by k. Rows that are shorter are filled up with weight 0.
     """
 
     items: Codes
@@ -61,9 +61,10 @@ def cosine(interactions: Interactions, k: int, progress: Progress = lambda _shar
 
 
 def ease(interactions: Interactions, k: int, penalty: float, progress: Progress = lambda _share: None) -> Neighbours:
-    """Fit EASE (Steck 2019, "Embarrassingly Shallow Autoencoders"): B = I − P · diag(1 / diag P), P = (XᵀX + λI)⁻¹.
+    """Fit EASE (Steck 2019, "Embarrassingly Shallow Autoencoders") for at most `LARGEST_FOR_EASE` items.
 
-    Each item keeps the `k` largest weights that it gives. For at most `LARGEST_FOR_EASE` items.
+    With P = (X'X + penalty · I)⁻¹ the weight that item i gives to item j is -P[i, j] / P[j, j]. Each item keeps its `k`
+    largest, whatever their sign.
     """
     matrix = _matrix(interactions)
     gram = (matrix.T @ matrix).toarray()

@@ -20,7 +20,7 @@ _LARGEST_ORDER: Final = 100
 class Together:
     """For each item up to 20 others, the greatest lift first; rows are filled up with 0 orders.
 
-    Lift is orders with both × all orders / (orders with one × orders with the other): 1 is chance.
+    Lift is the share of orders with both over the product of the shares of orders with each: 1 is chance.
     """
 
     items: Codes

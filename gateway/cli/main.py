@@ -9,6 +9,7 @@ from domain.errors import TagwayError
 from gateway.cli import keys, workspaces
 from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
+from gateway.cli.evaluate import evaluate
 from gateway.cli.keeper import Moved
 from gateway.cli.up import up
 from gateway.settings import SettingsError, read_settings
@@ -37,6 +38,7 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(doctor)
+app.command()(evaluate)
 app.add_typer(keys.app, name="keys")
 app.add_typer(workspaces.app, name="workspaces")
 
