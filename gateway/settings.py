@@ -57,6 +57,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Partitions of the events topic when it is made: the most builders that can share the work."""
     build_metrics_port: Port | None = None
     """Where a builder shows its metrics, at /metrics of `host`; unset: nowhere. The gateway's are on its own port."""
+    train_hours: Count = 24
+    """How often `tagway train --watch` trains a workspace that has new events."""
+    train_events: Annotated[int, msgspec.Meta(ge=1)] = 10_000
+    """After how many new events it trains earlier."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod

@@ -17,7 +17,10 @@ from gateway.resources import Resources
 from gateway.settings import Settings
 from gateway.subjects import Subjects
 from gateway.workspace import Workspaces
-from learning.popular import Popular
+from learning.exposures import Exposures
+from learning.recommender import Recommender
+from learning.shelf import Shelves
+from learning.trending import Trending
 from privacy.keys import LocalMasterKey
 from resolvers.context import Services
 from resolvers.live.hub import Hub
@@ -26,6 +29,7 @@ from stores.broadcast import Broadcast
 from stores.eventlog.open import open_log
 from stores.feed import Feed
 from stores.postgres import Database
+from stores.recommendation_cache import RecommendationCache
 from stores.redis import open_redis
 from stores.subject_cache import SubjectCache
 
@@ -55,7 +59,13 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         await stack.enter_async_context(_running(feed))
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
         authenticator = Authenticator(database, workspaces, clock)
-        services = Services(database, hub, clock, development=settings.profile == "dev")
+        exposures = await stack.enter_async_context(Exposures(database).running())
+        shelves = Shelves(database, clock)
+        stack.push_async_callback(shelves.close)
+        recommender = Recommender(
+            database, RecommendationCache(redis), shelves, Trending(database, clock), exposures, clock
+        )
+        services = Services(database, hub, clock, recommender, development=settings.profile == "dev")
         yield Resources(
             settings=settings,
             clock=clock,
@@ -67,7 +77,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             collector=Collector(Pipeline(build_steps(subjects, log), metrics), workspaces, feed, clock),
             intake=Intake(_COLLECTING_AT_MOST, metrics),
             feed=feed,
-            popular=Popular(database, clock),
+            recommender=recommender,
             metrics=metrics,
             graphql=GraphQLApp(build_schema(), services, authenticator, workspaces),
         )

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from learning import factors, neighbours
+from learning import neighbours, svd
 from learning.factors import Factors
 from learning.holdout import Case, last_out
 from learning.interactions import Interactions, Numbers, strengths
@@ -96,7 +96,7 @@ def popularity(interactions: Interactions) -> Numbers:
 
 
 def _fit_factors(interactions: Interactions, recipe: Recipe, report: Report) -> Factors:
-    return factors.fit(
+    return svd.fit(
         interactions,
         factors=recipe.factors,
         epochs=recipe.epochs,

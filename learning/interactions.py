@@ -5,7 +5,7 @@ the cart's weight back, a refund the purchase's. A rating, of five, says 3 from 
 names are those of our own events and of the Segment specification.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -150,7 +150,7 @@ class History:
     weights: Numbers
 
 
-def history_of(events: Iterable[Interaction], codes: dict[str, int]) -> History:
+def history_of(events: Iterable[Interaction], codes: Mapping[str, int]) -> History:
     """Fold a person's newest events, given the newest first, into their history. Items without a code are left out."""
     sums: dict[int, float] = {}
     wanted: dict[int, None] = {}

@@ -10,6 +10,7 @@ from domain.alias import Alias, AliasKind
 from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
+from learning.recommender import Recommender
 from privacy.keys import WorkspaceKeys
 from privacy.pseudonym import alias_for
 from resolvers.cursor import Cursors
@@ -25,6 +26,7 @@ class Services:
     database: Database
     hub: Hub
     clock: Clock
+    recommender: Recommender
     development: bool = False
 
 
@@ -86,7 +88,7 @@ class Operation:
     def loaders(self) -> Loaders:
         """What was loaded so far, for the caller's workspace."""
         if self._loaders is None:
-            self._loaders = Loaders(self.services.database, self.caller.principal.workspace)
+            self._loaders = Loaders(self.services.database, self.caller.principal.workspace, self.services.recommender)
         return self._loaders
 
     def forget(self) -> None:

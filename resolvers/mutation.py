@@ -11,6 +11,7 @@ from resolvers.editing import Edit, delete, save
 from resolvers.fields import mutation
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
+from resolvers.recommending import RecommendationMutations
 from resolvers.segment import Segment
 
 
@@ -51,7 +52,7 @@ DeleteSegmentResult = Annotated[SegmentPayload | NotFound, strawberry.union("Del
 
 
 @strawberry.type
-class Mutation:
+class Mutation(RecommendationMutations):
     """The root of mutations."""
 
     @mutation(needs(Scope.SEGMENTS_WRITE))

@@ -1,6 +1,6 @@
 """Make `.venv` and bring into it, and onto the machine, what a command needs: setup.py [run|dev|test].
 
-run: what Tagway runs on. dev: and what checks its sources. test: and what the tests need (a browser, Node, Kafka, data).
+run: what Tagway runs on. dev: and what checks its sources. test: and what tests need (browser, Node, Kafka, data).
 Needs nothing but Python; skips in a moment what is fresh. Everything comes from the package managers' own clients.
 """
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from domain.errors import Refused
+from gateway.cli.progress import Bar
 
 if TYPE_CHECKING:  # the libraries behind these take a second to load, which no other command should wait for
     from learning.contest import Contest
@@ -44,25 +44,15 @@ def evaluate(
         raise Refused(f"{path.name} has no ratings: try --interactions")
     found = table.interactions()
     console.print(f"{len(table.people):,} rows: {found.people_count:,} people, {found.item_count:,} items")
-    with _progress(console) as progress:
-        tasks = progress.add_task("", total=1.0)
-
-        def report(what: str, share: float) -> None:
-            progress.update(tasks, description=what, completed=share)
-
-        errors = rating_errors(table, report, folds=folds, seed=seed) if ratings else []
-        judged = contests(found, report, seed=seed)
+    with Bar(console) as bar:
+        errors = rating_errors(table, bar, folds=folds, seed=seed) if ratings else []
+        judged = contests(found, bar, seed=seed)
     if errors:
         console.print(_rating_table(errors, folds))
     for contest in judged:
         console.print(_ranking_table(contest))
     chart.write_text(draw(judged, f"Recommenders on {path.name}"))
     console.print(f"the chart is in {chart}")
-
-
-def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description:<40}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True)
 
 
 def _rating_table(rows: "list[RatingRow]", folds: int) -> Table:

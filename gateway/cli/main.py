@@ -11,6 +11,7 @@ from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
 from gateway.cli.evaluate import evaluate
 from gateway.cli.keeper import Moved
+from gateway.cli.train import train
 from gateway.cli.up import up
 from gateway.settings import SettingsError, read_settings
 from stores.embedded.binaries import BinariesMissing
@@ -39,6 +40,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(doctor)
 app.command()(evaluate)
+app.command()(train)
 app.add_typer(keys.app, name="keys")
 app.add_typer(workspaces.app, name="workspaces")
 

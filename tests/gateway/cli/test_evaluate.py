@@ -18,7 +18,9 @@ def write(path: Path) -> Path:
 
 def test_the_tables_and_the_chart_are_made(tmp_path: Path) -> None:
     path, chart = write(tmp_path / "events.csv"), tmp_path / "chart.svg"
-    result = CliRunner().invoke(app, ["evaluate", "--interactions", str(path), "--chart", str(chart)])
+    result = CliRunner().invoke(
+        app, ["evaluate", "--interactions", str(path), "--chart", str(chart)], env={"COLUMNS": "140"}
+    )
     assert result.exit_code == 0, result.output
     for word in ("200 rows: 40 people", "popularity", "served: the blend", "hit@10", "NDCG", "cover"):
         assert word in result.output
