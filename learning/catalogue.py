@@ -1,6 +1,6 @@
 """The items of a workspace in memory, as a dictionary and as columns by a model's codes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -43,20 +43,22 @@ class Filter(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Every item by its id, and for those that a model has a code for: availability, price (NaN: none), category.
+    """Every item by its id (None: removed), and for those that a model has a code for: availability, price, category.
 
     What a model knows and the catalogue does not is shown as a bare id: events come before catalogues.
     """
 
-    items: Mapping[str, Item]
+    items: Mapping[str, Item | None]
     codes: Mapping[str, int]
     available: Mask
     prices: Numbers
+    """NaN where there is none."""
     categories: NDArray[np.int32]
+    """Codes of their own, -1 where there is none."""
     category_codes: Mapping[str, int]
 
     @classmethod
-    def of(cls, items: Iterable[Item], item_ids: tuple[str, ...]) -> Self:
+    def of(cls, items: Mapping[str, Item | None], item_ids: tuple[str, ...]) -> Self:
         """Lay items out by the codes of a model."""
         count = len(item_ids)
         empty = cls(
@@ -67,17 +69,14 @@ class Catalogue:
             np.full(count, -1, np.int32),
             {},
         )
-        return empty.changed({item.id: item for item in items})
+        return empty.changed(items)
 
     def changed(self, changes: Mapping[str, Item | None]) -> Self:
         """Return the catalogue with some items as they are now; None is for those that were removed."""
         items, category_codes = dict(self.items), dict(self.category_codes)
         available, prices, categories = self.available.copy(), self.prices.copy(), self.categories.copy()
         for id_, item in changes.items():
-            if item is None:
-                items.pop(id_, None)
-            else:
-                items[id_] = item
+            items[id_] = item
             code = self.codes.get(id_)
             if code is not None:
                 available[code] = item is not None and item.available
@@ -87,8 +86,8 @@ class Catalogue:
         return type(self)(items, self.codes, available, prices, categories, category_codes)
 
     def item(self, id_: str) -> Item:
-        """Give an item, or a bare one where the catalogue does not know it."""
-        return self.items.get(id_) or Item(id_)
+        """Give an item: a bare one where the catalogue does not know it, one that is not available where removed."""
+        return self.items.get(id_, Item(id_)) or Item(id_, available=False)
 
     def allowed(self, filter_: Filter) -> Mask:
         """Tell of every code whether it passes a filter, but for attributes, which are compared one by one later."""

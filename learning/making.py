@@ -68,10 +68,10 @@ class Maker:
             return self.for_everyone(question)
         hidden, again = self._bought(person)
         chosen = self._modelled(question, person, history, hidden, again) if len(history.items) else []
+        if not chosen:
+            return self.for_everyone(question)
         chosen = self._filled(question, person, chosen, hidden)
-        personalized = any(each.reason.kind is not ReasonKind.TRENDING for each in chosen)
-        strategy = Strategy.FOR_YOU if personalized else Strategy.TRENDING
-        return Made(strategy, personalized, self._explored(chosen, question.first, lot))
+        return Made(Strategy.FOR_YOU, personalized=True, items=self._explored(chosen, question.first, lot))
 
     def around(self, question: Question, item: str) -> Made:
         """List what is similar to an item or bought together with it; nothing where the model does not know it."""
@@ -173,9 +173,7 @@ class Maker:
         """Give the items that may be shown, in their order."""
         catalogue = self._shelf.catalogue
         for item in items:
-            code = catalogue.codes.get(item)
-            gone = code is not None and not catalogue.available[code]
-            if item not in left_out and not gone and question.filter.allows(catalogue.item(item)):
+            if item not in left_out and question.filter.allows(catalogue.item(item)):
                 yield item
 
 

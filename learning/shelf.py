@@ -111,9 +111,9 @@ async def _load_catalogue(
     connection: Connection, workspace: UUID, known: Shelf | None, model: Model | None
 ) -> Catalogue:
     if known is not None and known.model is model:
-        changes = await changed_items(connection, workspace, known.signs.items_at)
-        return await asyncio.to_thread(known.catalogue.changed, {each.id: each.item for each in changes})
-    items = [each.item for each in await changed_items(connection, workspace, None) if each.item]
+        changes = {each.id: each.item for each in await changed_items(connection, workspace, known.signs.items_at)}
+        return await asyncio.to_thread(known.catalogue.changed, changes)
+    items = {each.id: each.item for each in await changed_items(connection, workspace, None)}
     return await asyncio.to_thread(Catalogue.of, items, model.item_ids if model else ())
 
 

@@ -113,11 +113,11 @@ async def gather_items(
 
 
 async def changed_items(connection: Connection, workspace: UUID, since: datetime | None) -> list[Changed]:
-    """Read the items changed since, with an overlap: some come twice. Without `since`, all there are."""
+    """Read the items changed since, with an overlap: some come twice. Without `since`, all."""
     records = await connection.fetch(
         f"""
         SELECT {_COLUMNS}, removed, updated_at FROM item
-        WHERE workspace_id = $1 AND CASE WHEN $2::timestamptz IS NULL THEN NOT removed ELSE updated_at > $2 END
+        WHERE workspace_id = $1 AND updated_at > coalesce($2, '-infinity'::timestamptz)
         """,  # noqa: S608 - a constant
         workspace,
         since and since - _OVERLAP,

@@ -50,9 +50,11 @@ async def add_served(connection: Connection, workspace: UUID, lists: Sequence[Se
         INSERT INTO served_list
             (workspace_id, id, at, strategy, model_version, personalized, context, items, propensities)
         SELECT $1, id, at, strategy, model_version, personalized, context, items::text[], propensities::real[]
-        FROM unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::int[], $6::boolean[], $7::jsonb[], $8::jsonb[],
+        FROM unnest($2::uuid[], $3::timestamptz[], $4::text[], $5::int[], $6::boolean[], $7::jsonb[], $8::text[],
             $9::text[]) AS new (id, at, strategy, model_version, personalized, context, named, propensities)
-        CROSS JOIN LATERAL (SELECT array_agg(each) AS items FROM jsonb_array_elements_text(named) AS each) AS listed
+        CROSS JOIN LATERAL (
+            SELECT array_agg(each) AS items FROM jsonb_array_elements_text(named::jsonb) AS each
+        ) AS listed
         WHERE items IS NOT NULL
         ON CONFLICT DO NOTHING
         """,
@@ -63,7 +65,7 @@ async def add_served(connection: Connection, workspace: UUID, lists: Sequence[Se
         [each.model_version for each in lists],
         [each.personalized for each in lists],
         [each.context for each in lists],
-        [list(each.items) for each in lists],
+        [msgspec.json.encode(each.items).decode() for each in lists],  # a list in a list would be a matrix
         ["{" + ",".join(map(str, each.propensities)) + "}" for each in lists],
     )
 
