@@ -7,13 +7,13 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from learning import neighbours
+from learning import likeness
 from learning.fitting import Parts, Report, fit_parts, popularity, starting_recipe, tune
 from learning.holdout import Case, Holdout, Scorer, last_fifth_out, last_out, without_newest
 from learning.interactions import Interactions, strengths
+from learning.likeness import LARGEST_FOR_EASE
 from learning.measures import Interval, Marks, Quality, interval, judge, quality
 from learning.model import Recipe
-from learning.neighbours import LARGEST_FOR_EASE
 from learning.scoring import blend, shares
 
 WITHHELD: Final = 5
@@ -86,7 +86,7 @@ def _rankers(
     """Make every ranker, the bar first and what is served last."""
     popular = popularity(training)
     yield "popularity", lambda _history: popular, None
-    near = neighbours.cosine(training, recipe.neighbours, lambda share: report("cosine", share))
+    near = likeness.cosine(training, recipe.neighbours, lambda share: report("cosine", share))
     yield "item cosine", lambda history: near.scores(history.items, shares(history, None)), None
     half_life = recipe.blend.half_life or 4.0
     yield "item cosine, newest first", lambda history: near.scores(history.items, shares(history, half_life)), None

@@ -7,15 +7,16 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from learning import neighbours, svd
+from learning import likeness, svd
+from learning.baskets import bought_together
 from learning.factors import Factors
 from learning.holdout import Case, last_out
 from learning.interactions import Interactions, Numbers, strengths
+from learning.likeness import LARGEST_FOR_EASE
 from learning.measures import AT
 from learning.model import Model, Recipe
-from learning.neighbours import LARGEST_FOR_EASE, Neighbours
+from learning.neighbours import Neighbours
 from learning.scoring import Blend, shares, standardised
-from learning.together import bought_together
 
 Report = Callable[[str, float], None]
 """Told what is being done, and the share of it that is done, 0 to 1."""
@@ -49,8 +50,8 @@ def fit_parts(interactions: Interactions, recipe: Recipe, now: float, report: Re
 def fit_neighbours(faded: Interactions, recipe: Recipe, report: Report) -> Neighbours:
     """Fit the neighbours of a recipe on interactions that have faded already."""
     if recipe.kind == "ease":
-        return neighbours.ease(faded, recipe.neighbours, recipe.penalty, lambda share: report("neighbours", share))
-    return neighbours.cosine(faded, recipe.neighbours, lambda share: report("neighbours", share))
+        return likeness.ease(faded, recipe.neighbours, recipe.penalty, lambda share: report("neighbours", share))
+    return likeness.cosine(faded, recipe.neighbours, lambda share: report("neighbours", share))
 
 
 def tune(interactions: Interactions, recipe: Recipe, now: float, report: Report) -> Recipe:

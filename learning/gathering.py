@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from learning.interactions import BOUGHT, Interactions, fold, weight_of
+from learning.interactions import Interactions, fold
+from learning.weights import BOUGHT, weight_of
 from stores.interactions import Columns
 
 

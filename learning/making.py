@@ -10,13 +10,14 @@ import numpy as np
 
 from domain.item import Interaction
 from learning.diversity import capped, diverse
-from learning.interactions import BOUGHT, WEIGHTS, History, Numbers, history_of
+from learning.interactions import History, Numbers, history_of
 from learning.lists import Question, Reason, ReasonKind, Recommended, Strategy
 from learning.measures import top
 from learning.model import Model
 from learning.scoring import LONGEST_HISTORY, blend, shares
 from learning.shelf import Shelf
 from learning.trending import Scored
+from learning.weights import BOUGHT, WEIGHTS
 
 _SPARE: Final = 5
 """Candidates per place, for attributes, diversity and category caps to choose from."""

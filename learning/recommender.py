@@ -15,12 +15,12 @@ from domain.consent import State
 from domain.errors import StoreUnavailable
 from domain.item import Interaction
 from learning.exposures import Exposures
-from learning.interactions import BOUGHT, WEIGHTS
 from learning.lists import Ask, Question, Served, Strategy
 from learning.making import Made, Maker, Person
 from learning.scoring import LONGEST_HISTORY
 from learning.shelf import Shelf, Shelves
 from learning.trending import Trending
+from learning.weights import BOUGHT, WEIGHTS
 from stores.postgres import Database
 from stores.reads.recommendations import Standing, Wish, standings, wishes
 from stores.recommendation_cache import RecommendationCache

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from domain.errors import Refused
-from learning.interactions import WEIGHTS, Interactions, fold
+from learning.interactions import Interactions, fold
+from learning.weights import WEIGHTS
 
 _COLUMNS: Final = {
     "person": ("user_id", "userid", "user", "person", "customer_id", "user_id:token"),

@@ -15,55 +15,28 @@ from domain.errors import Refused
 from learning.fitting import fit_model
 from learning.gate import Judgement, judge_candidate
 from learning.gathering import Gathered, Gathering
-from learning.interactions import WEIGHTS
+from learning.gleaning import HORIZON, NAMES
 from learning.model import Damaged, Model, pack, unpack
-from stores.interactions import count_interactions, read_interactions
-from stores.items import gather_items
+from stores.interactions import read_interactions
 from stores.models import ModelRow, add_model, go_live, live_model, read_arrays
 from stores.postgres import Connection, Database
-from stores.recommender import (
-    read_trainer_state,
-    save_gathered,
-    save_trained,
-    try_own_training,
-)
+from stores.recommender import save_trained, try_own_training
 from stores.served import forget_served
 
 Progress = Callable[[str, float], None]
 """Told what is being done, and the share of it that is done; 0 where that cannot be told."""
 
-HORIZON: Final = timedelta(days=730)
 _KEEP_LISTS: Final = timedelta(days=90)
-_OVERLAP: Final = timedelta(minutes=1)
-_NAMES: Final = tuple(WEIGHTS)
 
 _log = structlog.get_logger(__name__)
 
 
 class Trainer:
-    """Trains the models of workspaces. `database` is of the worker role. All methods raise `StoreUnavailable`."""
+    """Trains the models of workspaces. `database` is of the worker role. Raises `StoreUnavailable`."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-
-    async def gather(self, workspace: UUID) -> int:
-        """Learn items from the events received since the last time; return how many are new or changed."""
-        now = self._clock()
-        async with self._database.across() as connection, connection.transaction():
-            state = await read_trainer_state(connection, workspace)
-            since = (state.gathered_through or now - HORIZON) - _OVERLAP
-            found = await gather_items(connection, workspace, _NAMES, since, now)
-            await save_gathered(connection, workspace, now)
-        return found
-
-    async def is_due(self, workspace: UUID, every: timedelta, after_events: int) -> bool:
-        """Tell whether it is time: `every` so often, or after so many events, and only if there are any."""
-        async with self._database.across() as connection:
-            state = await read_trainer_state(connection, workspace)
-            trained_at = state.trained_at or self._clock() - HORIZON
-            enough = 1 if self._clock() - trained_at >= every else after_events
-            return await count_interactions(connection, workspace, _NAMES, trained_at, enough) >= enough
 
     async def train(self, workspace: UUID, report: Progress = lambda _what, _share: None) -> ModelRow:
         """Train, judge, and publish what may go live; return the version with its report, published or refused.
@@ -95,7 +68,7 @@ class Trainer:
 
     async def _read(self, connection: Connection, workspace: UUID, report: Progress) -> Gathered:
         gathering = Gathering()
-        async for columns in read_interactions(connection, workspace, _NAMES, self._clock() - HORIZON):
+        async for columns in read_interactions(connection, workspace, NAMES, self._clock() - HORIZON):
             gathering.take(columns)
             report(f"reading, {gathering.events:,} so far", 0.0)
         return gathering.finish()

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from domain.clock import Clock
-from learning.interactions import WEIGHTS
+from learning.weights import WEIGHTS
 from stores.postgres import Database
 from stores.trending import trending_items
 

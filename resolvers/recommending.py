@@ -10,9 +10,9 @@ from strawberry.scalars import JSON
 from domain import item as shop
 from domain.errors import Refused
 from domain.key import Scope
-from learning.interactions import BOUGHT
 from learning.lists import Strategy
 from learning.policy import Policy, read_policy
+from learning.weights import BOUGHT
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Info
 from resolvers.fields import field, mutation

@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
-import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Final, NoReturn
+from uuid import UUID
 
 import structlog
 import typer
@@ -19,21 +20,22 @@ from gateway.cli.data import find_stores
 from gateway.cli.progress import Bar
 from gateway.cli.workspace import DEV
 from gateway.logs import configure_logs
-from gateway.settings import Settings, read_settings
+from gateway.settings import Settings, child_environment, read_settings
+from learning.gleaning import Gleaner
+from stores.embedded.process import Child
 from stores.models import ModelRow
-from stores.postgres import Database
-from stores.workspaces import find_workspace, list_workspaces
+from stores.postgres import Connection, Database
+from stores.workspaces import list_workspaces
 
-if TYPE_CHECKING:  # numpy, scipy and surprise take a second to load, which no other command should wait for
-    from learning.training import Trainer
-
-_LOOK_EVERY = 5.0
-_MODEST = 10
+_LOOK_EVERY: Final = 5.0
+_MODEST: Final = 10
+"""Niceness of training: serving comes first."""
+_END_WITHIN: Final = 5.0
 
 _log = structlog.get_logger(__name__)
 
 Watch = Annotated[bool, typer.Option("--watch", help="Run on: gather items, train when it is time.")]
-WorkspaceName = Annotated[str, typer.Option("--workspace", help="Name of the workspace to train now.")]
+WorkspaceName = Annotated[str, typer.Option("--workspace", help="Name or id of the workspace to train now.")]
 
 
 def train(workspace: WorkspaceName = DEV, watch: Watch = False) -> None:
@@ -42,63 +44,82 @@ def train(workspace: WorkspaceName = DEV, watch: Watch = False) -> None:
     asyncio.run(_watch(settings) if watch else _train(settings, workspace))
 
 
-async def _train(settings: Settings, name: str) -> None:
+async def _train(settings: Settings, named: str) -> None:
+    from learning.training import Trainer  # noqa: PLC0415 - numpy, scipy and surprise take a second to load
+
     console = Console(highlight=False)
-    async with _trainer(settings) as (database, trainer):
+    async with _database(settings) as database:
         async with database.across() as connection:
-            workspace = await find_workspace(connection, name)
-        if workspace is None:
-            raise Refused(f"there is no workspace named {name}: see `tagway workspaces`", code="not_found")
-        await trainer.gather(workspace)
+            workspace = await _find(connection, named)
+        await Gleaner(database, utc_now).gather(workspace)
         with Bar(console) as bar:
-            row = await trainer.train(workspace, bar)
-    console.print(_summary(row))
+            row = await Trainer(database, utc_now).train(workspace, bar)
+    console.print(_summary(row), soft_wrap=True)
 
 
 async def _watch(settings: Settings) -> None:
     configure_logs(level=settings.log_level)
-    os.nice(_MODEST)  # serving comes first
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with _trainer(settings) as (database, trainer):
-        watching = asyncio.create_task(_keep_fresh(settings, database, trainer))
+    async with _database(settings) as database:
+        watching = asyncio.create_task(_keep_fresh(settings, database), name="watch")
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (watching, stopping):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        stopping.cancel()
+        watching.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watching
 
 
-async def _keep_fresh(settings: Settings, database: Database, trainer: "Trainer") -> None:
-    every = timedelta(hours=settings.train_hours)
+async def _keep_fresh(settings: Settings, database: Database) -> NoReturn:
+    gleaner, every = Gleaner(database, utc_now), timedelta(hours=settings.train_hours)
     while True:
         try:
             async with database.across() as connection:
                 workspaces = await list_workspaces(connection)
             for workspace in workspaces:
-                await trainer.gather(workspace.id)
-                if await trainer.is_due(workspace.id, every, settings.train_events):
-                    row = await trainer.train(workspace.id)
-                    _log.info("trained", workspace=str(workspace.id), version=row.version, status=row.status)
+                await gleaner.gather(workspace.id)
+                if await gleaner.is_due(workspace.id, every, settings.train_events):
+                    await _spawn(settings, workspace.id)
         except StoreUnavailable as error:
             _log.warning("store_unavailable", problem=str(error))
-        except Refused as error:
-            _log.info("training_left_to_another", reason=str(error))
         await asyncio.sleep(_LOOK_EVERY)
 
 
-@asynccontextmanager
-async def _trainer(settings: Settings) -> "AsyncIterator[tuple[Database, Trainer]]":
-    from learning.training import Trainer  # noqa: PLC0415 - as above
+async def _spawn(settings: Settings, workspace: UUID) -> None:
+    """Train in a process of its own, which gives its memory back and ends at once when we are told to stop."""
+    child = Child(
+        ["nice", "-n", str(_MODEST), sys.executable, "-m", "gateway.cli.main", "train", "--workspace", str(workspace)],
+        account=None,
+        death_signal=signal.SIGTERM,
+        log=None,
+        environment=child_environment(settings),
+    )
+    await child.start()
+    try:
+        code = await child.wait()
+    finally:
+        await child.stop(_END_WITHIN)
+    _log.info("trained" if code == 0 else "training_failed", workspace=str(workspace), code=code)
 
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncIterator[Database]:
     settings.needs("postgres_url")
     database = await Database.open(str(settings.postgres_url), role="worker", max_size=4)
     try:
-        yield database, Trainer(database, utc_now)
+        yield database
     finally:
         await database.close()
+
+
+async def _find(connection: Connection, named: str) -> UUID:
+    """Find a workspace by its name or id. Raises `Refused`."""
+    for each in await list_workspaces(connection):
+        if named in (each.name, str(each.id)):
+            return each.id
+    raise Refused(f"there is no workspace named {named}: see `tagway workspaces`", code="not_found")
 
 
 def _summary(row: ModelRow) -> str:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.item import Interaction
-from learning.interactions import HEAVIEST, Interactions, fold, history_of, weight_of
+from learning.interactions import HEAVIEST, Interactions, fold, history_of
+from learning.weights import weight_of
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 CODES = {"lamp": 0, "chair": 1, "rug": 2}

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from learning.interactions import Interactions, fold
-from learning.neighbours import Neighbours, cosine, ease
+from learning.likeness import cosine, ease
+from learning.neighbours import Neighbours
 
 
 def dense(near: Neighbours) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:

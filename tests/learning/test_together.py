@@ -1,4 +1,4 @@
-from learning.together import bought_together
+from learning.baskets import bought_together
 
 
 def test_lift_is_over_chance_and_needs_enough_orders() -> None:
