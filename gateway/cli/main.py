@@ -6,7 +6,7 @@ import sys
 import typer
 
 from domain.errors import TagwayError
-from gateway.cli import keys, workspaces
+from gateway.cli import items, keys, workspaces
 from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
 from gateway.cli.evaluate import evaluate
@@ -42,6 +42,7 @@ app.command()(doctor)
 app.command()(evaluate)
 app.command()(train)
 app.add_typer(keys.app, name="keys")
+app.add_typer(items.app, name="items")
 app.add_typer(workspaces.app, name="workspaces")
 
 
