@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import build, collect, graphql, live, protect, segments, tag, trending
+from bench import build, collect, graphql, live, protect, recommend, segments, tag, trending
 from bench.figure import Figure
 
 _BENCHES = {
@@ -22,6 +22,7 @@ _BENCHES = {
     "segments": segments,
     "live": live,
     "graphql": graphql,
+    "recommend": recommend,
     "trending": trending,
     "tag": tag,
 }

@@ -51,11 +51,14 @@ class Shelves:
         self._shelves: dict[UUID, Shelf] = {}
         self._looked: dict[UUID, float] = {}
         self._looks: dict[UUID, asyncio.Task[None]] = {}
+        self._first: dict[UUID, asyncio.Lock] = {}
 
     async def get(self, workspace: UUID) -> Shelf:
         """Return the shelf as it was a second ago at most, plus what loading takes. Raises `StoreUnavailable`."""
         if workspace not in self._shelves:
-            await self._look(workspace)
+            async with self._first.setdefault(workspace, asyncio.Lock()):
+                if workspace not in self._shelves:
+                    await self._look(workspace)
         elif self._clock().timestamp() - self._looked[workspace] >= _LOOK_EVERY and workspace not in self._looks:
             self._looks[workspace] = asyncio.create_task(self._look_again(workspace), name="shelf")
         return self._shelves[workspace]
@@ -76,12 +79,12 @@ class Shelves:
             del self._looks[workspace]
 
     async def _look(self, workspace: UUID) -> None:
+        known = self._shelves.get(workspace)
         async with self._database.workspace(workspace) as connection:
             signs = await read_signs(connection, workspace)
-            known = self._shelves.get(workspace)
-            if known is None or signs != known.signs:
-                self._shelves[workspace] = await _load(connection, workspace, signs, known)
+            found = known if known and signs == known.signs else await _load(connection, workspace, signs, known)
         self._looked[workspace] = self._clock().timestamp()
+        self._shelves[workspace] = found
 
 
 async def _load(connection: Connection, workspace: UUID, signs: Signs, known: Shelf | None) -> Shelf:

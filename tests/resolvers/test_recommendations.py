@@ -270,3 +270,33 @@ async def test_redis_is_only_a_shortcut(trained: Shopping, api: Api, monkeypatch
     monkeypatch.setattr(api.gateway.resources.recommender._cache, "_redis", lost)
     assert ids(await ask(api, person)) == ids(first)
     await lost.aclose()
+
+
+async def test_a_rollback_under_traffic_costs_no_request(trained: Shopping, api: Api) -> None:
+    assert (await trained.train()).version == 2
+    await trained.restock()
+    people = [await trained.person(State.GRANTED) for _ in range(8)]
+    for person in people:
+        await trained.does(person, "t1-4")
+    versions: list[int] = []
+    done = asyncio.Event()
+
+    async def keep_asking(person: UUID) -> None:
+        while not done.is_set():
+            answer = await ask(api, person)
+            assert answer["personalized"]
+            assert len(answer["nodes"]) == 5
+            versions.append(answer["modelVersion"])
+
+    async def roll_back() -> None:
+        async with asyncio.timeout(20):
+            while len(versions) < 50:
+                await asyncio.sleep(0.01)
+            await api.data("mutation { rollBackModel(input: {}) { __typename } }")
+            while versions[-20:] != [1] * 20:
+                await asyncio.sleep(0.01)
+        done.set()
+
+    await asyncio.gather(roll_back(), *(keep_asking(person) for person in people))
+    assert versions[0] == 2
+    assert set(versions) == {1, 2}

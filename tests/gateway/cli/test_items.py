@@ -15,8 +15,10 @@ LAMP = Item("lamp", "Lamp", "light", 12.5, None, available=False, attributes={"c
         ("items.csv", "product_id,name,category,price,available,color\nlamp,Lamp,light,12.5,false,red\nrug,,,,,\n"),
         (
             "items.jsonl",
-            '{"product_id": "lamp", "name": "Lamp", "category": "light", "price": 12.5, "available": false,'
-            ' "attributes": {"color": "red"}}\n\n{"id": "rug"}\n',
+            """{"product_id": "lamp", "name": "Lamp", "category": "light", "price": 12.5, "available":0,"color":"red"}
+
+{"id": "rug"}
+""",
         ),
     ],
 )
