@@ -10,7 +10,7 @@ from bench.client import Connection, pace, post, saturate
 from bench.figure import Figure, quantile
 from bench.house import House, Process, open_house
 from domain.alias import AliasKind
-from privacy.pseudonym import alias_for
+from privacy.pseudonym import aliases_for
 
 PEOPLE = 200
 VIEWS = 12
@@ -82,6 +82,5 @@ async def populate(house: House, gateway: Process) -> None:
 
 def bare_ask(house: House, user_id: str) -> bytes:
     """Ask the hand-written route, which finds people by their blind index."""
-    alias = alias_for(AliasKind.USER_ID, user_id, house.keys)
-    assert alias
+    [alias] = aliases_for(AliasKind.USER_ID, user_id, house.keys)
     return msgspec.json.encode({"workspace": house.workspace, "index": alias.index})

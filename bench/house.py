@@ -144,7 +144,7 @@ async def open_database(house: House) -> AsyncIterator[Database]:
 async def _make_workspace(url: str) -> tuple[UUID, WorkspaceKeys, str, str]:
     database = await Database.open(url, role="worker", max_size=1)
     workspace, key, now = uuid4(), new_key(), utc_now()
-    wrapped = LocalMasterKey(_MASTER_KEY).wrap(key)
+    wrapped = await LocalMasterKey(_MASTER_KEY).wrap(key)
     async with database.across() as connection:
         await create_workspace(connection, workspace, "bench", wrapped_key=wrapped, plan=default_document(), at=now)
         _, write_key = await create_key(connection, workspace, KeyKind.WRITE, "bench", at=now)

@@ -15,7 +15,7 @@ from privacy.keys import WorkspaceKeys, new_key
 from privacy.plan import default_document, read_plan
 from privacy.protect import protect
 from privacy.pseudonym import aliases_of
-from privacy.signals import signals_of
+from privacy.signals.sources import signals_of
 
 EVENTS = 5_000
 ROUNDS = 7

@@ -24,7 +24,7 @@ from learning.policy import Policy
 from learning.scoring import Blend
 from learning.shelf import Shelf
 from learning.together import Together
-from privacy.pseudonym import alias_for
+from privacy.pseudonym import aliases_for
 from stores.models import ModelRow, add_model, go_live
 from stores.postgres import Connection
 from stores.recommender import Signs
@@ -130,8 +130,7 @@ async def _people(connection: Connection, house: House) -> None:
 
 
 def _alias(house: House, name: str) -> tuple[str, int, bytes]:
-    alias = alias_for(AliasKind.USER_ID, name, house.keys)
-    assert alias
+    alias, *_ = aliases_for(AliasKind.USER_ID, name, house.keys)
     return alias.kind.value, alias.version, alias.index
 
 

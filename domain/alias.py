@@ -1,11 +1,14 @@
 """Identifiers of a person, in the only form that is ever stored: keyed blind indexes."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
-from domain.consent import Statements
+from domain.consent import Purpose, Statements
 
 
 class AliasKind(StrEnum):
@@ -17,6 +20,11 @@ class AliasKind(StrEnum):
     ANONYMOUS_ID = "anonymous_id"
 
 
+SPELLED_KINDS: Final = frozenset({AliasKind.EMAIL, AliasKind.PHONE})
+"""Kinds that platforms spell, and hash, in ways of their own. An event has at most one identifier of each: several
+aliases of such a kind are its spellings."""
+
+
 class Alias(msgspec.Struct, frozen=True, array_like=True):
     """One identifier. `index` is HMAC-SHA256 under the workspace's key for this kind and `version`."""
 
@@ -25,7 +33,7 @@ class Alias(msgspec.Struct, frozen=True, array_like=True):
     index: bytes
 
 
-class Subject(msgspec.Struct, frozen=True):
+class Subject(msgspec.Struct, frozen=True, omit_defaults=True):
     """One person as the gateway first met them: a random id with a data key of its own.
 
     Subjects never move. A merge points several of them at one profile, an unmerge points them back.
@@ -39,3 +47,11 @@ class Subject(msgspec.Struct, frozen=True):
     """The stored last word of the person whom this subject belongs to, over all their subjects."""
     suppressed: bool = False
     """True once erased: nothing about them may be kept again."""
+    records: Mapping[Purpose, int] = {}
+    """The ledger's records of those stored words that this subject gave."""
+    linked: Mapping[Purpose, int] = {}
+    """The records of those that another subject of the person gave; 0 for one from before the ledger."""
+    evidence: Mapping[str, Mapping[Purpose, int]] = {}
+    """The records of what this subject's events claimed lately, by the signal's digest in hexadecimal."""
+    privacy_control_at: datetime | None = None
+    """When Global Privacy Control was last stored for them; None when it is not in force."""

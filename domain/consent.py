@@ -40,6 +40,16 @@ class Consent(msgspec.Struct, frozen=True):
     state: State
     source: str
     at: datetime
+    since: datetime | None = None
+    """When this source first said so without interruption; None where that is not known."""
+
+
+def ask_again_at(state: State, at: datetime) -> datetime | None:
+    """Tell when a person who refused at `at` may be asked again: twelve months later (11 CCR 7026); granted, never."""
+    if state is State.GRANTED:
+        return None
+    is_leap_day = (at.month, at.day) == (2, 29)
+    return at.replace(year=at.year + 1, month=3, day=1) if is_leap_day else at.replace(year=at.year + 1)
 
 
 def strictest(sources: Iterable[Statements]) -> frozenset[Purpose]:

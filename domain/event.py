@@ -46,8 +46,9 @@ class Call(msgspec.Struct, frozen=True):
 class ProtectedEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="v", tag=1):
     """One event as it stands on the log and in the store: no plain personal data.
 
-    `aliases` are blind indexes, strongest first. `sealed` maps a field's path (`traits.email`) to its AES-GCM frame
-    under the data key of `subject`. `purposes` are those that were granted when it was collected.
+    `aliases` are blind indexes, strongest first; the first is the one that `subject` was found or made by. `sealed`
+    maps a field's path (`traits.email`) to its AES-GCM frame under the data key of `subject`. `purposes` are those that
+    were granted when it was collected.
     """
 
     workspace: UUID
@@ -65,6 +66,8 @@ class ProtectedEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=
     traits: dict[str, Any] = {}
     context: dict[str, Any] = {}
     sealed: dict[str, bytes] = {}
+    proofs: tuple[int, ...] = ()
+    """Beside `purposes`: the record in the consent ledger that each rests on."""
 
 
 encode_event = msgspec.json.Encoder().encode

@@ -5,6 +5,8 @@ from uuid import UUID
 
 import msgspec
 
+from domain.access import END_USER
+
 
 class Scope(StrEnum):
     """What a secret key may be allowed."""
@@ -53,7 +55,7 @@ class Principal(msgspec.Struct, frozen=True):
     @property
     def actor(self) -> str:
         """Who is named where looks at personal data are written down; an end user's ids are not repeated there."""
-        return "end user" if self.key_id is None else f"key:{self.key_id}"
+        return END_USER if self.key_id is None else f"key:{self.key_id}"
 
     @property
     def is_end_user(self) -> bool:

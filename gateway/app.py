@@ -13,7 +13,7 @@ from gateway.access import AccessLog
 from gateway.errors import answer_failure, answer_http_exception
 from gateway.graphql import graphql_routes
 from gateway.resources import Resources, State
-from gateway.routes import collect, console, demo, health, profile, recommend, sources, tag, token
+from gateway.routes import collect, console, demo, health, ledger, profile, recommend, sources, tag, token
 
 
 def routes() -> Sequence[BaseRoute]:
@@ -25,6 +25,7 @@ def routes() -> Sequence[BaseRoute]:
         *recommend.ROUTES,
         *token.ROUTES,
         *tag.ROUTES,
+        *ledger.ROUTES,
         *health.ROUTES,
         *demo.ROUTES,
         *console.ROUTES,

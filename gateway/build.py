@@ -5,22 +5,33 @@ import gc
 import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 from prometheus_client import CollectorRegistry, start_http_server
 
 from domain.clock import Clock, utc_now
+from domain.topics import EVENTS
 from gateway.logs import configure_logs
+from gateway.provider import open_provider
+from gateway.replay import open_journal, replay_erasures
 from gateway.settings import Settings
+from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
 from profiles.builder import Builder
 from profiles.catalogue import Catalogue
 from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
-from profiles.processor import CONNECTIONS, Processor
+from profiles.notary import Notary
+from profiles.processor import CONNECTIONS, Chore, Processor
 from profiles.publisher import Publisher
+from profiles.rights.desk import Desk
+from profiles.rights.lists import ForgetLists
+from profiles.rights.procedures import procedures
+from profiles.sweeper import Sweeper
 from profiles.timers import Timers
 from stores.eventlog.open import open_log
 from stores.postgres import Database
+from stores.recommendation_cache import RecommendationCache
 from stores.redis import open_redis
 from stores.subject_cache import SubjectCache
 
@@ -37,6 +48,7 @@ async def build(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    await replay_erasures(settings)
     async with open_processor(settings) as processor:
         await processor.run(stop)
 
@@ -51,12 +63,13 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
     """Open the stores, put everything on top, and close all of it in reverse."""
     settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(open_provider(settings))
         connections = max(settings.postgres_connections, CONNECTIONS)
         database = await Database.open(settings.postgres_url or "", role="worker", max_size=connections)
         stack.push_async_callback(database.close)
         redis = await open_redis(settings.redis_url or "")
         stack.push_async_callback(redis.aclose)
-        log = await open_log(settings.kafka_bootstrap, database)
+        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
         stack.push_async_callback(log.close)
 
         registry, catalogue, memory = CollectorRegistry(), Catalogue(), Memory()
@@ -64,6 +77,8 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         if settings.build_metrics_port is not None:
             server, _ = start_http_server(settings.build_metrics_port, settings.host, registry)
             stack.callback(server.shutdown)
+        workspaces = Workspaces(database, provider)
+        cache = SubjectCache(redis)
         timers = Timers(database, clock, metrics, catalogue=catalogue, memory=memory)
         builder = Builder(
             database,
@@ -71,15 +86,39 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             metrics,
             catalogue=catalogue,
             memory=memory,
-            forget=SubjectCache(redis).drop,
+            forget=cache.drop,
+            forget_records=partial(log.forget, EVENTS),
+            open_keys=workspaces.keys,
             wake_timers=timers.wake,
         )
-        yield Processor(
-            database,
-            log,
-            metrics,
-            builder=builder,
-            timers=timers,
-            backfill=Backfill(database, clock, metrics, catalogue=catalogue, memory=memory),
-            publisher=Publisher(database, redis, log, metrics),
-        )
+        chores: dict[str, Chore] = {
+            "timers": timers.run,
+            "backfill": Backfill(database, clock, metrics, catalogue=catalogue, memory=memory).run,
+            "publisher": Publisher(database, redis, log, metrics).run,
+            "notary": Notary(database, log, clock, workspaces.keys).run,
+            "desk": Desk(
+                database,
+                clock,
+                workspaces.rules,
+                procedures(
+                    log=log,
+                    cache=cache,
+                    journal=open_journal(settings),
+                    catalogue=catalogue,
+                    memory=memory,
+                    copies=(("forget_lists", ForgetLists(RecommendationCache(redis))),),
+                ),
+                memory=memory,
+            ).run,
+            "sweeper": Sweeper(
+                database,
+                log,
+                clock,
+                metrics,
+                keep=settings.log_retention,
+                catalogue=catalogue,
+                memory=memory,
+                forget=cache.drop,
+            ).run,
+        }
+        yield Processor(database, log, metrics, builder=builder, chores=chores)

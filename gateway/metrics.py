@@ -24,8 +24,12 @@ class Name(StrEnum):
     """Time of one collect step over one batch, by step."""
     COLLECTING = "tagway_collecting"
     """Collect requests under way."""
+    SIGNALS_REFUSED = "tagway_signals_refused_total"
+    """Consent signals that could not be read, and so refused, by source and reason."""
     CACHE_FAILURES = "tagway_cache_failures_total"
     """Times that Redis did not answer and Postgres did its work."""
+    FIELDS_DROPPED = "tagway_fields_dropped_total"
+    """Fields left out of events, by the event's part that they stood in and the reason."""
     FEED_SKIPPED = "tagway_feed_skipped_total"
     """Batches left out of the live feed, as it fell behind."""
 
@@ -47,7 +51,13 @@ class Metrics:
             Name.STEP_SECONDS, "Time of a collect step", ["step"], buckets=_SECONDS, registry=self._registry
         )
         self.collecting = Gauge(Name.COLLECTING, "Collect requests under way", registry=self._registry)
+        self.signals_refused = Counter(
+            Name.SIGNALS_REFUSED, "Unreadable consent signals", ["source", "reason"], registry=self._registry
+        )
         self.cache_failures = Counter(Name.CACHE_FAILURES, "Redis did not answer", registry=self._registry)
+        self.fields_dropped = Counter(
+            Name.FIELDS_DROPPED, "Fields left out of events", ["place", "reason"], registry=self._registry
+        )
         self.feed_skipped = Counter(Name.FEED_SKIPPED, "Batches left out of the feed", registry=self._registry)
 
     def expose(self) -> bytes:

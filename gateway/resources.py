@@ -11,6 +11,7 @@ from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
 from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
+from gateway.losses import Losses
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.workspace import Workspaces
@@ -31,6 +32,7 @@ class Resources:
     log: EventLog
     workspaces: Workspaces
     authenticator: Authenticator
+    losses: Losses
     collector: Collector
     intake: Intake
     feed: LiveFeed

@@ -11,6 +11,7 @@ import uvicorn
 
 from gateway.app import create_app
 from gateway.logs import configure_logs
+from gateway.replay import replay_erasures
 from gateway.settings import Settings
 from gateway.wiring import open_resources
 
@@ -35,6 +36,7 @@ async def serve(settings: Settings) -> None:
     """
     configure_logs(level=settings.log_level)
     _collect_garbage_seldom()
+    await replay_erasures(settings)
     async with open_resources(settings) as resources:
         config = uvicorn.Config(
             create_app(resources),

@@ -6,6 +6,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, get_args
 from urllib.parse import urlsplit, urlunsplit
@@ -14,7 +15,7 @@ import msgspec
 
 PREFIX: Final = "TAGWAY_"
 _MASTER_KEY_BYTES: Final = 32
-_SECRET: Final = frozenset({"master_key"})
+_SECRET: Final = frozenset({"master_key", "previous_master_key"})
 _URLS: Final = {
     "public_url": ("http", "https"),
     "postgres_url": ("postgresql", "postgres"),
@@ -23,8 +24,11 @@ _URLS: Final = {
 """The settings that are URLs, with their schemes."""
 _BROKERS: Final = re.compile(r"[^\s,:/]+:\d+(,\s*[^\s,:/]+:\d+)*")
 
+_PROVIDER: Final = re.compile(r"local|\w+(\.\w+)*:\w+")
+
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
 class SettingsError(Exception):
@@ -48,6 +52,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     master_key: str | None = None
     """32 bytes in base64 or hex; wraps the keys of the workspaces."""
     master_key_file: Path | None = None
+    previous_master_key: str | None = None
+    """Opens what it wrapped until `tagway keys rotate-master` is done."""
+    previous_master_key_file: Path | None = None
+    key_provider: str = "local"
+    """`local`: the master key above; `package.module:factory`: a key service, see docs/operate.md."""
     postgres_program: Path | None = None
     valkey_program: Path | None = None
     """Programs of the embedded servers, when the installed packages shall not be used."""
@@ -55,8 +64,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Connections of one process."""
     log_partitions: Count = 8
     """Partitions of the events topic when it is made: the most builders that can share the work."""
+    erasure_journal: Path | None = None
+    """The file that remembers erasures beside the database, so that an old backup brings nobody back."""
+    log_retention_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 30
+    """How long the event log and dead letters are kept; for Kafka's topics, when they are made."""
     build_metrics_port: Port | None = None
     """Where a builder shows its metrics, at /metrics of `host`; unset: nowhere. The gateway's are on its own port."""
+    looks_per_minute: Limit = 60
+    people_per_day: Limit = 1_000
+    """How much personal data one key may be shown."""
     train_hours: Count = 24
     """How often `tagway train --watch` trains a workspace that has new events."""
     train_events: Annotated[int, msgspec.Meta(ge=1)] = 10_000
@@ -89,15 +105,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     def read_master_key(self) -> bytes:
         """Return the 32 bytes of the master key. Raises `SettingsError` when there is none or it is malformed."""
-        text = self.master_key
-        if self.master_key_file is not None:
-            try:
-                text = self.master_key_file.read_text()
-            except OSError as error:
-                raise SettingsError(f"the master key file cannot be read: {error.strerror}") from None
-        if not text:
+        key = _read_key(self.master_key, self.master_key_file)
+        if key is None:
             raise SettingsError("set TAGWAY_MASTER_KEY or TAGWAY_MASTER_KEY_FILE")
-        return decode_master_key(text)
+        return key
+
+    def read_previous_master_key(self) -> bytes | None:
+        """Return the master key before this one, if it is named. Raises `SettingsError` when it is malformed."""
+        return _read_key(self.previous_master_key, self.previous_master_key_file)
+
+    @property
+    def log_retention(self) -> timedelta:
+        """How long the event log is kept."""
+        return timedelta(days=self.log_retention_days)
 
     @property
     def address(self) -> str:
@@ -125,6 +145,15 @@ def child_environment(settings: Settings) -> dict[str, str]:
     return kept | settings.environment()
 
 
+def _read_key(text: str | None, file: Path | None) -> bytes | None:
+    if file is not None:
+        try:
+            text = file.read_text()
+        except OSError as error:
+            raise SettingsError(f"the master key file cannot be read: {error.strerror}") from None
+    return decode_master_key(text) if text else None
+
+
 def decode_master_key(text: str) -> bytes:
     """Decode 32 bytes from base64 (either alphabet) or hex. Raises `SettingsError`."""
     text = text.strip()
@@ -147,6 +176,8 @@ def _convert(cls: type[Settings], name: str, value: str) -> dict[str, object]:
         raise ValueError(f"is not a {_URLS[name][0]}:// URL")
     if name == "kafka_bootstrap" and not _BROKERS.fullmatch(value):
         raise ValueError("is not host:port, comma-separated")
+    if name == "key_provider" and not _PROVIDER.fullmatch(value):
+        raise ValueError("is neither `local` nor package.module:factory")
     if getattr(kind, "__origin__", None) is Literal and value not in get_args(kind):
         raise ValueError(f"is not one of {', '.join(get_args(kind))}")
     return {name: msgspec.convert(value, kind, strict=False)}
@@ -157,10 +188,13 @@ def _contradictions(settings: Settings) -> list[str]:
     faults = []
     if settings.master_key and settings.master_key_file:
         faults.append("TAGWAY_MASTER_KEY and TAGWAY_MASTER_KEY_FILE are both set: keep one")
+    if settings.previous_master_key and settings.previous_master_key_file:
+        faults.append("TAGWAY_PREVIOUS_MASTER_KEY and TAGWAY_PREVIOUS_MASTER_KEY_FILE are both set: keep one")
     if settings.profile == "production":
         master_key = settings.master_key or settings.master_key_file
         needed = {"TAGWAY_POSTGRES_URL": settings.postgres_url, "TAGWAY_REDIS_URL": settings.redis_url}
-        needed["TAGWAY_MASTER_KEY or TAGWAY_MASTER_KEY_FILE"] = "set" if master_key else None
+        if settings.key_provider == "local":
+            needed["TAGWAY_MASTER_KEY or TAGWAY_MASTER_KEY_FILE"] = "set" if master_key else None
         faults += [f"TAGWAY_PROFILE=production needs {name}" for name, value in needed.items() if not value]
     return faults
 

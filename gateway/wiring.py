@@ -1,10 +1,11 @@
 """The one place where the web process is put together."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
+from domain.access import LookLimits
 from domain.clock import Clock, utc_now
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
@@ -12,7 +13,9 @@ from gateway.collect.intake import Intake
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
+from gateway.losses import Losses
 from gateway.metrics import Metrics
+from gateway.provider import open_provider
 from gateway.resources import Resources
 from gateway.settings import Settings
 from gateway.subjects import Subjects
@@ -21,7 +24,6 @@ from learning.exposures import Exposures
 from learning.recommender import Recommender
 from learning.shelf import Shelves
 from learning.trending import Trending
-from privacy.keys import LocalMasterKey
 from resolvers.context import Services
 from resolvers.live.hub import Hub
 from resolvers.schema import build_schema
@@ -43,20 +45,22 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable`.
     """
     settings.needs("postgres_url", "redis_url")
-    provider = LocalMasterKey(settings.read_master_key())
     async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(open_provider(settings))
         database = await Database.open(settings.postgres_url or "", role="app", max_size=settings.postgres_connections)
         stack.push_async_callback(database.close)
         redis = await open_redis(settings.redis_url or "")
         stack.push_async_callback(redis.aclose)
-        log = await open_log(settings.kafka_bootstrap, database)
+        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
         stack.push_async_callback(log.close)
 
         metrics = Metrics()
         workspaces = Workspaces(database, provider)
-        subjects = Subjects(database, SubjectCache(redis), clock, metrics)
+        subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
         feed = LiveFeed(Feed(redis), metrics)
-        await stack.enter_async_context(_running(feed))
+        await stack.enter_async_context(_running(feed.run(), "live feed"))
+        losses = Losses(database, clock, metrics)
+        await stack.enter_async_context(_running(losses.run(), "losses"))
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
         authenticator = Authenticator(database, workspaces, clock)
         exposures = await stack.enter_async_context(Exposures(database).running())
@@ -65,7 +69,17 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         recommender = Recommender(
             database, RecommendationCache(redis), shelves, Trending(database, clock), exposures, clock
         )
-        services = Services(database, hub, clock, recommender, development=settings.profile == "dev")
+        limits = LookLimits(settings.looks_per_minute, settings.people_per_day)
+        services = Services(
+            database,
+            hub,
+            SubjectCache(redis),
+            clock,
+            workspaces.policy,
+            recommender,
+            development=settings.profile == "dev",
+            look_limits=limits,
+        )
         yield Resources(
             settings=settings,
             clock=clock,
@@ -74,7 +88,14 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             log=log,
             workspaces=workspaces,
             authenticator=authenticator,
-            collector=Collector(Pipeline(build_steps(subjects, log), metrics), workspaces, feed, clock),
+            losses=losses,
+            collector=Collector(
+                Pipeline(build_steps(subjects, log, metrics), metrics),
+                workspaces,
+                feed=feed,
+                losses=losses,
+                clock=clock,
+            ),
             intake=Intake(_COLLECTING_AT_MOST, metrics),
             feed=feed,
             recommender=recommender,
@@ -84,8 +105,8 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
 
 
 @asynccontextmanager
-async def _running(feed: LiveFeed) -> AsyncIterator[None]:
-    task = asyncio.create_task(feed.run(), name="live feed")
+async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name=name)
     try:
         yield
     finally:

@@ -1,19 +1,25 @@
-"""The workspaces that this process serves: their keys unwrapped, their tracking plans compiled."""
+"""The workspaces that this process serves: their keys unwrapped, their tracking plans compiled, their settings."""
 
 import asyncio
 import time
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from domain.errors import Refused
+from domain.rotation import KeyState
+from domain.workspace import WorkspaceSettings
 from privacy.compiled import CompiledPlan
-from privacy.keys import KeyProvider, WorkspaceKeys
+from privacy.keys import KeyProvider, OpenedKey, WorkspaceKeys
 from privacy.plan import read_plan
+from privacy.policy import Policy
+from privacy.signals.mapping import Meaning, parse
 from stores.plans import read_plan as read_plan_document
 from stores.postgres import Database
-from stores.workspaces import read_workspace
+from stores.workspace_keys import StoredKey, read_versions
+from stores.workspaces import WorkspaceRow, read_workspace
 
 _FRESH_SECONDS: Final = 5.0
 
@@ -25,10 +31,13 @@ class Workspace(msgspec.Struct, frozen=True):
     keys: WorkspaceKeys
     plan: CompiledPlan
     plan_version: int
+    settings: dict[str, Any]
+    meaning: Meaning
+    """What the site takes the signals of consent to mean."""
 
 
 class Workspaces:
-    """Hands out workspaces, and looks for a newer tracking plan at most every five seconds."""
+    """Hands out workspaces, and looks for a newer plan, other settings and newer keys at most every five seconds."""
 
     def __init__(self, database: Database, provider: KeyProvider) -> None:
         self._database = database
@@ -44,19 +53,68 @@ class Workspaces:
         async with self._locks.setdefault(workspace, asyncio.Lock()):
             return self._fresh(workspace) or await self._load(workspace)
 
+    async def keys(self, workspace: UUID, stamp: int = 0) -> WorkspaceKeys:
+        """Return the keys of a workspace, with every change up to `stamp`. Raises like `get`."""
+        known = await self.get(workspace)
+        if known.keys.stamp < stamp:
+            async with self._locks[workspace]:
+                if known.keys.stamp < stamp:
+                    known = await self._load(workspace)
+        return known.keys
+
+    async def policy(self, workspace: UUID) -> Policy:
+        """Return what decides on who may see what of a workspace. Raises as `get`."""
+        known = await self.get(workspace)
+        return Policy(known.plan.plan, msgspec.convert(known.settings, WorkspaceSettings))
+
+    async def rules(self, workspace: UUID, stamp: int = 0) -> tuple[WorkspaceKeys, CompiledPlan]:
+        """Return a workspace's keys, with every change up to `stamp`, and its plan. Raises like `get`."""
+        return await self.keys(workspace, stamp), (await self.get(workspace)).plan
+
     def _fresh(self, workspace: UUID) -> Workspace | None:
         loaded_at, known = self._known.get(workspace, (0.0, None))
         return known if known is not None and time.monotonic() - loaded_at < _FRESH_SECONDS else None
 
     async def _load(self, workspace: UUID) -> Workspace:
+        _, known = self._known.get(workspace, (0.0, None))
+        loaded_at = time.monotonic()
         async with self._database.workspace(workspace) as connection:
             row = await read_workspace(connection, workspace)
             if row is None:
                 raise Refused(code="not_found")
-            _, known = self._known.get(workspace, (0.0, None))
+            versions = document = None
+            if known is None or known.keys.stamp != row.key_stamp:
+                versions = await read_versions(connection, workspace)
             if known is None or known.plan_version != row.plan_version:
                 document = await read_plan_document(connection, workspace, row.plan_version)
-                keys = known.keys if known else WorkspaceKeys(workspace, self._provider.unwrap(row.wrapped_key))
-                known = Workspace(workspace, keys, CompiledPlan(read_plan(document)), row.plan_version)
-        self._known[workspace] = (time.monotonic(), known)
+        keys = known.keys if known else None
+        if keys is None or versions is not None:
+            keys = await self._open(row, versions or [], keys)
+        plan = known.plan if known and document is None else CompiledPlan(read_plan(document))
+        meaning = known.meaning if known and known.settings == row.settings else _meaning(row.settings)
+        known = Workspace(workspace, keys, plan, row.plan_version, row.settings, meaning)
+        self._known[workspace] = (loaded_at, known)
         return known
+
+    async def _open(
+        self, row: WorkspaceRow, versions: Sequence[StoredKey], keys: WorkspaceKeys | None
+    ) -> WorkspaceKeys:
+        """Unwrap what is new. The object stays the same, so that whoever holds it follows a rotation."""
+        known = keys.opened if keys else {}
+        if keys is None:
+            keys = WorkspaceKeys(row.id, await self._provider.unwrap(row.wrapped_key))
+        opened: list[OpenedKey] = []
+        for each in versions:
+            key = known.get((each.use, each.version))
+            if key is None and each.wrapped_key is not None:
+                key = await self._provider.unwrap(each.wrapped_key)
+            elif key is None and each.state is not KeyState.DESTROYED:
+                key = keys.own
+            if key is not None and each.state is not KeyState.DESTROYED:
+                opened.append(OpenedKey(each.use, each.version, each.state, key))
+        keys.adopt(opened, row.key_stamp)
+        return keys
+
+
+def _meaning(settings: dict[str, Any]) -> Meaning:
+    return Meaning(parse(msgspec.convert(settings, WorkspaceSettings).consent))

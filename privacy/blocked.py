@@ -24,6 +24,13 @@ _SHARED_MAILBOXES: Final = frozenset({
 _PLACEHOLDER_ADDRESSES: Final = frozenset(
     f"{mailbox}@example.{end}" for mailbox in ("user", "email", "name", "me", "you", "mail") for end in ("com", "org")
 )
+_COMMON_HOSTS: Final = (
+    "example.com", "example.org", "test.com", "test.test", "email.com", "mail.com", "domain.com", "gmail.com",
+    "googlemail.com", "hotmail.com", "outlook.com", "yahoo.com", "icloud.com", "none.com", "null.com",
+)  # fmt: skip
+_ADDRESS: Final = re.compile(r"[^@\s]+@[\w-]+(?:\.[\w-]+)+")
+_SHA256_HEX: Final = re.compile(r"[0-9a-f]{64}")
+_PHONE_LENGTHS: Final = range(7, 16)
 _ONE_CHARACTER_REPEATED: Final = re.compile(r"\+?([0-9a-f])(?:[\W_]*\1)*", re.IGNORECASE)
 _REPEATED_FROM: Final = 6
 
@@ -33,8 +40,11 @@ def is_blocked(kind: AliasKind, normal: str) -> bool:
     plain = normal.strip("\"'` ").casefold()
     if plain in _PLACEHOLDERS:
         return True
-    if kind is AliasKind.EMAIL:
+    if kind is AliasKind.EMAIL or _ADDRESS.fullmatch(plain):
         return plain.partition("@")[0] in _SHARED_MAILBOXES or plain in _PLACEHOLDER_ADDRESSES
+    # Sites also use a hash as the id.
+    if _SHA256_HEX.fullmatch(plain) and is_blocked_digest(bytes.fromhex(plain)):
+        return True
     # The all-zero UUID, "000000", "+11111111".
     return len(plain) >= _REPEATED_FROM and _ONE_CHARACTER_REPEATED.fullmatch(plain) is not None
 
@@ -46,7 +56,7 @@ def is_blocked_digest(digest: bytes) -> bool:
 
 @cache
 def _blocked_digests() -> frozenset[bytes]:
-    domains = ("example.com", "example.org", "test.com")
-    addresses = {f"{mailbox}@{domain}" for mailbox in _SHARED_MAILBOXES for domain in domains}
-    values = _PLACEHOLDERS | _PLACEHOLDER_ADDRESSES | addresses
+    addresses = {f"{mailbox}@{host}" for mailbox in _SHARED_MAILBOXES for host in _COMMON_HOSTS}
+    numbers = {f"{plus}{digit * length}" for plus in ("", "+") for digit in "0123456789" for length in _PHONE_LENGTHS}
+    values = _PLACEHOLDERS | _PLACEHOLDER_ADDRESSES | addresses | numbers
     return frozenset(sha256(value.encode()).digest() for value in values)

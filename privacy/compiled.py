@@ -1,6 +1,7 @@
 """A tracking plan made ready for use: validators built once, rules built once per event and set of purposes."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any, Final
 
@@ -11,9 +12,11 @@ from domain.alias import AliasKind
 from domain.consent import Purpose
 from domain.event import Call, CallType
 from privacy.plan import EventRules, Field, JsonType, Kind, Plan
-from privacy.reduce import reduce_address, reduce_url, reduce_user_agent
+from privacy.reduce import AGENT_PARTS, CAMPAIGN, reduce_address, reduce_url, reduce_user_agent
+from privacy.signals.sources import NAMES as CONSENT_FIELDS
 
 _PROBLEMS_SHOWN: Final = 5
+_TEXT: Final = frozenset({str})
 _PYTHON_TYPES: Final[Mapping[JsonType, tuple[type, ...]]] = {
     "string": (str,),
     "number": (int, float),
@@ -51,6 +54,8 @@ class Program(msgspec.Struct, frozen=True):
     context: Rules
     alias_kinds: frozenset[AliasKind]
     """Kinds of identifiers that a granted purpose covers."""
+    uncovered: frozenset[str] = frozenset()
+    """Paths of fields that the plan names and no granted purpose covers."""
 
 
 class CompiledPlan:
@@ -63,11 +68,14 @@ class CompiledPlan:
         }
         self._default_validator = _validator({**plan.fields, **plan.default.fields}, plan.default.required)
         self._traits_validator = _validator(plan.traits, ())
+        # Raw signals of consent can tell people apart, so they are never kept, whatever the plan says.
+        self._context = {name: field for name, field in plan.context.items() if name not in CONSENT_FIELDS}
         self._programs: dict[tuple[str | None, frozenset[Purpose]], Program] = {}
 
     def purposes_of(self, call: Call) -> frozenset[Purpose]:
-        """Purposes that this event may be used for, whatever is granted."""
-        return self._event(_key(call))[1].purposes
+        """Purposes that this event may be used for, whatever is granted: those that have a basis."""
+        event = self._event(_key(call))[1]
+        return frozenset(purpose for purpose in event.purposes if self.plan.basis(event, purpose))
 
     def problems(self, call: Call) -> tuple[str, ...]:
         """Say where the call breaks the plan, at most five places: the field and the rule, never the value."""
@@ -92,30 +100,45 @@ class CompiledPlan:
         return (None, self.plan.default) if event is None else (key, event)
 
     def _compile(self, event: EventRules, granted: frozenset[Purpose]) -> Program:
-        traits = compile_rules("traits", self.plan.traits, event.purposes, granted)
+        uncovered: set[str] = set()
+
+        def compiled(place: str, fields: Mapping[str, Field]) -> dict[str, Rule]:
+            return compile_rules(place, fields, event.purposes, granted, uncovered)
+
+        traits = compiled("traits", self.plan.traits)
         kinds = {AliasKind.USER_ID, AliasKind.ANONYMOUS_ID}
         kinds.update(kind for kind in (AliasKind.EMAIL, AliasKind.PHONE) if kind in traits)
         return Program(
             purposes=tuple(sorted(granted)),
-            properties=compile_rules("properties", {**self.plan.fields, **event.fields}, event.purposes, granted),
+            properties=compiled("properties", {**self.plan.fields, **event.fields}),
             traits=traits,
-            context=compile_rules("context", self.plan.context, event.purposes, granted),
+            context=compiled("context", self._context),
             alias_kinds=frozenset(kinds),
+            uncovered=frozenset(uncovered),
         )
 
 
 def compile_rules(
-    place: str, fields: Mapping[str, Field], inherited: frozenset[Purpose], granted: frozenset[Purpose]
+    place: str,
+    fields: Mapping[str, Field],
+    inherited: frozenset[Purpose],
+    granted: frozenset[Purpose],
+    uncovered: set[str],
 ) -> dict[str, Rule]:
-    """Give a rule to each field that a granted purpose covers; `inherited` are the purposes around these fields."""
+    """Give a rule to each field that a granted purpose covers, and add the paths of the others to `uncovered`.
+
+    `inherited` are the purposes around these fields.
+    """
     covering = granted | {Purpose.NECESSARY}
     rules = {}
     for name, field in fields.items():
         purposes = inherited if field.purposes is None else field.purposes
+        path = f"{place}.{name}"
         if purposes & covering:
-            path = f"{place}.{name}"
-            children = compile_rules(path, field.fields, purposes, granted) if field.fields else None
+            children = compile_rules(path, field.fields, purposes, granted, uncovered) if field.fields else None
             rules[name] = _rule(path, field, children)
+        else:
+            uncovered.add(path)
     return rules
 
 
@@ -129,11 +152,20 @@ def _rule(path: str, field: Field, children: Rules | None) -> Rule:
         case Kind.FREE_TEXT:
             return Rule(path, accepts, is_scrubbed=True)
         case Kind.URL:
-            return Rule(path, accepts, reduce=reduce_url)
+            allow = CAMPAIGN if field.allow is None else field.allow
+            return Rule(path, accepts, reduce=partial(reduce_url, allow=allow))
         case Kind.IP:
             return Rule(path, accepts, reduce=reduce_address)
         case Kind.UA:
-            return Rule(path, accepts, reduce=reduce_user_agent)
+            # One that is reduced already, as exports hold it, stays as it is.
+            parts = {name: Rule(f"{path}.{name}", _TEXT, is_scrubbed=True) for name in AGENT_PARTS}
+            is_list = list in accepts
+            return Rule(
+                path,
+                accepts if is_list else accepts | {dict},
+                reduce=reduce_user_agent,
+                children=None if is_list else parts,
+            )
         case _:
             return Rule(path, accepts, is_version=path.lower().endswith("version"), children=children)
 

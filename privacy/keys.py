@@ -1,24 +1,22 @@
-"""Keys, outside in: the master key wraps each workspace's key, which wraps each person's data key."""
+"""Keys, outside in: the master key wraps each workspace's keys, of which one wraps each person's data key."""
 
 import os
+import time
 from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 from uuid import UUID
 
-from cryptography.hazmat.primitives import hashes, hmac
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
-
 from domain.alias import Alias, AliasKind
+from domain.rotation import KeyState, KeyUse
+from privacy.blind import BlindIndexes
+from privacy.derive import KEY_LENGTH, derive_key
 from privacy.sealing import Sealer, Unreadable
+from privacy.wrapping import Epochs, unwrap_key, wrap_key
 
-KEY_LENGTH: Final = 32
-"""Bytes of every key."""
-
-INDEX_VERSION: Final = 1
-"""Version of the index keys that new aliases are made under."""
-
-_WRAP_VERSION: Final = 1
+_SEALER_SECONDS: Final = 300.0
+"""For how long an opened data key is held at most."""
 
 
 def new_key() -> bytes:
@@ -27,74 +25,147 @@ def new_key() -> bytes:
 
 
 class KeyProvider(Protocol):
-    """Who holds the master key: this process (`LocalMasterKey`), or a key service that never shows it."""
+    """Who holds the master key: this process (`LocalMasterKey`), or a key service that never shows it.
 
-    def wrap(self, key: bytes) -> bytes:
+    Both methods raise `StoreUnavailable` when a service does not answer.
+    """
+
+    async def wrap(self, key: bytes) -> bytes:
         """Encrypt a workspace's key for storage."""
+        ...
 
-    def unwrap(self, wrapped: bytes) -> bytes:
+    async def unwrap(self, wrapped: bytes) -> bytes:
         """Give a workspace's key back. Raises `Unreadable` when it was not wrapped by this master key."""
+        ...
 
 
 class LocalMasterKey:
     """A master key of 32 bytes from a file or the environment. Raises `ValueError` for another length."""
 
     def __init__(self, key: bytes) -> None:
-        self._wrapping = _Wrapping(key)
+        if len(key) != KEY_LENGTH:
+            raise ValueError(f"A key must have {KEY_LENGTH} bytes.")
+        self._key = key
 
-    def wrap(self, key: bytes) -> bytes:
+    async def wrap(self, key: bytes) -> bytes:
         """Encrypt a workspace's key for storage."""
-        return self._wrapping.wrap(key)
+        return wrap_key(self._key, key)
 
-    def unwrap(self, wrapped: bytes) -> bytes:
+    async def unwrap(self, wrapped: bytes) -> bytes:
         """Give a workspace's key back. Raises `Unreadable` when it was not wrapped by this master key."""
-        return self._wrapping.unwrap(wrapped)
+        return unwrap_key(self._key, wrapped)
+
+
+class Succession:
+    """A master key that takes over from another: what either wrapped opens, and all that is new is the first's."""
+
+    def __init__(self, current: KeyProvider, previous: KeyProvider) -> None:
+        self._current = current
+        self._previous = previous
+
+    async def wrap(self, key: bytes) -> bytes:
+        """Encrypt a workspace's key for storage."""
+        return await self._current.wrap(key)
+
+    async def unwrap(self, wrapped: bytes) -> bytes:
+        """Give a workspace's key back. Raises `Unreadable` when neither wrapped it."""
+        try:
+            return await self._current.unwrap(wrapped)
+        except Unreadable:
+            return await self._previous.unwrap(wrapped)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedKey:
+    """One version of a workspace's key for one use, unwrapped."""
+
+    use: KeyUse
+    version: int
+    state: KeyState
+    key: bytes = field(repr=False)
 
 
 class WorkspaceKeys:
-    """All keys of one workspace, derived from its one stored key; keep one per workspace for the process's life.
+    """All keys of one workspace; keep one per workspace for the process's life, it follows rotations by `adopt`.
 
-    `raw` is that key unwrapped, 32 bytes. At most `sealers` opened data keys are held at a time.
+    `raw` is the workspace's own key unwrapped, 32 bytes; without `versions` the first version of every use derives
+    from it. At most `sealers` opened data keys are held at a time, each for five minutes of `ticks` (seconds).
     """
 
-    def __init__(self, workspace: UUID, raw: bytes, *, sealers: int = 10_000) -> None:
+    def __init__(
+        self,
+        workspace: UUID,
+        raw: bytes,
+        versions: Iterable[OpenedKey] = (),
+        *,
+        stamp: int = 0,
+        sealers: int = 10_000,
+        ticks: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.workspace: Final = workspace
-        self._raw = raw
-        self._wrapping = _Wrapping(self._derive("wrap/1"))
-        self._indexes: dict[tuple[AliasKind, int], hmac.HMAC] = {}
-        self._sealers: OrderedDict[tuple[UUID, bytes], Sealer] = OrderedDict()
+        self.own: Final = raw
+        self._sealers: OrderedDict[tuple[UUID, bytes], tuple[float, Sealer]] = OrderedDict()
         self._most_sealers = sealers
+        self._ticks = ticks
+        self.adopt(versions, stamp)
 
-    @classmethod
-    def unwrap(cls, workspace: UUID, wrapped: bytes, provider: KeyProvider) -> "WorkspaceKeys":
-        """Open the stored key of a workspace. Raises `Unreadable`."""
-        return cls(workspace, provider.unwrap(wrapped))
+    def adopt(self, versions: Iterable[OpenedKey], stamp: int) -> None:
+        """Take over the versions that exist as of `stamp`, the number of the last change to them."""
+        first = [OpenedKey(use, 1, KeyState.ACTIVE, self.own) for use in KeyUse]
+        versions = list(versions)
+        versions += [each for each in first if all(each.use is not known.use for known in versions)]
+        self.opened = {(each.use, each.version): each.key for each in versions}
+        self.stamp = stamp
+        wraps = {each.version: each.key for each in versions if each.use is KeyUse.WRAP}
+        indexes = {each.version: each.key for each in versions if each.use is KeyUse.INDEX}
+        self.epoch = _only(versions, KeyUse.WRAP, KeyState.ACTIVE) or 1
+        self._epochs = Epochs(self.workspace, wraps, self.epoch)
+        self.index_version = _only(versions, KeyUse.INDEX, KeyState.ACTIVE) or 1
+        self.next_index_version = _only(versions, KeyUse.INDEX, KeyState.COMING)
+        self._indexes = BlindIndexes(self.workspace, indexes)
 
-    def alias(self, kind: AliasKind, digest: bytes, *, version: int = INDEX_VERSION) -> Alias:
-        """Make the blind index of an identifier from the SHA-256 of its normal form."""
-        keyed = self._indexes.get((kind, version))
-        if keyed is None:
-            key = self._derive(f"index/{kind}/{version}")
-            keyed = self._indexes[kind, version] = hmac.HMAC(key, hashes.SHA256())
-        # Copying a keyed state costs half of keying anew.
-        state = keyed.copy()
-        state.update(digest)
-        return Alias(kind, version, state.finalize())
+    def alias(self, kind: AliasKind, digest: bytes) -> Alias:
+        """Make the blind index of an identifier from the SHA-256 of its normal form, of the active version."""
+        return self._indexes.make(kind, digest, self.index_version)
+
+    def lift(self, alias: Alias) -> Alias:
+        """Bring an alias of an earlier version to the active one."""
+        return self._indexes.lift(alias, self.index_version)
+
+    def coming(self, alias: Alias) -> Alias | None:
+        """Give the alias under the version that is coming, which is written beside the active one; else None."""
+        if self.next_index_version is None:
+            return None
+        return self._indexes.lift(alias, self.next_index_version)
+
+    def everywhere(self, aliases: Iterable[Alias]) -> tuple[Alias, ...]:
+        """Give all aliases that some identifiers are stored under now, whatever versions name them: to read or write.
+
+        Those of the active version come first, in their order.
+        """
+        active = dict.fromkeys(self.lift(alias) for alias in aliases)
+        coming = {alias: None for each in active if (alias := self.coming(each)) is not None}
+        return tuple(active | coming)
 
     def new_wrapped_key(self) -> bytes:
         """Draw a data key for a new person, wrapped for storage."""
-        return self._wrapping.wrap(new_key())
+        return self._epochs.wrap(new_key())
+
+    def rewrap(self, wrapped_key: bytes) -> bytes:
+        """Wrap a data key of any epoch in the active one. Raises `Unreadable`."""
+        return self._epochs.wrap(self._epochs.unwrap(wrapped_key))
 
     def sealer(self, subject: UUID, wrapped_key: bytes) -> Sealer:
-        """Open a person's data key. Raises `Unreadable` when the key is not of this workspace."""
+        """Open a person's data key. Raises `Unreadable` when it is not of this workspace, `UnknownEpoch`."""
+        now = self._ticks()
         name = (subject, wrapped_key)
-        found = self._sealers.get(name)
-        if found is not None:
-            self._sealers.move_to_end(name)
+        opened_at, found = self._sealers.get(name, (0.0, None))
+        if found is not None and now - opened_at < _SEALER_SECONDS:
             return found
-        found = self._sealers[name] = Sealer(self.workspace, subject, self._wrapping.unwrap(wrapped_key))
-        if len(self._sealers) > self._most_sealers:
-            self._sealers.popitem(last=False)
+        found = Sealer(self.workspace, subject, self._epochs.unwrap(wrapped_key))
+        self._sealers.pop(name, None)
+        self._sealers[name] = (now, found)
+        self._let_go(now)
         return found
 
     def forget(self, subject: UUID) -> None:
@@ -103,29 +174,17 @@ class WorkspaceKeys:
             del self._sealers[name]
 
     def signing_key(self, name: str) -> bytes:
-        """Derive a key of 32 bytes for one use, told apart by `name` (`token`, `cursor`)."""
-        return self._derive(f"sign/{name}")
+        """Derive a key of 32 bytes for one use, told apart by `name` (`token`, `cursor`). No rotation changes it."""
+        return derive_key(self.own, self.workspace, f"sign/{name}")
 
-    def _derive(self, use: str) -> bytes:
-        info = b"tagway/" + self.workspace.bytes + use.encode()
-        return HKDF(hashes.SHA256(), length=KEY_LENGTH, salt=None, info=info).derive(self._raw)
+    def _let_go(self, now: float) -> None:
+        """Drop what was opened first while it is too old or too much; the order of opening is that of the dict."""
+        while self._sealers:
+            opened_at, _ = next(iter(self._sealers.values()))
+            if len(self._sealers) <= self._most_sealers and now - opened_at < _SEALER_SECONDS:
+                return
+            self._sealers.popitem(last=False)
 
 
-class _Wrapping:
-    """AES key wrap (RFC 3394) behind one byte that names the version of the wrapping key."""
-
-    def __init__(self, key: bytes) -> None:
-        if len(key) != KEY_LENGTH:
-            raise ValueError(f"A key must have {KEY_LENGTH} bytes.")
-        self._key = key
-
-    def wrap(self, key: bytes) -> bytes:
-        return bytes([_WRAP_VERSION]) + aes_key_wrap(self._key, key)
-
-    def unwrap(self, wrapped: bytes) -> bytes:
-        if wrapped[:1] != bytes([_WRAP_VERSION]):
-            raise Unreadable("The wrapped key is of another version.")
-        try:
-            return aes_key_unwrap(self._key, wrapped[1:])
-        except InvalidUnwrap:
-            raise Unreadable("The wrapped key does not open under this key.") from None
+def _only(versions: Iterable[OpenedKey], use: KeyUse, state: KeyState) -> int | None:
+    return next((each.version for each in versions if each.use is use and each.state is state), None)

@@ -1,9 +1,11 @@
 """The tracking plan: what may be collected, field by field, and what for.
 
-A workspace writes it as a JSON document. Nothing that the plan does not name is kept.
+A workspace writes it as a JSON document. Nothing that the plan does not name is kept. What a field leaves open it takes
+from what is around it; `privacy.fields` says of each field what that comes to.
 """
 
 import json
+from collections.abc import Mapping
 from enum import StrEnum
 from importlib import resources
 from typing import Annotated, Any, Literal, TypeVar
@@ -28,7 +30,7 @@ class Kind(StrEnum):
 
 
 class Basis(StrEnum):
-    """The lawful basis that the field is kept on (GDPR, article 6)."""
+    """The lawful basis that data is kept on for a purpose (GDPR, article 6)."""
 
     CONSENT = "consent"
     CONTRACT = "contract"
@@ -37,25 +39,32 @@ class Basis(StrEnum):
 
 
 class Egress(StrEnum):
-    """The form in which the field may leave this system for another one."""
+    """A form in which the field may leave this system for another one."""
 
     NONE = "none"
     PLAIN = "plain"
     HASHED = "hashed"
+    """The digest that an advertising platform expects."""
+    TOKEN = "token"  # noqa: S105 - the word, not a secret
+    """A token that only we can turn back."""
 
 
 Days = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
+Recipient = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+Recipients = Annotated[tuple[Recipient, ...], msgspec.Meta(min_length=1, max_length=20)]
+"""Categories of those who get the data (GDPR, article 30); the controller is one."""
 JsonType = Literal["string", "number", "integer", "boolean", "object", "array", "any"]
 
 _TEXT_KINDS = frozenset({Kind.FREE_TEXT, Kind.URL, Kind.IP, Kind.UA})
 _CONTEXT_KINDS = {"ip": Kind.IP, "userAgent": Kind.UA}
 _DEEPEST = 4
+_MOST_FIELDS = 2_000
 
 
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The annotation of one field.
 
-    `purposes` of None are those of the field or event around it, `retention_days` of None those of the event or plan.
+    `purposes`, `basis`, `retention_days` and `recipients` of None are those of the field, event or plan around it.
     """
 
     kind: Kind
@@ -63,8 +72,11 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     purposes: frozenset[Purpose] | None = None
     retention_days: Days | None = None
     sensitive: bool = False
-    basis: Basis = Basis.CONSENT
-    egress: Egress = Egress.NONE
+    basis: Basis | None = None
+    egress: Egress | tuple[Egress, ...] = Egress.NONE
+    recipients: Recipients | None = None
+    allow: tuple[str, ...] | None = None
+    """Query parameters that stay in a web address instead of `utm_*`; a `*` at the end stands for anything."""
     fields: dict[str, "Field"] = {}
     """What an object, or each object in a list, may hold."""
 
@@ -72,6 +84,12 @@ class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def types(self) -> tuple[JsonType, ...]:
         """All JSON types that the field may have."""
         return self.type if isinstance(self.type, tuple) else (self.type,)
+
+    @property
+    def egress_forms(self) -> frozenset[Egress]:
+        """All forms in which the field may leave; none where it may not."""
+        forms = self.egress if isinstance(self.egress, tuple) else (self.egress,)
+        return frozenset(forms) - {Egress.NONE}
 
     @property
     def sealed(self) -> bool:
@@ -86,6 +104,8 @@ class EventRules(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fields: dict[str, Field] = {}
     required: tuple[str, ...] = ()
     retention_days: Days | None = None
+    bases: dict[Purpose, Basis] = {}
+    """Where the basis for a purpose is another than the plan's."""
 
 
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,17 +119,38 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     mode: Literal["flag", "drop"]
     retention_days: Days
     """How long a field is kept that neither says so itself nor stands in an event that does."""
+    retention_by_purpose: Mapping[Purpose, Days]
+    """How long data may serve a purpose at most: what has outlived all that it was granted for goes before its time."""
+    bases: Mapping[Purpose, Basis]
+    """The one basis of each purpose. Nothing is kept for a purpose that has none."""
+    recipients: Recipients
     default: EventRules
     fields: dict[str, Field]
     traits: dict[str, Field]
     context: dict[str, Field]
     events: dict[str, EventRules]
 
+    def rules_of(self, event: str) -> EventRules:
+        """Give the rules of an event, by its own name if it was tracked, else by its call's."""
+        return self.events.get(event, self.default)
+
+    def basis(self, event: EventRules, purpose: Purpose) -> Basis | None:
+        """Resolve the one basis of an event's purpose; None when there is none, and nothing may be kept for it."""
+        return event.bases.get(purpose) or self.bases.get(purpose)
+
+
+_DEFAULT_BASES = {
+    purpose: Basis.LEGITIMATE_INTEREST if purpose is Purpose.NECESSARY else Basis.CONSENT for purpose in Purpose
+}
+
 
 class _Document(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: Literal[1]
     mode: Literal["flag", "drop"] = "flag"
     retention_days: Days = 395
+    retention_by_purpose: dict[Purpose, Days] = {}
+    bases: dict[Purpose, Basis] = msgspec.field(default_factory=lambda: dict(_DEFAULT_BASES))
+    recipients: Recipients = ("controller",)
     default: dict[str, Any] = msgspec.field(default_factory=lambda: {"purposes": ["analytics"]})
     fields: dict[str, Any] = {}
     traits: dict[str, Any] = {}
@@ -138,6 +179,9 @@ def read_plan(document: object) -> Plan:
         version=raw.version,
         mode=raw.mode,
         retention_days=raw.retention_days,
+        retention_by_purpose=raw.retention_by_purpose,
+        bases=raw.bases,
+        recipients=raw.recipients,
         default=_read_event("default", raw.default, common),
         fields=common,
         traits=_read_fields("traits", raw.traits),
@@ -147,7 +191,29 @@ def read_plan(document: object) -> Plan:
     for name, kind in _CONTEXT_KINDS.items():
         if name in plan.context and plan.context[name].kind is not kind:
             raise Refused(f"context.{name}: its kind must be {kind}")
+    for name, event in {
+        "default": plan.default,
+        **{f"events.{each}": rules for each, rules in plan.events.items()},
+    }.items():
+        if not any(plan.basis(event, purpose) for purpose in event.purposes):
+            raise Refused(f"{name}.purposes: none of them has a basis")
+    if _count(plan) > _MOST_FIELDS:
+        raise Refused(f"plan: may name {_MOST_FIELDS:,} fields at most")
     return plan
+
+
+def _count(plan: Plan) -> int:
+    def inside(fields: Mapping[str, Field]) -> int:
+        return sum(1 + inside(field.fields) for field in fields.values())
+
+    parts = [
+        plan.fields,
+        plan.traits,
+        plan.context,
+        plan.default.fields,
+        *(rules.fields for rules in plan.events.values()),
+    ]
+    return sum(map(inside, parts))
 
 
 def _read_event(place: str, document: object, common: dict[str, Field]) -> EventRules:
@@ -187,6 +253,8 @@ def _read_field(place: str, document: object, *, depth: int, in_list: bool) -> F
     children = _read_fields(f"{place}.fields", document.get("fields", {}), depth=depth + 1, in_list=in_list or is_list)
     if field.purposes is not None and not field.purposes:
         raise Refused(f"{place}.purposes: must name at least one purpose")
+    if field.allow is not None and (field.kind is not Kind.URL or not all(each.strip("*") for each in field.allow)):
+        raise Refused(f"{place}.allow: names query parameters, of the kind url only")
     if field.sealed and in_list:
         raise Refused(f"{place}: cannot be sealed inside a list; mark the list itself sensitive")
     if "object" in field.types and not children and not field.sealed:

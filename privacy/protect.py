@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Final
 
 from domain.alias import Alias
@@ -10,13 +11,27 @@ from privacy.compiled import CompiledPlan, Program, Rule, Rules
 from privacy.gate import Verdict
 from privacy.scrub import may_identify, scrub
 from privacy.sealing import Sealer
+from privacy.signals.sources import NAMES as CONSENT_FIELDS
 
-_CONSUMED: Final = frozenset({"consent", "consentManagement", "traits", "direct"})
+_CONSUMED: Final = CONSENT_FIELDS | {"traits", "direct", "dropped"}
 """Parts of the context that have been read before this point: leaving them out is no loss to name."""
+
+_PLACES: Final = frozenset({"properties", "traits", "context"})
 
 _MOST_NAMED: Final = 100
 _LONGEST_NAME: Final = 64
 _NUMBERS: Final = frozenset({int, float, bool})
+
+
+class Reason(StrEnum):
+    """Why a field was left out."""
+
+    UNANNOTATED = "unannotated"
+    """The tracking plan does not name it."""
+    NO_PURPOSE = "no_purpose"
+    """No granted purpose covers it."""
+    WRONG_TYPE = "wrong_type"
+    """Its value is not of a type that the plan lets it have, or cannot be written."""
 
 
 @dataclass(slots=True)
@@ -32,25 +47,36 @@ class Draft:
     traits: dict[str, Any] = field(default_factory=dict)
     context: dict[str, Any] = field(default_factory=dict)
     sealed: dict[str, bytes] = field(default_factory=dict)
-    dropped: list[str] = field(default_factory=list)
+    dropped: dict[str, Reason] = field(default_factory=dict)
     to_seal: list[tuple[str, Any]] = field(default_factory=list)
     to_reduce: list[tuple[dict[str, Any], str, Callable[[str], Any], str]] = field(default_factory=list)
     to_scrub: list[tuple[dict[str, Any], str, str]] = field(default_factory=list)
 
-    def drop(self, place: str, name: str) -> None:
+    def drop(self, place: str, name: str, reason: Reason | None = None) -> None:
         """Name a field that is left out. A name that is no name may be a value, so it is not repeated."""
         if len(self.dropped) < _MOST_NAMED and not (name in _CONSUMED and place == "context"):
+            path = f"{place}.{name}"
+            if path in self.program.uncovered:
+                self.dropped[path] = reason or Reason.NO_PURPOSE
+                return
             is_name = len(name) <= _LONGEST_NAME and scrub(name) == name
-            self.dropped.append(f"{place}.{name}" if is_name else f"{place}.?")
+            self.dropped[path if is_name else f"{place}.?"] = reason or Reason.UNANNOTATED
 
 
 def protect(
-    call: Call, verdict: Verdict, aliases: Iterable[Alias], sealer: Sealer, plan: CompiledPlan
-) -> tuple[ProtectedEvent, tuple[str, ...]]:
+    call: Call,
+    verdict: Verdict,
+    aliases: Iterable[Alias],
+    sealer: Sealer,
+    plan: CompiledPlan,
+    *,
+    proofs: tuple[int, ...] = (),
+) -> tuple[ProtectedEvent, dict[str, Reason]]:
     """Protect a call that the gate has passed, for the subject and workspace of `sealer`.
 
-    Returns the event and the names of the fields that were left out. Raises `ValueError` for a call that the gate has
-    dropped.
+    `proofs` name the record in the consent ledger that each of the verdict's purposes, sorted, rests on.
+    Returns the event and the paths of the fields that were left out, each with the reason. Raises `ValueError` for a
+    call that the gate has dropped.
     """
     if verdict.dropped:
         raise ValueError("The gate has dropped this call.")
@@ -74,8 +100,9 @@ def protect(
         traits=draft.traits,
         context=draft.context,
         sealed=draft.sealed,
+        proofs=proofs,
     )
-    return event, tuple(draft.dropped)
+    return event, draft.dropped
 
 
 def minimise(draft: Draft) -> None:
@@ -92,6 +119,8 @@ def minimise(draft: Draft) -> None:
     if call.traits:
         draft.traits = _minimise("traits", call.traits, program.traits, draft)
     draft.context = _minimise("context", call.context, program.context, draft)
+    if "dropped" in call.context:
+        _hear_losses(call.context["dropped"], draft)
 
 
 def seal(draft: Draft) -> None:
@@ -100,7 +129,7 @@ def seal(draft: Draft) -> None:
         try:
             draft.sealed[path] = draft.sealer.seal(path, value)
         except RecursionError:
-            draft.dropped.append(path)
+            draft.dropped[path] = Reason.WRONG_TYPE
 
 
 def reduce(draft: Draft) -> None:
@@ -127,6 +156,14 @@ STEPS: Final[tuple[tuple[str, Callable[[Draft], None]], ...]] = (
 """The steps in their order; each one finds what the one before has left."""
 
 
+def _hear_losses(paths: Any, draft: Draft) -> None:
+    """Count what the tag left out already by the same plan; it sends the names alone."""
+    for path in paths[:_MOST_NAMED] if isinstance(paths, list) else ():
+        place, _, name = path.partition(".") if isinstance(path, str) else ("", "", "")
+        if place in _PLACES and name:
+            draft.drop(place, name)
+
+
 def _minimise(  # noqa: C901 - one flat loop over every field of every event: a call for each would cost a tenth
     place: str, values: Mapping[str, Any], rules: Rules, draft: Draft
 ) -> dict[str, Any]:
@@ -136,8 +173,10 @@ def _minimise(  # noqa: C901 - one flat loop over every field of every event: a 
         if value is None and rule is not None:
             if not rule.is_sealed:
                 kept[name] = None
-        elif rule is None or type(value) not in rule.accepts:
+        elif rule is None:
             draft.drop(place, name)
+        elif type(value) not in rule.accepts:
+            draft.drop(place, name, Reason.WRONG_TYPE)
         elif rule.is_sealed:
             draft.to_seal.append((rule.path, value))
         elif type(value) is str:

@@ -5,32 +5,31 @@ from typing import Any
 from domain.alias import Alias, AliasKind
 from domain.event import Call, CallType
 from privacy.keys import WorkspaceKeys
-from privacy.normal import digest_of
+from privacy.normal import digests_of
 
 _TRAIT_KINDS = (AliasKind.EMAIL, AliasKind.PHONE)
 
 
 def aliases_of(call: Call, keys: WorkspaceKeys) -> tuple[Alias, ...]:
-    """Give the aliases of a call, strongest first; values that are not identifiers, or placeholders, give none."""
-    found: dict[Alias, None] = {}
-    for kind, value in _identifiers(call):
-        alias = alias_for(kind, value, keys)
-        if alias is not None:
-            found[alias] = None
+    """Give the aliases of a call, strongest first; values that are not identifiers, or placeholders, give none.
+
+    A call has at most one e-mail address and one phone number: several aliases of such a kind are its spellings.
+    """
+    found = {alias: None for kind, value in _identifiers(call) for alias in aliases_for(kind, value, keys)}
     return tuple(found)
 
 
-def alias_for(kind: AliasKind, value: object, keys: WorkspaceKeys) -> Alias | None:
-    """Give the alias of one identifier, as clients send it or, for e-mail and phone, as its SHA-256 in hexadecimal.
+def aliases_for(kind: AliasKind, value: object, keys: WorkspaceKeys) -> tuple[Alias, ...]:
+    """Give the aliases of one identifier, that of its normal form first: whoever has any of them is the one it names.
 
-    None when the value is not a valid identifier of that kind, or is a placeholder.
+    A raw e-mail address or phone number has one for each spelling that a platform may have hashed; its SHA-256, in
+    hexadecimal or base64, has one. None where the value is not a valid identifier of that kind, or is a placeholder.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):
-        return None
-    digest = digest_of(kind, value)
-    return None if digest is None else keys.alias(kind, digest)
+        return ()
+    return tuple(keys.alias(kind, digest) for digest in digests_of(kind, value))
 
 
 def _identifiers(call: Call) -> list[tuple[AliasKind, Any]]:

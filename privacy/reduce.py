@@ -1,20 +1,28 @@
 """Coarser forms of what would single a person out: network address, user agent, web address."""
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from typing import Final
+from urllib.parse import unquote, unquote_plus
 
 from ua_parser import parse
 
-from privacy.scrub import scrub_emails
+from privacy.scrub import may_identify, scrub, scrub_emails
 
 _IPV4_CUT: Final = 32 - 24
 _IPV6_CUT: Final = 128 - 48
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _DOTTED: Final = re.compile(rf"({_OCTET}\.{_OCTET}\.{_OCTET})\.{_OCTET}")
 _LONGEST_AGENT: Final = 512
-_CAMPAIGN_PARAMETER: Final = re.compile(r"utm_[a-z_]{1,20}=[^@]*", re.IGNORECASE)
+AGENT_PARTS: Final = ("browser", "major", "os")
+"""What is left of a user agent."""
+CAMPAIGN: Final = ("utm_*",)
+"""Query parameters that stay in a web address where the plan does not say otherwise."""
+
+_NINE_DIGITS: Final = re.compile(r"[0-9]{9}")
+_WORD: Final = re.compile(r"[A-Za-z_]+=[A-Za-z_]*")
+_CUED_SEGMENT: Final = re.compile(r"(?i)(/(?:tel|phone|call|mobile|sms|whatsapp)/)[0-9]{9,15}(?![^/])")
 
 
 def reduce_address(text: str) -> str | None:
@@ -57,23 +65,54 @@ def _parts_of_agent(text: str) -> tuple[str, str, str]:
     return scrub_emails(browser)[:40], major[:4], scrub_emails(system)[:40]
 
 
-def reduce_url(text: str) -> str:
-    """Keep scheme, host, path and `utm_…` parameters of a web address, absolute or relative.
+def reduce_url(text: str, allow: tuple[str, ...] = CAMPAIGN) -> str:
+    """Keep scheme, host, path and the parameters that `allow` names of a web address, absolute or relative.
 
-    User, password, fragment and every other parameter go: mail addresses and tokens travel there. A scheme that does
-    not name a host (`mailto:`, `data:`) leaves nothing.
+    A `*` at the end of a name stands for anything. User, password, fragment and every other parameter go: mail
+    addresses and tokens travel there. Parts of the path, and of what is kept, that identify a person are replaced or go
+    too. A scheme that does not name a host (`mailto:`, `data:`) leaves nothing.
     """
     rest, _, _ = text.partition("#")
     rest, _, query = rest.partition("?")
     head, slashes, tail = rest.partition("//")
     if slashes and (not head or (head.endswith(":") and "/" not in head)):
         authority, slash, path = tail.partition("/")
-        rest = f"{head}//{authority.rpartition('@')[2]}{slash}{path}"
+        rest = f"{head}//{scrub_emails(authority.rpartition('@')[2])}"
+        path = slash + path
     elif ":" in rest.partition("/")[0]:
         return ""
-    if "@" in rest or "%40" in rest:
-        rest = scrub_emails(rest)
-    if "utm_" not in query:
+    else:
+        rest, path = "", rest
+    rest += _reduce_path(path)
+    if not query:
         return rest
-    kept = [part for part in query.split("&") if _CAMPAIGN_PARAMETER.fullmatch(part) and "%40" not in part]
+    parameters = _parameters(allow)
+    kept = [part for part in query.split("&") if parameters.match(part) and _may_stay(part)]
     return f"{rest}?{'&'.join(kept)}" if kept else rest
+
+
+def _reduce_path(path: str) -> str:
+    # Most paths hold none of these signs, and are left as they are without being taken apart.
+    if "%" in path or "@" in path or "+" in path or ":" in path or path.count(".") >= 3:  # noqa: PLR2004 - an IPv4 address has three dots
+        path = "/".join(map(_reduce_segment, scrub_emails(path).split("/")))
+    return _CUED_SEGMENT.sub(r"\1[phone]", path) if _NINE_DIGITS.search(path) else path
+
+
+def _reduce_segment(segment: str) -> str:
+    """Replace a part of a path that as a whole is an address or a number with its country code, escaped or not."""
+    plain = unquote(segment)
+    return scrub(plain) if may_identify(plain) else segment
+
+
+@cache
+def _parameters(allow: tuple[str, ...]) -> re.Pattern[str]:
+    names = (re.escape(name[:-1]) + "[^=]*" if name.endswith("*") else re.escape(name) for name in allow)
+    return re.compile(f"(?:{'|'.join(names) or '(?!)'})(?:=|$)")
+
+
+def _may_stay(part: str) -> bool:
+    if _WORD.fullmatch(part):
+        return True
+    # A plus sign is a space there, or what a number begins with.
+    readings = (unquote(part), unquote_plus(part), unquote(part.partition("=")[2]))
+    return not any("@" in plain or scrub(plain) != plain for plain in readings)

@@ -13,36 +13,55 @@ from typing import Final
 # asked one character later, so `.` in such a look-behind is the character just matched.
 _MAIL_HOST: Final = re.compile(r"(?:@|%40)[\w-]+(?:\.[\w-]+)+")
 _IPV6: Final = re.compile(r"[0-9A-Fa-f:](?<![\w:.].)[0-9A-Fa-f:]{2,38}(?:\.[0-9]{1,3}){0,3}(?![\w:])")
-_IPV4: Final = re.compile(r"[0-9](?<![\w.\-].)(?<!\w/.)[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?!\.?[\w-])")
+_IPV4: Final = re.compile(r"[0-9](?<![\w.\-].)[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?!\.?[\w-])")
 _SEVEN_DIGITS: Final = re.compile(r"[0-9](?:[ ().\-/]{0,2}[0-9]){6}")
 _NINE_DIGITS: Final = re.compile(r"[0-9]{9}")
 _SSN: Final = re.compile(r"[0-8](?<![\w-].)(?!00|66)[0-9]{2}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])")
 _IBAN_CHECK: Final = re.compile(r"[0-9]{2}(?<=[A-Za-z]{2}..)(?<![A-Za-z0-9]....)(?=[ -]?[A-Za-z0-9]{4})")
 _CARD_START: Final = re.compile(r"[2-6](?<!\w.)(?<![0-9][.,].)[0-9]{3}(?=(?:[ -]?[0-9]){9})")
 _PHONE: Final = re.compile(
-    r"""[+(0-9](?<![\w+.\-/(].)(?:
-        (?<=\+)[0-9](?:[ ().\-/]{0,2}[0-9]){6,14}                               # +44 20 7946 0958
-      | (?:(?<=\()[2-9][0-9]{2}\)[ .-]?|(?:(?<=[2-9])|(?<=1)[ .-][2-9])[0-9]{2}[ .-]|(?<=1)[ .-]\([2-9][0-9]{2}\)[ .-]?)
+    r"""[+(0-9](?<![\w+.\-(].)(?<!/[(0-9])(?:
+        (?<=\+)[0-9](?:[ ().\-/]{0,2}[0-9]){6,14}(?![.,-]?[0-9])                # +44 20 7946 0958
+      | (?:(?:(?<=\()[2-9][0-9]{2}\)[ .-]?
+          | (?:(?<=[2-9])|(?<=1)[ .-][2-9])[0-9]{2}[ .-]|(?<=1)[ .-]\([2-9][0-9]{2}\)[ .-]?)
         [0-9]{3}[ .-][0-9]{4}                                               # (650) 555-1212, 1-650-555-1212
       | (?:(?<=\()0|(?<=0)(?<![0-9][ -]0))[1-9][0-9]{0,3}\)?
         (?P<gap>[ /.-])[0-9]{2,8}(?:(?P=gap)[0-9]{2,4}){0,3}                    # 06 12 34 56 78, 030/1234567
-    )(?![0-9])(?![.,/-][0-9])""",
+      | (?<=0)(?<![0-9][ -]0)0[1-9][0-9]{0,2}(?:[ ]\(?[0-9]{1,8}\)?){1,5}           # 0049 151 2345 6789
+        )(?![.,/-]?[0-9])
+    )""",
     re.VERBOSE,
 )
 _CUED_PHONE: Final = re.compile(
-    r"(?P<cue>\b(?:call|phone|tel|telephone|mobile|cell|whatsapp|sms|fax)\b\W{0,3}"
-    r"(?:(?:me|us|is|no|nr|number|at|on)\b\W{1,3}){0,3})[0-9]{9,15}(?![0-9])",
+    r"(?P<cue>(?<![^\W_])(?:call(?:ed|ing)?|dial(?:l?ed)?|phoned?|tel|telephone|mobile|cell|whatsapp|sms|fax)"
+    r"(?![^\W_])[\W_]{0,3}(?:(?:me|us|is|no|nr|number|at|on)\b\W{1,3}){0,3})[0-9]{9,15}(?![0-9])",
     re.IGNORECASE,
 )
+_NINE_SSN_DIGITS: Final = re.compile(r"[0-8](?<![\w-].)[0-9]{2}(?P<gap>[ -]?)[0-9]{2}(?P=gap)[0-9]{4}(?![\w-])")
+_SSN_WORD: Final = re.compile(
+    r"(?<![^\W_])(?:ssn|social security(?: number| no\.?)?)\W{0,3}(?:(?:is|no|nr)\W{1,3})?$", re.IGNORECASE
+)
+# Letters that stand for ASCII ones in what people paste: wide forms, other digits, other spaces and dashes.
+_FOLDED: Final = {
+    **{wide: wide - 0xFEE0 for wide in range(0xFF01, 0xFF5F)},
+    **{first + digit: ord("0") + digit for first in (0x0660, 0x06F0, 0x0966) for digit in range(10)},
+    **dict.fromkeys((0x00A0, *range(0x2000, 0x200B), 0x202F, 0x3000), ord(" ")),
+    **dict.fromkeys((*range(0x2010, 0x2016), 0x2212), ord("-")),
+}
+_FOLDABLE: Final = re.compile(f"[{''.join(map(chr, _FOLDED))}]")
 _BARE_IDENTIFIER: Final = re.compile(
     r"\s*(?:\+[0-9 ().\-/]{7,25}|[0-9]{1,3}(?:\.[0-9]{1,3}){3}|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*)\s*"
 )
-_VERSION_WORD: Final = re.compile(r"(?:version|build|release|firmware|driver|v)\W{0,3}$", re.IGNORECASE)
+# "release 1.2.3.4", or "Chrome/1.2.3.4"; but not "/from/1.2.3.4".
+_VERSION_WORD: Final = re.compile(
+    r"(?:(?:version|build|release|firmware|driver|v)\W{0,3}|(?<![\w/])[^\W\d]\w{0,30}/)$", re.IGNORECASE
+)
 
 _MAILBOX_SIGNS: Final = "_.+-%'!#$*^~{}"
 _ODD_MAILBOX_SIGNS: Final = "/=?&`|"
 _LONGEST_MAILBOX: Final = 256
 _FEWEST_TRUNK_DIGITS: Final = 9
+_FEWEST_PREFIXED_DIGITS: Final = 11
 _FEWEST_ADDRESS_GROUPS: Final = 3
 _CARD_LENGTHS: Final = {"2": (16,), "3": (15, 14, 16), "4": (16, 19, 13), "5": (16,), "6": (16, 19, 18, 17)}
 _DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
@@ -65,6 +84,14 @@ Measure = Callable[[str, re.Match[str]], Span | None]
 
 def scrub(text: str) -> str:
     """Replace what is found in `text`; a text without any comes back as it is. Linear in its length."""
+    if not text.isascii() and _FOLDABLE.search(text):
+        folded = text.translate(_FOLDED)
+        found = _scrub(folded)
+        return text if found == folded else found
+    return _scrub(text)
+
+
+def _scrub(text: str) -> str:
     text = scrub_emails(text)
     if text.count(":") >= 2:  # noqa: PLR2004 - the shortest IPv6 address has two colons
         text = _IPV6.sub(_mark_ipv6, text)
@@ -76,6 +103,9 @@ def scrub(text: str) -> str:
     text = _replace(text, _CARD_START, _measure_card, "[card]")
     if "-" in text:
         text = _SSN.sub("[ssn]", text)
+    lowered = text.lower()
+    if "ssn" in lowered or "social" in lowered:
+        text = _NINE_SSN_DIGITS.sub(_mark_ssn, text)
     text = _PHONE.sub(_mark_phone, text)
     if _NINE_DIGITS.search(text) is None:
         return text
@@ -87,6 +117,8 @@ def may_identify(text: str) -> bool:
 
     Numbers count with their country code only, and only alone, so that ids and prices stay.
     """
+    if not text.isascii():
+        text = text.translate(_FOLDED)
     if "@" in text or "%40" in text:
         return True
     # Most values hold none of these signs, and looking for them costs a fifth of the match.
@@ -111,15 +143,25 @@ def _mark_ipv6(match: re.Match[str]) -> str:
 def _mark_ipv4(match: re.Match[str]) -> str:
     found = match[0]
     is_address = all(int(part) <= 255 for part in found.split("."))  # noqa: PLR2004 - an octet
-    # "141.0.0.0" is how browsers write their version; no person's address ends so.
-    is_version = found.endswith(".0.0") or _VERSION_WORD.search(match.string, max(0, match.start() - 12), match.start())
-    return "[ip]" if is_address and not is_version else found
+    if not is_address or found.endswith(".0.0"):
+        # "141.0.0.0" is how browsers write their version; no person's address ends so.
+        return found
+    start = match.start()
+    return found if _VERSION_WORD.search(match.string, max(0, start - 40), start) else "[ip]"
+
+
+def _mark_ssn(match: re.Match[str]) -> str:
+    # Without dashes only its name tells it from any other number.
+    return "[ssn]" if _SSN_WORD.search(match.string, max(0, match.start() - 40), match.start()) else match[0]
 
 
 def _mark_phone(match: re.Match[str]) -> str:
-    digits = sum(map(str.isdigit, match[0]))
+    found = match[0]
+    digits = sum(map(str.isdigit, found))
     # Fewer digits behind a trunk zero are a date: 01.02.2024.
-    return match[0] if match["gap"] and digits < _FEWEST_TRUNK_DIGITS else "[phone]"
+    if match["gap"] and digits < _FEWEST_TRUNK_DIGITS:
+        return found
+    return found if found.startswith("00") and digits < _FEWEST_PREFIXED_DIGITS else "[phone]"
 
 
 def _replace(text: str, pattern: re.Pattern[str], measure: Measure, mark: str) -> str:

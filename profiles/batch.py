@@ -8,15 +8,18 @@ import msgspec
 
 from domain.alias import Alias
 from domain.event import ProtectedEvent
+from privacy.keys import WorkspaceKeys
 from profiles.catalogue import Definitions
 from profiles.identity import Limits, Person, Resolution, resolve
 from profiles.memory import Memory
 from profiles.segments.leaf import event_key, event_stamp
+from profiles.standing import look_again
 from profiles.traits import fold_event
 from profiles.work import Work
 from stores.events import claim_messages, store_events
 from stores.faults import Contended
 from stores.identities import (
+    Link,
     Owner,
     add_claims,
     add_links,
@@ -26,6 +29,7 @@ from stores.identities import (
     find_profiles,
     move_subjects,
 )
+from stores.persons import carry_holds
 from stores.postgres import Connection
 from stores.profiles import Profile, create_profiles
 from stores.subjects import profile_aliases
@@ -40,6 +44,10 @@ class Built(msgspec.Struct):
     changes: int = 0
     strangers: list[ProtectedEvent] = []
     """Events whose subject does not exist: they have not been built."""
+    forgotten: list[ProtectedEvent] = []
+    """Events of erased people: they are passed over."""
+    refused: int = 0
+    """Events whose person had refused all they were collected for."""
     stale: list[Alias] = []
     """Aliases of people who were merged: what is cached about them is old."""
     next_due: datetime | None = None
@@ -51,7 +59,7 @@ class Step:
     """Builds one workspace's events inside the batch's transaction, at one instant.
 
     Every builder takes its locks in the order of these methods, so that none wait in a circle. The caller holds the
-    definitions still.
+    definitions still, and the workspace's keys, which are given once any of them has been rotated.
     """
 
     def __init__(
@@ -63,6 +71,7 @@ class Step:
         memory: Memory,
         limits: Limits,
         now: datetime,
+        keys: WorkspaceKeys | None = None,
     ) -> None:
         self._connection = connection
         self._workspace = workspace
@@ -70,13 +79,18 @@ class Step:
         self._memory = memory
         self._limits = limits
         self._now = now
+        self._keys = keys
 
     async def build(self, events: Sequence[ProtectedEvent]) -> Built:
         """Build events in their order. Raises `Contended` where another builder came first."""
         connection, workspace = self._connection, self._workspace
         profile_of = await find_profiles(connection, workspace, {event.subject for event in events})
-        known = [event for event in events if event.subject in profile_of]
-        built = Built(workspace, strangers=[event for event in events if event.subject not in profile_of])
+        lifted = [_lifted(event, self._keys) if self._keys else event for event in events]
+        given = {id(after): before for before, after in zip(events, lifted, strict=True)}
+        standing = await look_again(connection, workspace, lifted, profile_of)
+        known = [event for event in standing.kept if event.subject in profile_of]
+        built = Built(workspace, forgotten=[given[id(event)] for event in standing.forgotten], refused=standing.refused)
+        built.strangers = [given[id(event)] for event in standing.kept if event.subject not in profile_of]
         fresh = await self._fresh(known)
         built.duplicates = len(known) - len(fresh)
         if not fresh:
@@ -129,13 +143,19 @@ class Step:
             each.id: Person(each.id, each.first_seen_at, *counts.get(each.id, (1, {}))) for each in profiles.values()
         }
         who = resolve(telling, spoken.profile_of, spoken.owners, people, self._limits)
-        if who.links and not await add_links(connection, workspace, who.links):
+        if who.links and not await add_links(connection, workspace, self._everywhere(who.links)):
             raise Contended("an identifier was linked by another builder")
         if who.claims:
             await add_claims(connection, workspace, who.claims)
         if who.merges:
             await move_subjects(connection, workspace, who.merges)
+            await carry_holds(connection, workspace, who.merges)
         return who
+
+    def _everywhere(self, links: Sequence[Link]) -> list[Link]:
+        """Add each link's alias under the index version that is coming, while there is one."""
+        coming = [(link, self._keys.coming(link.alias)) for link in links] if self._keys else []
+        return [*links, *(msgspec.structs.replace(link, alias=alias) for link, alias in coming if alias)]
 
 
 class _Spoken:
@@ -172,6 +192,12 @@ class _Spoken:
     def _profiles(self, event: ProtectedEvent) -> set[UUID]:
         weaker = {self.owners[alias].profile_id for alias in event.aliases[1:] if alias in self.owners}
         return {self.profile_of[event.subject], *weaker}
+
+
+def _lifted(event: ProtectedEvent, keys: WorkspaceKeys) -> ProtectedEvent:
+    """Bring the identifiers of an event that was collected before a rotation to the index in force."""
+    aliases = tuple(keys.lift(alias) for alias in event.aliases)
+    return event if aliases == event.aliases else msgspec.structs.replace(event, aliases=aliases)
 
 
 def _fold(work: Work, events: Iterable[ProtectedEvent], profile_of: Mapping[UUID, UUID]) -> None:

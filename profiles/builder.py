@@ -15,8 +15,9 @@ import structlog
 
 from domain.alias import Alias
 from domain.clock import Clock
-from domain.errors import StoreUnavailable
+from domain.errors import LogUnavailable, StoreUnavailable
 from domain.event import ProtectedEvent, decode_event
+from privacy.keys import WorkspaceKeys
 from profiles.batch import Built, Step
 from profiles.catalogue import Catalogue
 from profiles.identity import Limits
@@ -27,11 +28,14 @@ from stores.eventlog.port import Batch, Stored
 from stores.faults import Contended, Unfit, transaction
 from stores.offsets import bury, lock_offset, read_offsets, save_offset
 from stores.postgres import Connection, Database
+from stores.workspace_keys import hold_keys
 
 GROUP: Final = "builders"
 
 Decoded = tuple[Stored, ProtectedEvent]
 Forget = Callable[[UUID, Collection[Alias]], Awaitable[None]]
+ForgetRecords = Callable[[Collection[bytes]], Awaitable[object]]
+OpenKeys = Callable[[UUID, int], Awaitable[WorkspaceKeys]]
 
 _LOG = structlog.get_logger(__name__)
 _FIRST_PAUSE: Final = 0.1
@@ -42,8 +46,9 @@ _CONTENDED_PAUSE: Final = 0.01
 class Builder:
     """Builds batches. Several may run at once, in one process or in many, on the same log and database.
 
-    `forget` is told of aliases whose cached subject is old once a merge is committed, `wake_timers` of the soonest
-    timer that was written.
+    `forget` is told of aliases whose cached subject is old once a merge is committed, `forget_records` of the keys of
+    records that came after their person was erased, `wake_timers` of the soonest timer that was written. `open_keys`
+    gives the keys of a workspace as of a stamp.
     """
 
     def __init__(
@@ -56,6 +61,8 @@ class Builder:
         memory: Memory | None = None,
         limits: Limits | None = None,
         forget: Forget | None = None,
+        forget_records: ForgetRecords | None = None,
+        open_keys: OpenKeys | None = None,
         wake_timers: Callable[[datetime], None] | None = None,
     ) -> None:
         self._database = database
@@ -65,6 +72,8 @@ class Builder:
         self._memory = memory or Memory()
         self._limits = limits or Limits()
         self._forget = forget
+        self._forget_records = forget_records
+        self._open_keys = open_keys
         self._wake_timers = wake_timers
 
     async def start_offsets(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
@@ -77,6 +86,8 @@ class Builder:
         decoded: list[Decoded] = []
         unreadable: list[tuple[Stored, str]] = []
         for record in batch.records:
+            if not record.value:
+                continue  # its person was erased
             try:
                 decoded.append((record, decode_event(record.value)))
             except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -123,6 +134,7 @@ class Builder:
         self, batch: Batch, decoded: Sequence[Decoded], unfit: Sequence[tuple[Stored, str]], next_offset: int
     ) -> None:
         results: list[Built] = []
+        due: list[Decoded] = []
         async with self._database.across() as connection:
             async with transaction(connection):
                 start = await lock_offset(connection, GROUP, batch.topic, batch.partition)
@@ -137,6 +149,7 @@ class Builder:
             if any(built.changes for built in results):
                 await call_publisher(connection)
         await self._report(results, len(buried) + len(strangers))
+        await self._empty(due, results)
 
     async def _build(
         self, connection: Connection, decoded: Sequence[Decoded]
@@ -147,6 +160,7 @@ class Builder:
         results: list[Built] = []
         strangers: list[tuple[Stored, UUID | None, str]] = []
         for workspace, those in sorted(by_workspace.items()):
+            keys = await self._keys(connection, workspace)
             definitions = await self._catalogue.share(connection, workspace)
             if definitions is None:
                 strangers += [(record, None, "unknown workspace") for record, _ in those]
@@ -154,7 +168,13 @@ class Builder:
             events = [event for _, event in those]
             try:
                 step = Step(
-                    connection, workspace, definitions, memory=self._memory, limits=self._limits, now=self._clock()
+                    connection,
+                    workspace,
+                    definitions,
+                    memory=self._memory,
+                    limits=self._limits,
+                    now=self._clock(),
+                    keys=keys,
                 )
                 built = await step.build(events)
             except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -166,12 +186,29 @@ class Builder:
             results.append(built)
         return results, strangers
 
+    async def _keys(self, connection: Connection, workspace: UUID) -> WorkspaceKeys | None:
+        """Hold a workspace's keys still and give them as they are; None where they have never been rotated."""
+        stamp = await hold_keys(connection, workspace)
+        return await self._open_keys(workspace, stamp) if self._open_keys and stamp else None
+
+    async def _empty(self, due: Sequence[Decoded], results: Sequence[Built]) -> None:
+        """Take out of the log what a gateway put there of someone who was being erased that very moment."""
+        forgotten = {id(event) for built in results for event in built.forgotten}
+        keys = {record.key for record, event in due if id(event) in forgotten}
+        if keys and self._forget_records:
+            try:
+                await self._forget_records(keys)
+            except LogUnavailable:
+                _LOG.warning("records_not_emptied", number=len(keys))
+
     async def _report(self, results: Sequence[Built], buried: int) -> None:
         self._metrics.buried.inc(buried)
         for built in results:
             self._memory.keep(built.workspace, built.profiles)
             self._metrics.events.inc(built.events)
             self._metrics.duplicates.inc(built.duplicates)
+            self._metrics.forgotten.inc(len(built.forgotten))
+            self._metrics.refused.inc(built.refused)
             self._metrics.changes.inc(built.changes)
             if self._wake_timers and built.next_due:
                 self._wake_timers(built.next_due)
@@ -179,5 +216,5 @@ class Builder:
                 try:
                     await self._forget(built.workspace, built.stale)
                 except StoreUnavailable:
-                    # Entries live for a minute; what they say meanwhile was right before the merge.
+                    # Entries live for seconds; what they say meanwhile was right before the merge.
                     _LOG.warning("subject_cache_not_dropped")

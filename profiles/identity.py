@@ -12,7 +12,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.alias import Alias, AliasKind
+from domain.alias import SPELLED_KINDS, Alias, AliasKind
 from domain.event import ProtectedEvent
 from stores.identities import Claim, Link, Owner
 
@@ -68,9 +68,16 @@ def resolve(
     """
     decider = _Decider(profile_of, owners, people, limits)
     for event in events:
-        for alias in event.aliases[1:]:
-            decider.hear(event, alias)
+        for place, alias in enumerate(event.aliases[1:], 1):
+            decider.hear(event, alias, _first_spelling(event.aliases[:place], alias))
     return decider.outcome()
+
+
+def _first_spelling(before: tuple[Alias, ...], alias: Alias) -> Alias | None:
+    """Find the alias that this one is a further spelling of: the first of its kind and version in its event."""
+    if alias.kind not in SPELLED_KINDS:
+        return None
+    return next((each for each in before if (each.kind, each.version) == (alias.kind, alias.version)), None)
 
 
 class _Decider:
@@ -90,11 +97,12 @@ class _Decider:
         self._links: list[Link] = []
         self._claims: list[Claim] = []
 
-    def hear(self, event: ProtectedEvent, alias: Alias) -> None:
+    def hear(self, event: ProtectedEvent, alias: Alias, first: Alias | None) -> None:
+        """Take in a weaker identifier of an event; `first` is the one that it is a further spelling of."""
         person = self._person(event.subject)
         other_subject = self._subject_of.get(alias)
         if other_subject is None:
-            self._link(event, alias, person)
+            self._link(event, alias, person, first)
             return
         other = self._person(other_subject)
         if other is person or (event.subject, other_subject) in self._decided:
@@ -120,12 +128,20 @@ class _Decider:
         merges = {loser: self._final(loser) for loser in self._merged}
         return Resolution(profile_of, merges, self._links, self._claims)
 
-    def _link(self, event: ProtectedEvent, alias: Alias, person: Person) -> None:
-        held = person.identifiers.get(alias.kind, 0)
-        if held < self._limits.identifiers[alias.kind]:
+    def _link(self, event: ProtectedEvent, alias: Alias, person: Person, first: Alias | None) -> None:
+        if first is None:
+            held = person.identifiers.get(alias.kind, 0)
+            if held >= self._limits.identifiers[alias.kind]:
+                return
             person.identifiers[alias.kind] = held + 1
-            self._subject_of[alias] = event.subject
-            self._links.append(Link(alias, event.subject, event.received_at))
+        elif first != event.aliases[0] and not self._is_of(first, person):
+            # The identifier itself was refused, or is another's: so is each spelling of it.
+            return
+        self._subject_of[alias] = event.subject
+        self._links.append(Link(alias, event.subject, event.received_at, is_spelling=first is not None))
+
+    def _is_of(self, alias: Alias, person: Person) -> bool:
+        return alias in self._subject_of and self._person(self._subject_of[alias]) is person
 
     def _objection(self, person: Person, other: Person) -> str | None:
         for kind, limit in self._limits.identifiers.items():

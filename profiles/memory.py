@@ -46,6 +46,10 @@ class Memory:
             _, (_, size) = self._held.popitem(last=False)
             self._used -= size
 
+    def forget(self, workspace: UUID, profile: UUID) -> None:
+        """Drop a profile whose person was erased."""
+        self._take(workspace, {profile: -1})
+
     def _take(self, workspace: UUID, versions: Mapping[UUID, int]) -> dict[UUID, Profile]:
         found = {}
         for profile_id, version in versions.items():

@@ -9,6 +9,10 @@ class BuildMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.events = Counter("tagway_build_events", "Events built into profiles.", registry=registry)
         self.duplicates = Counter("tagway_build_duplicates", "Events left out as built before.", registry=registry)
+        self.forgotten = Counter("tagway_build_forgotten", "Events passed over as of erased people.", registry=registry)
+        self.refused = Counter(
+            "tagway_build_refused", "Events left out as refused before they came.", registry=registry
+        )
         self.buried = Counter("tagway_build_dead_letters", "Records put aside with a reason.", registry=registry)
         self.changes = Counter("tagway_build_segment_changes", "Memberships that began or ended.", registry=registry)
         self.contended = Counter(
@@ -16,4 +20,5 @@ class BuildMetrics:
         )
         self.timers = Counter("tagway_build_timers", "Leaves looked at because time had passed.", registry=registry)
         self.published = Counter("tagway_build_published", "Segment changes published.", registry=registry)
+        self.swept = Counter("tagway_swept", "What time has taken away.", ["what"], registry=registry)
         self.lag = Gauge("tagway_build_lag", "Records on the log that are not built yet.", registry=registry)

@@ -1,27 +1,27 @@
 """All that one builder process does: it reads the log, and does what time, edited segments and subscribers ask for."""
 
 import asyncio
-from collections.abc import Collection
-from typing import Final, NoReturn
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from typing import Any, Final, NoReturn
 
 import msgspec
 import structlog
 
 from domain.errors import LogUnavailable, StoreUnavailable
 from domain.topics import EVENTS
-from profiles.backfill import Backfill
 from profiles.builder import GROUP, Builder
 from profiles.metrics import BuildMetrics
-from profiles.publisher import Publisher
-from profiles.timers import Timers
 from stores.eventlog.port import Consumer, EventLog
 from stores.offsets import read_offsets
 from stores.postgres import Database
 
 LANES: Final = 2
 """Batches under way side by side: while Postgres works on one, Python works on the other."""
-CONNECTIONS: Final = 2 * LANES + 8
-"""What the lanes, their consumers and the others need of the pool at most."""
+CONNECTIONS: Final = 2 * LANES + 13
+"""What the lanes, their consumers and the chores need of the pool at most."""
+
+Chore = Callable[[], Coroutine[Any, Any, object]]
+"""Work that one process does beside the log for as long as it lives."""
 
 _LOG = structlog.get_logger(__name__)
 _BATCH: Final = 500
@@ -56,28 +56,21 @@ class Processor:
         metrics: BuildMetrics,
         *,
         builder: Builder,
-        timers: Timers,
-        backfill: Backfill,
-        publisher: Publisher,
+        chores: Mapping[str, Chore],
         lanes: int = LANES,
     ) -> None:
         self._database = database
         self._log = log
         self._metrics = metrics
         self._builder = builder
-        self._timers = timers
-        self._backfill = backfill
-        self._publisher = publisher
+        self._chores = chores
         self._lanes = lanes
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then finish the batches that are under way."""
         async with asyncio.TaskGroup() as group:
             helpers = [
-                group.create_task(self._timers.run(), name="timers"),
-                group.create_task(self._backfill.run(), name="backfill"),
-                group.create_task(self._publisher.run(), name="publisher"),
-                group.create_task(self._measure(), name="lag"),
+                group.create_task(chore(), name=name) for name, chore in [*self._chores.items(), ("lag", self._measure)]
             ]
             lanes = [group.create_task(self._lane(stop), name=f"lane {number}") for number in range(self._lanes)]
             await stop.wait()

@@ -15,6 +15,18 @@ _STATING: Final = {CallType.IDENTIFY: "", CallType.GROUP: "group."}
 Stated = dict[str, dict[str, Any]]
 
 
+def sealed_at(path: str) -> tuple[str, str] | None:
+    """Tell where a sealed trait stands in `Profile.sealed`, and at which path it was sealed.
+
+    `path` is `traits.email` for what was stated of the person, `group.name` of their group. None for any other.
+    """
+    for prefix in _STATING.values():
+        name = path.removeprefix(prefix or _SEALED_TRAIT)
+        if name != path:
+            return prefix + name, _SEALED_TRAIT + name
+    return None
+
+
 def fold_event(profile: Profile, event: ProtectedEvent) -> list[str]:
     """Take one event into traits, sealed traits, counters and times; return the traits that were stated anew.
 
@@ -28,7 +40,7 @@ def fold_event(profile: Profile, event: ProtectedEvent) -> list[str]:
     prefix = _STATING.get(event.type)
     if prefix is None:
         return []
-    mark = {"t": to_micros(at), "m": event.message_id}
+    mark = {"t": to_micros(at), "m": event.message_id, "p": list(event.purposes)}
     traits = {prefix + trait: {"v": value, **mark} for trait, value in event.traits.items()}
     sealed = {
         prefix + path.removeprefix(_SEALED_TRAIT): {

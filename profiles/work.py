@@ -121,6 +121,7 @@ class Work:
         for membership in list(loser.memberships.values()):
             self.leave(loser.id, membership, self.now, {"merge": str(winner.id)})
         loser.traits, loser.sealed, loser.counters, loser.leaves = {}, {}, {}, {}
+        winner.holds = winner.holds.joined(loser.holds)
         loser.merged_into = winner.id
         self._emptied.append(loser.id)
         self._changed.update((winner.id, loser.id))

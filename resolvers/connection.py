@@ -46,9 +46,9 @@ class Connection(Generic[Item]):
 
     @field()
     async def total_count(self) -> int | None:
-        """How many the whole list has; null beyond 10,000."""
-        total = await self.count() or 0
-        return total if total <= COUNTED else None
+        """How many the whole list has; null beyond 10,000. Of people: as `Segment.size` tells it."""
+        total = await self.count()
+        return total if total is not None and total <= COUNTED else None
 
     @field()
     def nodes(self) -> list[Item]:

@@ -1,22 +1,27 @@
 """What resolvers can reach, from the widest to the narrowest: the process, who is calling, this one operation."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+from uuid import UUID
 
 import strawberry
 
+from domain.access import LookLimits
 from domain.alias import Alias, AliasKind
 from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
 from learning.recommender import Recommender
 from privacy.keys import WorkspaceKeys
-from privacy.pseudonym import alias_for
+from privacy.policy import Policy
+from privacy.pseudonym import aliases_for
 from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
 from stores.postgres import Database
+from stores.subject_cache import SubjectCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +30,13 @@ class Services:
 
     database: Database
     hub: Hub
+    subjects: SubjectCache
     clock: Clock
+    policy_of: Callable[[UUID], Awaitable[Policy]]
     recommender: Recommender
     development: bool = False
+    look_limits: LookLimits = field(default_factory=LookLimits)
+    """How much personal data one key may see."""
 
 
 @dataclass(frozen=True)
@@ -42,9 +51,9 @@ class Caller:
         """Signs the cursors of the caller's workspace."""
         return Cursors(self.keys.signing_key("cursor"))
 
-    def alias_for(self, kind: AliasKind, value: str) -> Alias | None:
-        """Give the blind index of a plain identifier, or None when it cannot be one."""
-        return alias_for(kind, value, self.keys)
+    def aliases_for(self, kind: AliasKind, value: str) -> tuple[Alias, ...]:
+        """Give the blind indexes to look an identifier up by, in all its spellings; none when it cannot be one."""
+        return self.keys.everywhere(aliases_for(kind, value, self.keys))
 
     def require(self, *scopes: Scope, end_users: bool) -> None:
         """Raise `Refused` unless the caller has all scopes and is no end user where those are not let in."""
@@ -90,6 +99,10 @@ class Operation:
         if self._loaders is None:
             self._loaders = Loaders(self.services.database, self.caller.principal.workspace, self.services.recommender)
         return self._loaders
+
+    async def policy(self) -> Policy:
+        """Read what the caller's workspace says about who may see what."""
+        return await self.services.policy_of(self.caller.principal.workspace)
 
     def forget(self) -> None:
         """Load everything anew from here on: the next payload of a subscription shows the state of its own time."""

@@ -8,9 +8,13 @@ from strawberry.scalars import JSON
 
 from domain.consent import Purpose
 from domain.event import CallType
+from domain.key import Scope
 from resolvers.connection import Connection, connect, page_size
 from resolvers.context import Info
+from resolvers.fields import field
 from resolvers.node import Node, to_global
+from resolvers.permissions import needs
+from resolvers.visible import visible_properties
 from stores.reads.events import EventRow, History
 
 strawberry.enum(CallType, name="EventType", description="The six calls of the Segment spec.")
@@ -28,8 +32,18 @@ class Event(Node):
     name: str
     at: datetime = strawberry.field(description="When it happened, by the client's clock with its skew corrected.")
     received_at: datetime
-    properties: JSON
     purposes: list[Purpose] = strawberry.field(description="What was granted when it was collected.")
+    row: strawberry.Private[EventRow]
+
+    @field()
+    async def properties(self, info: Info) -> JSON:
+        """What was told about it; a property of which every purpose is refused by now is shown to nobody else."""
+        return JSON(await visible_properties(info, self.row))
+
+    @field(needs(Scope.PRIVACY_ADMIN))
+    def consent_records(self) -> list[int]:
+        """The record in the consent ledger that each of `purposes` rests on."""
+        return list(self.row.proofs)
 
 
 def event_of(row: EventRow) -> Event:
@@ -41,8 +55,8 @@ def event_of(row: EventRow) -> Event:
         name=row.name,
         at=row.at,
         received_at=row.received_at,
-        properties=JSON(row.properties),
         purposes=list(row.purposes),
+        row=row,
     )
 
 

@@ -6,10 +6,16 @@ import strawberry
 from strawberry.scalars import JSON
 
 from domain.key import Scope
+from resolvers.asking import PrivacyRequestMutations
+from resolvers.consent import ConsentMutations
+from resolvers.consent_settings import ConsentSettingsMutations
 from resolvers.context import Info
+from resolvers.detokenize import DetokenizeMutations
 from resolvers.editing import Edit, delete, save
+from resolvers.egress import EgressMutations
 from resolvers.fields import mutation
 from resolvers.permissions import needs
+from resolvers.plan import PlanMutations
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
 from resolvers.recommending import RecommendationMutations
 from resolvers.segment import Segment
@@ -52,7 +58,15 @@ DeleteSegmentResult = Annotated[SegmentPayload | NotFound, strawberry.union("Del
 
 
 @strawberry.type
-class Mutation(RecommendationMutations):
+class Mutation(
+    ConsentMutations,
+    ConsentSettingsMutations,
+    DetokenizeMutations,
+    EgressMutations,
+    PlanMutations,
+    PrivacyRequestMutations,
+    RecommendationMutations,
+):
     """The root of mutations."""
 
     @mutation(needs(Scope.SEGMENTS_WRITE))

@@ -27,3 +27,15 @@ class VersionConflict(Problem):
     """Another change came first: read again and decide again."""
 
     current_version: int
+
+
+@strawberry.type
+class Withheld(Problem):
+    """The tracking plan or the person does not allow it."""
+
+
+@strawberry.type
+class RateLimited(Problem):
+    """Enough was seen for now."""
+
+    retry_after: int = strawberry.field(description="Seconds after which it may be allowed again.")

@@ -14,11 +14,13 @@ from domain.key import Scope
 from learning.lists import Strategy
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Caller, Info
+from resolvers.counts import head_count
 from resolvers.event import Event, history
 from resolvers.fields import field
 from resolvers.loaders import COUNTED
 from resolvers.node import Node, to_global, uuid_of
 from resolvers.permissions import needs
+from resolvers.privacy_control import GlobalPrivacyControl, control_of
 from resolvers.recommendation import (
     PersonalStrategy,
     RecommendationConnection,
@@ -28,6 +30,7 @@ from resolvers.recommendation import (
     recommendations_for,
 )
 from resolvers.segment import Segment, segment_of
+from resolvers.visible import visible_traits
 from stores.reads import profiles
 from stores.reads.profiles import ProfileRow, Recent
 
@@ -75,9 +78,12 @@ class Profile(Node):
     last_seen_at: datetime
 
     @field()
-    def traits(self, names: list[str] | None = None) -> JSON:
-        """What was stated about the person, personal data left out; all or those named."""
-        return JSON(_named(self.row.traits, names))
+    async def traits(self, info: Info, names: list[str] | None = None) -> JSON:
+        """What was stated about the person, personal data left out; all or those named.
+
+        A trait of which every purpose is refused by now is shown to nobody but the person.
+        """
+        return JSON(_named(await visible_traits(info, self.row), names))
 
     @field()
     def counters(self, names: list[str] | None = None) -> JSON:
@@ -95,6 +101,11 @@ class Profile(Node):
         """What the person has said."""
         found = await info.context.loaders.consents.load(self.row.id)
         return [Consent(purpose=each.purpose, state=each.state, source=each.source, at=each.at) for each in found]
+
+    @field()
+    async def global_privacy_control(self, info: Info) -> GlobalPrivacyControl:
+        """Whether Global Privacy Control is in force for the person, and since when."""
+        return control_of(await info.context.loaders.consents.load(self.row.id))
 
     @field(needs(Scope.SEGMENTS_READ, end_users=True))
     async def segments(self, info: Info, keys: list[str] | None = None) -> list[SegmentMembership]:
@@ -145,8 +156,16 @@ class ProfileBy:
     phone: str | None = strawberry.UNSET
 
 
+def said_in(by: ProfileBy | None) -> list[str]:
+    """List the plain identifiers that an input names someone by."""
+    given = (by.external_id, by.anonymous_id, by.email, by.phone) if by else ()
+    return [value for value in given if value]
+
+
 def profile_of(row: ProfileRow) -> Profile:
-    """Show a profile."""
+    """Show a profile. Raises `Refused` (`restricted`) for one that is stored only."""
+    if row.restricted_at is not None:
+        raise Refused(code="restricted")
     return Profile(
         id=to_global("Profile", row.id),
         row=row,
@@ -177,8 +196,7 @@ def wanted(by: ProfileBy | None, caller: Caller) -> UUID | tuple[Alias, ...]:
             (AliasKind.PHONE, by.phone or None),
             (AliasKind.ANONYMOUS_ID, by.anonymous_id or None),
         ]
-    aliases = [caller.alias_for(kind, value) for kind, value in named if value]
-    return tuple(alias for alias in aliases if alias)
+    return tuple(alias for kind, value in named if value for alias in caller.aliases_for(kind, value))
 
 
 async def find_profile(info: Info, by: ProfileBy | None) -> Profile | None:
@@ -203,7 +221,8 @@ async def list_profiles(info: Info, first: int, after: str | None) -> Connection
 
     async def count() -> int | None:
         async with database.workspace(caller.principal.workspace) as connection:
-            return await profiles.count(connection, COUNTED + 1)
+            found = await profiles.count(connection, COUNTED + 1)
+        return found if found > COUNTED else await head_count(info, found)
 
     return connect(
         rows,

@@ -6,16 +6,23 @@ import strawberry
 
 from domain.errors import Refused
 from domain.key import Scope
+from resolvers.access import AccessQueries
+from resolvers.asking import PrivacyRequestQueries
 from resolvers.connection import MOST, After, Connection, First
+from resolvers.consent import ConsentQueries
+from resolvers.consent_settings import ConsentSettingsQueries
 from resolvers.context import Info
+from resolvers.counts import threshold
 from resolvers.event import event_of
 from resolvers.fields import field
 from resolvers.node import Node, from_global, to_global, uuid_of
 from resolvers.permissions import needs
+from resolvers.plan import PlanQueries
 from resolvers.profile import Profile, ProfileBy, find_profile, list_profiles, profile_of
 from resolvers.recommendation import item_of
 from resolvers.recommending import RecommendationQueries
 from resolvers.segment import Segment, list_segments, segment_of
+from resolvers.taking import find_request
 
 
 @strawberry.type
@@ -26,9 +33,16 @@ class Viewer:
     scopes: list[str]
     end_user: bool = strawberry.field(description="True for a visitor, who sees their own profile only.")
 
+    @field()
+    async def count_threshold(self, info: Info) -> int | None:
+        """Counts of fewer people than this are not told; null for a key that is told every count exactly."""
+        return await threshold(info)
+
 
 @strawberry.type
-class Query(RecommendationQueries):
+class Query(
+    AccessQueries, ConsentQueries, ConsentSettingsQueries, PlanQueries, PrivacyRequestQueries, RecommendationQueries
+):
     """The root of queries."""
 
     @field(needs())
@@ -86,6 +100,9 @@ async def _find(info: Info, id_: str) -> Node | None:
             caller.require(Scope.SEGMENTS_READ, end_users=False)
             segment = await loaders.segment.load(uuid_of("Segment", id_))
             return segment_of(segment) if segment else None
+        case ("PrivacyRequest", _):
+            caller.require(Scope.PRIVACY_ADMIN, end_users=False)
+            return await find_request(info, id_)
         case ("Event", message_id):
             caller.require(Scope.EVENTS_READ, end_users=False)
             event = await loaders.event.load(message_id)

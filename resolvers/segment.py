@@ -11,6 +11,7 @@ from domain.key import Scope
 from domain.segment import SegmentStatus
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Info
+from resolvers.counts import head_count
 from resolvers.fields import field
 from resolvers.loaders import COUNTED
 from resolvers.node import Node, to_global
@@ -67,9 +68,12 @@ class Segment(Node):
         return self.row.updated_at
 
     @field(needs(Scope.SEGMENTS_READ))
-    async def size(self, info: Info) -> int:
-        """How many are in it, exactly."""
-        return await info.context.loaders.segment_size.load(self.row.id) or 0
+    async def size(self, info: Info) -> int | None:
+        """How many are in it: null for fewer than `viewer.countThreshold`, else to the nearest ten.
+
+        Keys with the scope `counts:exact` are told exactly.
+        """
+        return await head_count(info, await info.context.loaders.segment_size.load(self.row.id) or 0)
 
     @field(needs(Scope.SEGMENTS_READ, Scope.PROFILES_READ))
     async def members(
@@ -84,7 +88,7 @@ class Segment(Node):
         rows = await loaders.members.load(Members(self.row.id, page_size(first) + 1, start))
 
         async def count() -> int | None:
-            return await loaders.segment_size.load(self.row.id)
+            return await head_count(info, await loaders.segment_size.load(self.row.id) or 0)
 
         return connect(rows, first, after, cursors, sort, place=lambda row: row.id, item=profile_of, count=count)
 

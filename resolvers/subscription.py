@@ -24,6 +24,7 @@ from resolvers.profile import Profile, ProfileBy, profile_of, wanted
 from resolvers.segment import Segment, segment_of
 
 _MOST_KEYS = 100
+_MAY_COUNT = frozenset({Scope.PROFILES_READ, Scope.COUNTS_EXACT})
 
 strawberry.enum(
     NoticeKind,
@@ -137,6 +138,9 @@ def _target(caller: Caller, profile: ProfileBy | None, keys: list[str] | None) -
     if keys is not None and not 1 <= len(keys) <= _MOST_KEYS:
         raise Refused(f"`segmentKeys` must name 1 to {_MOST_KEYS} segments.")
     person = None
+    if profile is None and not principal.is_end_user and not principal.scopes & _MAY_COUNT:
+        # Whoever hears of everyone can count them.
+        raise Refused(f"The key lacks the scope {Scope.PROFILES_READ} or {Scope.COUNTS_EXACT}.", code="missing_scope")
     if profile is not None or principal.is_end_user:
         caller.require(Scope.PROFILES_READ, end_users=True)
         person = wanted(profile, caller)

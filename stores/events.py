@@ -43,13 +43,14 @@ async def store_events(connection: Connection, workspace: UUID, events: Sequence
     await connection.execute(
         """
         INSERT INTO event (workspace_id, message_id, subject_id, type, name, at, received_at, original_at, sent_at,
-            properties, traits, context, sealed, purposes)
+            properties, traits, context, sealed, purposes, proofs)
         SELECT $1, message_id, subject_id, type, name, at, received_at, original_at, sent_at,
-            properties, traits, context, sealed, purposes::text[]
+            properties, traits, context, sealed, purposes::text[], proofs::bigint[]
         FROM unnest($2::text[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
-            $8::timestamptz[], $9::timestamptz[], $10::jsonb[], $11::jsonb[], $12::jsonb[], $13::jsonb[], $14::text[])
+            $8::timestamptz[], $9::timestamptz[], $10::jsonb[], $11::jsonb[], $12::jsonb[], $13::jsonb[], $14::text[],
+            $15::text[])
             AS new (message_id, subject_id, type, name, at, received_at, original_at, sent_at,
-                properties, traits, context, sealed, purposes)
+                properties, traits, context, sealed, purposes, proofs)
         """,
         workspace,
         [event.message_id for event in events],
@@ -65,6 +66,7 @@ async def store_events(connection: Connection, workspace: UUID, events: Sequence
         [event.context for event in events],
         [event.sealed for event in events],
         ["{" + ",".join(event.purposes) + "}" for event in events],
+        ["{" + ",".join(map(str, event.proofs)) + "}" for event in events],
     )
 
 

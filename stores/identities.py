@@ -24,6 +24,8 @@ class Link(msgspec.Struct, frozen=True):
     alias: Alias
     subject_id: UUID
     at: datetime
+    is_spelling: bool = False
+    """True where it is a further spelling of an identifier that is known already."""
 
 
 class Claim(msgspec.Struct, frozen=True):
@@ -85,7 +87,7 @@ async def count_identifiers(
 ) -> dict[UUID, tuple[int, dict[AliasKind, int]]]:
     """Tell, for each profile, how many subjects it carries and how many aliases of each kind.
 
-    An alias that is indexed under several versions of a key counts once.
+    An alias that is indexed under several versions of a key, or in several spellings, counts once.
     """
     rows = await connection.fetch(
         """
@@ -96,7 +98,7 @@ async def count_identifiers(
             SELECT subject.profile_id, alias.kind, alias.version, count(*) AS many
             FROM subject
             JOIN alias ON alias.workspace_id = subject.workspace_id AND alias.subject_id = subject.id
-            WHERE subject.workspace_id = $1 AND subject.profile_id = ANY($2::uuid[])
+            WHERE subject.workspace_id = $1 AND subject.profile_id = ANY($2::uuid[]) AND NOT alias.spelling
             GROUP BY subject.profile_id, alias.kind, alias.version
         ) AS version GROUP BY profile_id, kind
         """,
@@ -116,8 +118,8 @@ async def add_links(connection: Connection, workspace: UUID, links: Sequence[Lin
     ordered = sorted(links, key=lambda link: (link.alias.kind.value, link.alias.version, link.alias.index))
     status = await connection.execute(
         """
-        INSERT INTO alias (workspace_id, kind, version, index, subject_id, first_seen_at)
-        SELECT $1, * FROM unnest($2::text[], $3::smallint[], $4::bytea[], $5::uuid[], $6::timestamptz[])
+        INSERT INTO alias (workspace_id, kind, version, index, subject_id, first_seen_at, spelling)
+        SELECT $1, * FROM unnest($2::text[], $3::smallint[], $4::bytea[], $5::uuid[], $6::timestamptz[], $7::bool[])
         ON CONFLICT DO NOTHING
         """,
         workspace,
@@ -126,6 +128,7 @@ async def add_links(connection: Connection, workspace: UUID, links: Sequence[Lin
         [link.alias.index for link in ordered],
         [link.subject_id for link in ordered],
         [link.at for link in ordered],
+        [link.is_spelling for link in ordered],
     )
     return int(status.rpartition(" ")[2]) == len(links)
 

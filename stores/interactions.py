@@ -33,7 +33,9 @@ _READ: Final = f"""
         extract(epoch FROM least(event.at, event.received_at))::float8 AS at,
         CASE WHEN thing.rating ~ '^[0-9]+([.][0-9]+)?$' THEN thing.rating::float8 END AS rating,
         coalesce(event.properties ->> 'order_id', event.message_id) AS basket
-    FROM event JOIN subject ON subject.workspace_id = $1 AND subject.id = event.subject_id {_ITEMS}
+    FROM event JOIN subject ON subject.workspace_id = $1 AND subject.id = event.subject_id
+    JOIN profile ON profile.workspace_id = $1 AND profile.id = subject.profile_id
+        AND profile.restricted_at IS NULL AND profile.objected_at IS NULL {_ITEMS}
     WHERE event.workspace_id = $1 AND event.name = ANY($2::text[]) AND event.at > $3
         AND 'personalization' = ANY(event.purposes) AND thing.item <> ''
         AND subject.profile_id NOT IN (SELECT profile_id FROM refusing)
@@ -48,7 +50,7 @@ async def read_interactions(
 ) -> AsyncIterator[Columns]:
     """Read every interaction since, in no order, some thousands at a time.
 
-    Left out are people whose last word refuses personalisation, and events collected without it.
+    Left out are people whose last word refuses personalisation or who have objected, and events collected without it.
     """
     async with connection.transaction(readonly=True):
         cursor = await connection.cursor(_READ, workspace, list(names), since)

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from domain.request import Holds
 from stores.postgres import Connection
 
 
@@ -43,10 +44,12 @@ class Profile(msgspec.Struct):
     first_seen_at: datetime
     last_seen_at: datetime
     merged_into: UUID | None = None
+    holds: Holds = Holds()
     leaves: dict[bytes, LeafState] = {}
     memberships: dict[UUID, Membership] = {}
 
 
+_HELD: Final = len(Holds.__struct_fields__)
 _UPDATE_LEAVES: Final = """
     UPDATE leaf_state SET stamps = new.stamps::bigint[], due_at = new.due_at
     FROM unnest($2::uuid[], $3::bytea[], $4::text[], $5::timestamptz[]) AS new (profile_id, leaf, stamps, due_at)
@@ -103,13 +106,14 @@ async def read_profiles(connection: Connection, workspace: UUID, ids: Collection
     """Read locked profiles whole: with every leaf state and membership."""
     rows = await connection.fetch(
         """
-        SELECT id, version, traits, sealed, counters, first_seen_at, last_seen_at, merged_into
+        SELECT id, version, traits, sealed, counters, first_seen_at, last_seen_at, merged_into,
+            restricted_at, objected_at, limited_at
         FROM profile WHERE workspace_id = $1 AND id = ANY($2::uuid[])
         """,
         workspace,
         list(ids),
     )
-    profiles = {row["id"]: Profile(*row) for row in rows}
+    profiles = {row["id"]: Profile(*(*row[:-_HELD], Holds(*row[-_HELD:]))) for row in rows}
     rows = await connection.fetch(
         """
         SELECT profile_id, leaf, stamps, due_at FROM leaf_state

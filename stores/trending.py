@@ -18,6 +18,10 @@ CROSS JOIN LATERAL (
         THEN event.properties -> 'products' ELSE '[]' END) AS each
 ) AS thing
 WHERE event.workspace_id = $1 AND event.name = ANY($2::text[]) AND event.at > $5 AND thing.item <> ''
+  AND event.subject_id <> ALL(ARRAY(
+      SELECT subject.id FROM profile
+      JOIN subject ON subject.workspace_id = $1 AND subject.profile_id = profile.id
+      WHERE profile.workspace_id = $1 AND (profile.restricted_at IS NOT NULL OR profile.objected_at IS NOT NULL)))
 GROUP BY thing.item HAVING sum(weighed.weight) > 0 ORDER BY score DESC, thing.item LIMIT $7
 """
 
@@ -34,7 +38,7 @@ async def trending_items(
 ) -> list[tuple[str, float]]:
     """Item ids with the sum of their events' weights, each halved by every `half_life` of its age; the most first.
 
-    Ties go by id, so that the list is stable.
+    Ties go by id, so that the list is stable. Whoever has objected is left out.
     """
     async with database.workspace(workspace) as connection:
         rows = await connection.fetch(

@@ -7,17 +7,23 @@ from uuid import UUID
 
 import msgspec
 
+from domain.workspace import WorkspaceSettings
 from stores.plans import add_plan
 from stores.postgres import Connection
 
 
 class WorkspaceRow(msgspec.Struct, frozen=True):
-    """A stored workspace. `wrapped_key` opens only with the master key; `plan_version` is 0 without a plan."""
+    """A stored workspace. `wrapped_key` opens only with the master key; `plan_version` is 0 without a plan.
+
+    `key_stamp` is the number of changes to the versions of its keys.
+    """
 
     id: UUID
     name: str
     wrapped_key: bytes
     plan_version: int
+    settings: dict[str, Any]
+    key_stamp: int = 0
 
 
 async def create_workspace(
@@ -37,9 +43,13 @@ async def create_workspace(
 
 _READ = """
     SELECT id, name, wrapped_key,
-           coalesce((SELECT max(version) FROM tracking_plan WHERE workspace_id = workspace.id), 0) AS plan_version
+           coalesce((SELECT max(version) FROM tracking_plan WHERE workspace_id = workspace.id), 0) AS plan_version,
+           settings, key_stamp
     FROM workspace
 """
+
+_READ_SETTINGS = "SELECT settings FROM workspace WHERE id = $1"
+_LOCK_SETTINGS = f"{_READ_SETTINGS} FOR UPDATE"
 
 
 async def read_workspace(connection: Connection, workspace: UUID) -> WorkspaceRow | None:
@@ -59,3 +69,19 @@ async def find_workspace(connection: Connection, name: str) -> UUID | None:
         "SELECT id FROM workspace WHERE name = $1 ORDER BY created_at LIMIT 1", name
     )
     return found
+
+
+async def read_settings(connection: Connection, workspace: UUID, *, to_change: bool = False) -> WorkspaceSettings:
+    """Read the settings of a workspace; `to_change` keeps others from changing them in the same transaction."""
+    row = await connection.fetchrow(_LOCK_SETTINGS if to_change else _READ_SETTINGS, workspace)
+    return msgspec.convert(row["settings"] if row else {}, WorkspaceSettings)
+
+
+async def save_settings(connection: Connection, workspace: UUID, part: str, document: Any) -> None:
+    """Replace one part of a workspace's settings."""
+    await connection.execute(
+        "UPDATE workspace SET settings = jsonb_set(settings, ARRAY[$2::text], $3) WHERE id = $1",
+        workspace,
+        part,
+        document,
+    )

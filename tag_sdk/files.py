@@ -25,7 +25,7 @@ def site_tag(settings: Mapping[str, Any]) -> bytes:
     """Return the tag of one site with its settings inside, for `/tag/{write_key}.js`.
 
     `settings` is JSON in the words of `Settings` in `types/index.d.ts`: `writeKey` is needed; `host`, `name`,
-    `consent`, `collectFor` and `autoPage` have defaults.
+    `consent`, `collectFor`, `autoPage` and `plan` have defaults.
     """
     # The settings hang on the script element: two tags on one page never read each other's.
     assignment = f"(document.currentScript||{{}}).tagwaySettings={_script_json(dict(settings))};\n"

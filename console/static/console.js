@@ -41,14 +41,14 @@ function showView(people) {
 /** Opens everything with a key that the gateway knows; throws `Refused` otherwise. */
 async function open(key) {
   const question = (query, variables) => ask(key, query, variables);
-  await question("query Viewer { viewer { workspace scopes } }");
+  const { viewer } = await question("query Viewer { viewer { workspace scopes countThreshold } }");
   keepKey(key);
   byId("door").hidden = true;
   byId("tabs").hidden = byId("leave").hidden = false;
 
   const line = new Line({ token: key }, showState);
   openFeed(line);
-  openChanges(line, openSegments(question));
+  openChanges(line, openSegments(question, viewer.countThreshold));
   const people = openPeople(question);
   line.open();
   addEventListener("hashchange", () => showView(people));

@@ -25,7 +25,9 @@ const DELETE = `mutation Delete($key: String!) {
 const REFRESH = 5000;
 const TONES = { LIVE: "good", BUILDING: "warn", FAILED: "bad", DELETING: "warn" };
 
-export function openSegments(ask) {
+/** `threshold`: the smallest count of people that the key is told; null when it is told all. */
+export function openSegments(ask, threshold) {
+  const count = (size) => (size === null ? `< ${threshold}` : number.format(size));
   let listed = [];
   let soon;
 
@@ -43,15 +45,15 @@ export function openSegments(ask) {
   const refresh = () => list().catch((error) => console.warn(error.message));
 
   function draw() {
-    const largest = Math.max(1, ...listed.map((segment) => segment.size));
+    const largest = Math.max(1, ...listed.map((segment) => segment.size ?? 0));
     byId("sizes").replaceChildren(
       ...listed.map((segment) =>
         make(
           "li",
           {},
           make("span", {}, segment.name),
-          make("span", { class: "count" }, number.format(segment.size)),
-          make("meter", { min: 0, max: largest, value: segment.size, "aria-label": `People in ${segment.name}` }),
+          make("span", { class: "count" }, count(segment.size)),
+          segment.size !== null && make("meter", { min: 0, max: largest, value: segment.size, "aria-label": `People in ${segment.name}` }),
         ),
       ),
       ...(listed.length ? [] : [make("li", { class: "empty small" }, "No segments yet.")]),
@@ -79,7 +81,7 @@ export function openSegments(ask) {
       "li",
       { class: "panel" },
       make("div", {}, make("h2", {}, segment.name), make("p", { class: "quiet" }, inWords(segment.definition))),
-      make("p", { class: "size" }, number.format(segment.size), make("small", {}, segment.size === 1 ? "person" : "people")),
+      make("p", { class: "size" }, count(segment.size), make("small", {}, segment.size === 1 ? "person" : "people")),
       make(
         "div",
         { class: "row" },

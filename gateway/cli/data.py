@@ -34,6 +34,7 @@ class DataFolder:
         self.keys = self.path / "keys.json"
         self.stores = self.path / "stores.json"
         self.master_key = self.path / "master.key"
+        self.erasure_journal = self.path / "erasures.jsonl"
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -91,5 +92,6 @@ def find_stores(settings: Settings) -> Settings:
         postgres_url=running.postgres_url,
         redis_url=settings.redis_url or running.redis_url,
         kafka_bootstrap=settings.kafka_bootstrap or running.kafka_bootstrap,
+        erasure_journal=settings.erasure_journal or running.erasure_journal,
         master_key_file=settings.master_key_file or (None if settings.master_key else running.master_key_file),
     )

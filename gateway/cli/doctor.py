@@ -10,6 +10,7 @@ from rich.table import Table
 
 from domain.errors import TagwayError
 from gateway.cli.data import find_stores
+from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
 from stores.embedded.binaries import BinariesMissing, find_postgres, find_valkey
 from stores.migrate import MigrationRefused, pending
@@ -81,6 +82,10 @@ async def _event_log(settings: Settings) -> str:
 
 
 async def _master_key(settings: Settings) -> str:
+    if settings.key_provider != "local":
+        async with open_provider(settings):
+            return f"held by {settings.key_provider}"
+    settings.read_previous_master_key()
     if settings.master_key is None and settings.master_key_file is None:
         return "made by `tagway up`"
     settings.read_master_key()

@@ -12,6 +12,7 @@ from domain.clock import utc_now
 from gateway.cli.data import DataFolder, DevKeys
 from gateway.cli.keeper import Command, Say, keep
 from gateway.cli.workspace import ensure_dev_keys
+from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
 from stores.embedded.postgres import EmbeddedPostgres
 from stores.embedded.server import EmbeddedServer, ServerFailed
@@ -64,9 +65,12 @@ async def run(settings: Settings, console: Console) -> None:
         _require_free(settings)
         keepers: list[tuple[EmbeddedServer | Command, str, str]] = []
         settings = await _start_stores(settings, folder, house, keepers, say)
-        if settings.master_key is None and settings.master_key_file is None:
-            settings = msgspec.structs.replace(settings, master_key_file=folder.make_master_key())
-        settings.read_master_key()
+        if settings.key_provider == "local":
+            if settings.master_key is None and settings.master_key_file is None:
+                settings = msgspec.structs.replace(settings, master_key_file=folder.make_master_key())
+            settings.read_master_key()
+        if settings.erasure_journal is None:
+            settings = msgspec.structs.replace(settings, erasure_journal=folder.erasure_journal)
         keys = await _prepare(settings, folder, say)
         folder.publish(settings)
         for name in ("build", "serve", "train --watch"):
@@ -113,7 +117,8 @@ async def _prepare(settings: Settings, folder: DataFolder, say: Say) -> DevKeys:
     await migrate(url, progress=lambda name: say(f"migrating {name} …"))
     database = await Database.open(url, role="worker", max_size=1)
     try:
-        keys = await ensure_dev_keys(database, settings.read_master_key(), folder.read_keys(), utc_now())
+        async with open_provider(settings) as provider:
+            keys = await ensure_dev_keys(database, provider, folder.read_keys(), utc_now())
     finally:
         await database.close()
     folder.write_keys(keys)

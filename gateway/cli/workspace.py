@@ -1,41 +1,67 @@
-"""New workspaces; the development workspace, made once, and the keys that try it out."""
+"""Workspaces by name, and new ones; the development workspace, made once, and the keys that try it out."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import uuid_utils.compat
 
+from domain.errors import Refused
 from domain.key import KeyKind, Scope
-from gateway.cli.data import DevKeys
-from gateway.settings import SettingsError
-from privacy.keys import LocalMasterKey, new_key
+from domain.rotation import KeyUse
+from gateway.cli.data import DevKeys, find_stores
+from gateway.settings import SettingsError, read_settings
+from privacy.keys import KeyProvider, new_key
 from privacy.plan import default_document
 from privacy.sealing import Unreadable
 from stores.keys import create_key, find_key
 from stores.postgres import Connection, Database
+from stores.workspace_keys import add_first_versions
 from stores.workspaces import create_workspace, find_workspace, read_workspace
 
 DEV = "dev"
 
 
+@asynccontextmanager
+async def open_workspace(name: str) -> AsyncIterator[tuple[Connection, UUID]]:
+    """Lend a worker connection and the id of the workspace of this name. Raises `Refused`, `StoreUnavailable`."""
+    settings = find_stores(read_settings())
+    settings.needs("postgres_url")
+    database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
+    try:
+        async with database.across() as connection:
+            workspace = await find_workspace(connection, name)
+            if workspace is None:
+                raise Refused(f"there is no workspace named {name}: see `tagway workspaces`", code="not_found")
+            yield connection, workspace
+    finally:
+        await database.close()
+
+
 async def make_workspace(
-    connection: Connection, provider: LocalMasterKey, name: str, plan: Mapping[str, Any], at: datetime
+    connection: Connection, provider: KeyProvider, name: str, plan: Mapping[str, Any], at: datetime
 ) -> UUID:
-    """Store a new workspace with a key of its own and its first tracking plan, and return its id."""
+    """Store a new workspace with keys of its own and its first tracking plan, and return its id.
+
+    Runs inside the caller's transaction.
+    """
     workspace = uuid_utils.compat.uuid7()
-    await create_workspace(connection, workspace, name, wrapped_key=provider.wrap(new_key()), plan=plan, at=at)
+    wrapped = await provider.wrap(new_key())
+    await create_workspace(connection, workspace, name, wrapped_key=wrapped, plan=plan, at=at)
+    # Keys that derive from no other, so that they can be destroyed one day.
+    first = [(use, await provider.wrap(new_key())) for use in KeyUse]
+    await add_first_versions(connection, workspace, first, at)
     return workspace
 
 
-async def ensure_dev_keys(database: Database, master_key: bytes, kept: DevKeys | None, at: datetime) -> DevKeys:
+async def ensure_dev_keys(database: Database, provider: KeyProvider, kept: DevKeys | None, at: datetime) -> DevKeys:
     """Return working keys of the development workspace: those kept from an earlier run, else new ones.
 
     `database` is of the worker role. Raises `StoreUnavailable`, and `SettingsError` when the workspace was sealed under
     another master key.
     """
-    provider = LocalMasterKey(master_key)
     async with database.across() as connection, connection.transaction():
         workspace = await find_workspace(connection, DEV)
         if workspace is None:
@@ -49,10 +75,10 @@ async def ensure_dev_keys(database: Database, master_key: bytes, kept: DevKeys |
     return DevKeys(str(workspace), write_key, secret_key)
 
 
-async def _require_same_master_key(connection: Connection, workspace: UUID, provider: LocalMasterKey) -> None:
+async def _require_same_master_key(connection: Connection, workspace: UUID, provider: KeyProvider) -> None:
     row = await read_workspace(connection, workspace)
     try:
-        provider.unwrap(row.wrapped_key if row else b"")
+        await provider.unwrap(row.wrapped_key if row else b"")
     except Unreadable:
         raise SettingsError("this data was sealed under another master key: set that one") from None
 

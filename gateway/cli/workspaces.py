@@ -1,4 +1,4 @@
-"""`tagway workspaces`: list and create workspaces, to which everything else belongs."""
+"""`tagway workspaces`: list, create and set up workspaces, to which everything else belongs."""
 
 import asyncio
 from pathlib import Path
@@ -11,15 +11,16 @@ from rich.table import Column, Table
 
 from domain.clock import utc_now
 from domain.errors import Refused
+from domain.workspace import WorkspaceSettings
 from gateway.cli.data import find_stores
 from gateway.cli.workspace import make_workspace
+from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
-from privacy.keys import LocalMasterKey
 from privacy.plan import default_document, read_plan
 from stores.postgres import Database
-from stores.workspaces import find_workspace, list_workspaces
+from stores.workspaces import find_workspace, list_workspaces, read_workspace, save_settings
 
-app = typer.Typer(no_args_is_help=True, help="List and create workspaces.")
+app = typer.Typer(no_args_is_help=True, help="List, create and set up workspaces.")
 
 Plan = Annotated[Path | None, typer.Option("--plan", help="Its tracking plan, a JSON file; else the default one.")]
 
@@ -34,8 +35,31 @@ def list_() -> None:
 def create(name: str, plan: Plan = None) -> None:
     """Make a workspace and print its id. Its keys are made by `tagway keys create --workspace NAME`."""
     settings = _settings()
-    provider = LocalMasterKey(settings.read_master_key())
-    asyncio.run(_create(settings, name, provider, default_document() if plan is None else _read(plan)))
+    asyncio.run(_create(settings, name, default_document() if plan is None else _read(plan)))
+
+
+@app.command("set")
+def set_(
+    name: str,
+    smallest_count: Annotated[
+        int | None, typer.Option(min=1, max=1_000_000, help="Counts of fewer people are hidden (k).")
+    ] = None,
+    controller: Annotated[str | None, typer.Option(help="Name of who answers for the data.")] = None,
+    address: Annotated[str | None, typer.Option(help="Their address.")] = None,
+    contact: Annotated[str | None, typer.Option(help="How to reach them.")] = None,
+    representative: Annotated[str | None, typer.Option(help="Their representative in the Union.")] = None,
+    protection_officer: Annotated[str | None, typer.Option(help="Their data protection officer.")] = None,
+) -> None:
+    """Change what is given of a workspace's settings, and print all of them."""
+    told = {
+        "name": controller,
+        "address": address,
+        "contact": contact,
+        "representative": representative,
+        "protection_officer": protection_officer,
+    }
+    changed = {part: text for part, text in told.items() if text is not None}
+    asyncio.run(_set(_settings(), name, smallest_count, changed))
 
 
 def _settings() -> Settings:
@@ -67,10 +91,35 @@ async def _list(settings: Settings) -> None:
     Console().print(table)
 
 
-async def _create(settings: Settings, name: str, provider: LocalMasterKey, plan: dict[str, object]) -> None:
+async def _set(settings: Settings, name: str, smallest_count: int | None, told: dict[str, str]) -> None:
     database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
     try:
         async with database.across() as connection, connection.transaction():
+            workspace = await find_workspace(connection, name)
+            row = workspace and await read_workspace(connection, workspace)
+            if not workspace or not row:
+                raise Refused(f"there is no workspace named {name}: see `tagway workspaces list`", code="not_found")
+            kept = msgspec.convert(row.settings, WorkspaceSettings)
+            given = msgspec.to_builtins(
+                WorkspaceSettings(
+                    k_threshold=smallest_count or kept.k_threshold,
+                    controller=msgspec.structs.replace(kept.controller, **told),
+                )
+            )
+            msgspec.convert(given, WorkspaceSettings)
+            for part, document in given.items():
+                await save_settings(connection, workspace, part, document)
+    except msgspec.ValidationError as error:
+        raise Refused(str(error)) from None
+    finally:
+        await database.close()
+    print(msgspec.json.format(msgspec.json.encode(given)).decode())
+
+
+async def _create(settings: Settings, name: str, plan: dict[str, object]) -> None:
+    database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
+    try:
+        async with open_provider(settings) as provider, database.across() as connection, connection.transaction():
             if await find_workspace(connection, name) is not None:
                 raise Refused(f"there is a workspace named {name} already", code="conflict")
             print(await make_workspace(connection, provider, name, plan, utc_now()))

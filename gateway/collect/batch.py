@@ -1,9 +1,10 @@
 """The events of one request on their way through the steps."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
@@ -16,6 +17,9 @@ from gateway.collect.decode import Shared, read_message_id
 from gateway.errors import place_of
 from gateway.workspace import Workspace
 from privacy.gate import Verdict
+from privacy.protect import Reason
+from privacy.signals.sources import Signal
+from stores.consents import Statement
 from stores.subjects import Standing
 
 _log = structlog.get_logger()
@@ -32,12 +36,17 @@ class Item:
     call: Call | None = None
     aliases: tuple[Alias, ...] = ()
     """Blind indexes of its identifiers, strongest first; after the gate, only those that may be kept."""
+    signals: tuple[Signal, ...] = ()
+    """What the call and its request say about consent."""
     stored: tuple[Statements, ...] = ()
     """What the people behind its aliases have said, as of this event's place in the batch."""
     verdict: Verdict | None = None
     subject: Subject | None = None
+    proofs: tuple[int, ...] = ()
+    """The ledger's record of each purpose of the verdict, in their order."""
     event: ProtectedEvent | None = None
-    dropped: tuple[str, ...] = ()
+    dropped: Mapping[str, Reason] = field(default_factory=dict)
+    """Paths of fields that were left out of it."""
     result: Result | None = None
 
     def end(self, outcome: Outcome, *, code: str | None = None, message: str | None = None) -> None:
@@ -45,7 +54,15 @@ class Item:
         message_id = (self.call.message_id if self.call else read_message_id(self.raw)) or ""
         if message is None and code is not None:
             message = FAILURES[code].message
-        self.result = Result(message_id, outcome, code, message, self.dropped)
+        self.result = Result(message_id, outcome, code, message, tuple(self.dropped))
+
+
+class Spoken(NamedTuple):
+    """A statement of a message: after which of the batch's items it holds, and the number of its record."""
+
+    place: int
+    statement: Statement
+    seq: int
 
 
 @dataclass(slots=True)
@@ -63,6 +80,10 @@ class Batch:
     declared: tuple[Statements, ...] = ()
     """What the operator declares in the people's stead, as a basis of their own systems."""
     standing: Standing = NOBODY
+    spoken: tuple["Spoken", ...] = ()
+    """What consent messages of this batch have said, in the order of the ledger."""
+    losses: Counter[tuple[str, Reason]] = field(default_factory=Counter)
+    """How many events lost a field of this path for this reason."""
 
     @property
     def open(self) -> Iterator[tuple[Item, Call]]:

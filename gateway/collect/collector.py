@@ -11,16 +11,20 @@ from gateway.collect.batch import Batch, Item
 from gateway.collect.decode import Envelope, Shared, read_sent_at
 from gateway.collect.pipeline import Pipeline
 from gateway.feed import LiveFeed
+from gateway.losses import Losses
 from gateway.workspace import Workspaces
 
 
 class Collector:
-    """Turns envelopes into batches, runs them, and shows them on the live feed."""
+    """Turns envelopes into batches, runs them, counts what they lost, and shows them on the live feed."""
 
-    def __init__(self, pipeline: Pipeline, workspaces: Workspaces, feed: LiveFeed, clock: Clock) -> None:
+    def __init__(
+        self, pipeline: Pipeline, workspaces: Workspaces, *, feed: LiveFeed, losses: Losses, clock: Clock
+    ) -> None:
         self._pipeline = pipeline
         self._workspaces = workspaces
         self._feed = feed
+        self._losses = losses
         self._clock = clock
 
     async def collect(
@@ -48,5 +52,7 @@ class Collector:
             declared=declared,
         )
         results = await self._pipeline.run(batch)
+        if batch.losses:
+            self._losses.count(workspace, batch.losses)
         self._feed.offer(batch)
         return results

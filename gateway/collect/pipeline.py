@@ -9,7 +9,18 @@ from domain.errors import TagwayError
 from domain.outcome import Outcome, Result
 from gateway.collect.batch import Batch
 from gateway.collect.consent import RecordConsent
-from gateway.collect.steps import Append, Enrol, LookUp, ask_gate, decode, deduplicate, protect_events, validate
+from gateway.collect.prove import Prove
+from gateway.collect.steps import (
+    Append,
+    Enrol,
+    LookUp,
+    ReadSignals,
+    ask_gate,
+    decode,
+    deduplicate,
+    protect_events,
+    validate,
+)
 from gateway.metrics import Metrics
 from gateway.subjects import Subjects
 from stores.eventlog.port import EventLog
@@ -17,16 +28,18 @@ from stores.eventlog.port import EventLog
 Step = Callable[[Batch], Awaitable[None]]
 
 
-def build_steps(subjects: Subjects, log: EventLog) -> tuple[tuple[str, Step], ...]:
+def build_steps(subjects: Subjects, log: EventLog, metrics: Metrics) -> tuple[tuple[str, Step], ...]:
     """List the steps in the order in which an event takes them."""
     return (
         ("decode", decode),
         ("validate", validate),
         ("look_up", LookUp(subjects)),
+        ("read_signals", ReadSignals(metrics)),
         ("record_consent", RecordConsent(subjects)),
         ("gate", ask_gate),
         ("deduplicate", deduplicate),
         ("enrol", Enrol(subjects)),
+        ("prove", Prove(subjects)),
         ("protect", protect_events),
         ("append", Append(log)),
     )

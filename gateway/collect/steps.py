@@ -1,16 +1,25 @@
 """The steps of collection, in the order of `pipeline.build_steps`; each ends some events and passes on the rest."""
 
+from collections.abc import Container
+
+import msgspec
+
+from domain.alias import SPELLED_KINDS, Alias
+from domain.consent import State
 from domain.errors import Refused
 from domain.event import Call, encode_event
 from domain.outcome import Outcome
 from domain.topics import EVENTS
 from gateway.collect.batch import Batch, Item, end_faulty
 from gateway.collect.decode import LARGEST_EVENT, InvalidEvent, decode_event
+from gateway.metrics import Metrics
 from gateway.subjects import Subjects
 from privacy.gate import gate
 from privacy.protect import protect
 from privacy.pseudonym import aliases_of
-from privacy.signals import signals_of
+from privacy.signals.sources import NAMES as CONSENT_FIELDS
+from privacy.signals.sources import Signal, signals_of
+from privacy.wrapping import UnknownEpoch
 from stores.eventlog.port import EventLog, Record
 
 
@@ -55,7 +64,7 @@ class LookUp:
 
         batch.each(index)
         wanted = {alias: None for item, _ in batch.open for alias in item.aliases}
-        batch.standing = await self._subjects.find(batch.workspace.id, wanted)
+        batch.standing = await self._subjects.look_up(batch.workspace, wanted)
         for item, _ in batch.open:
             self._stand(batch, item)
 
@@ -68,16 +77,46 @@ class LookUp:
         item.stored = tuple(subject.consent for subject in subjects)
 
 
+class ReadSignals:
+    """Reads what each event and its request say about consent, and counts what could not be read."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+
+    async def __call__(self, batch: Batch) -> None:
+        """Fill `signals` of each item. What the batch as a whole refuses, none of its events can grant."""
+        meaning, at, shared = batch.workspace.meaning, batch.received_at, batch.shared.context
+        signals = signals_of(shared, batch.headers, meaning, at)
+        refusals = tuple(signal for signal in map(_refusals, signals) if signal.statements)
+
+        def read(item: Item, call: Call) -> None:
+            if all(call.context.get(name) is shared.get(name) for name in CONSENT_FIELDS):
+                item.signals = signals
+            else:
+                item.signals = (*signals_of(call.context, batch.headers, meaning, at), *refusals)
+            for signal in item.signals:
+                if signal.reason is not None:
+                    self._metrics.signals_refused.labels(signal.source, signal.reason.value).inc()
+
+        batch.each(read)
+
+
+def _refusals(signal: Signal) -> Signal:
+    refused = {purpose: state for purpose, state in signal.statements.items() if state is not State.GRANTED}
+    return msgspec.structs.replace(signal, statements=refused)
+
+
 async def ask_gate(batch: Batch) -> None:
     """Let the gate decide on each event: what its sources say, against what it is for."""
 
     def ask(item: Item, call: Call) -> None:
         if item.event is not None:
             return
-        said = [signal.statements for signal in signals_of(call.context, batch.headers)]
+        said = [signal.statements for signal in item.signals]
         item.verdict = gate(call, batch.workspace.plan, [*batch.declared, *said, *item.stored])
         if item.verdict.dropped:
-            item.end(Outcome.DROPPED_CONSENT)
+            problems = dict.fromkeys(signal.problem for signal in item.signals if signal.problem)
+            item.end(Outcome.DROPPED_CONSENT, message="; ".join(problems) or None)
             return
         kinds = batch.workspace.plan.program(call, item.verdict.purposes).alias_kinds
         item.aliases = tuple(alias for alias in item.aliases if alias.kind in kinds)
@@ -109,13 +148,27 @@ class Enrol:
         self._subjects = subjects
 
     async def __call__(self, batch: Batch) -> None:
-        """Fill `subject` of each item."""
+        """Fill `subject` of each item, and end those of people who may not become known again."""
         known = dict(batch.standing.subjects)
         waiting = [item for item, _ in batch.open if item.subject is None]
+        for item in waiting:
+            item.aliases = _known_first(item.aliases, known)
         unknown = {item.aliases[0]: None for item in waiting if item.aliases[0] not in known}
         known |= await self._subjects.enrol(batch.workspace, unknown)
         for item in waiting:
-            item.subject = known[item.aliases[0]]
+            item.subject = known.get(item.aliases[0])
+            if item.subject is None or item.subject.suppressed:
+                # They were erased after the look-up.
+                item.end(Outcome.DROPPED_SUPPRESSED)
+
+
+def _known_first(aliases: tuple[Alias, ...], known: Container[Alias]) -> tuple[Alias, ...]:
+    """Let a known spelling of the strongest identifier lead, so that it names the subject and not a new one."""
+    strongest = aliases[0]
+    if strongest in known or strongest.kind not in SPELLED_KINDS:
+        return aliases
+    leader = next((alias for alias in aliases if alias.kind is strongest.kind and alias in known), strongest)
+    return (leader, *(alias for alias in aliases if alias is not leader))
 
 
 async def protect_events(batch: Batch) -> None:
@@ -125,8 +178,16 @@ async def protect_events(batch: Batch) -> None:
         subject, verdict = item.subject, item.verdict
         if item.event is not None or subject is None or verdict is None:
             return
-        sealer = batch.workspace.keys.sealer(subject.id, subject.wrapped_key)
-        item.event, item.dropped = protect(call, verdict, item.aliases, sealer, batch.workspace.plan)
+        try:
+            sealer = batch.workspace.keys.sealer(subject.id, subject.wrapped_key)
+        except UnknownEpoch:
+            # Another process has heard of a new key before this one: at the next try both have.
+            item.end(Outcome.UNAVAILABLE, code="store_unavailable")
+            return
+        item.event, item.dropped = protect(
+            call, verdict, item.aliases, sealer, batch.workspace.plan, proofs=item.proofs
+        )
+        batch.losses.update(item.dropped.items())
 
     batch.each(take_out)
 

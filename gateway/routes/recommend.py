@@ -14,7 +14,7 @@ from gateway.collect.decode import read_json
 from gateway.collect.request import read_body
 from gateway.resources import Resources, WebRequest, resources_of
 from learning.lists import Ask, Context, Question, Strategy
-from privacy.pseudonym import alias_for
+from privacy.pseudonym import aliases_for
 from resolvers.recommendation import read_context, reason_text
 from stores.reads.profiles import of_aliases
 
@@ -92,9 +92,9 @@ async def _authorised(request: WebRequest) -> Principal:
     return principal
 
 
-async def _answer(request: WebRequest, principal: Principal, customer: str | int, context: Context) -> Response:
+async def _answer(request: WebRequest, principal: Principal, customer: Customer, context: Context) -> Response:
     resources = resources_of(request)
-    profile = await _profile_of(resources, principal.workspace, str(customer))
+    profile = await _profile_of(resources, principal.workspace, customer)
     question = Question(Strategy.FOR_YOU, SHOWN, context=context)
     (served,) = await resources.recommender.for_people(principal.workspace, [Ask(profile, question)])
     shelf = await resources.recommender.shelf(principal.workspace)
@@ -113,13 +113,15 @@ async def _answer(request: WebRequest, principal: Principal, customer: str | int
     return Response(msgspec.json.encode(answer), media_type="application/json")
 
 
-async def _profile_of(resources: Resources, workspace: UUID, customer: str) -> UUID | None:
-    """Find the profile that the shop knows under this id, by its blind index."""
-    alias = alias_for(AliasKind.USER_ID, customer, (await resources.workspaces.get(workspace)).keys)
-    if alias is None:
+async def _profile_of(resources: Resources, workspace: UUID, customer: Customer) -> UUID | None:
+    """Find the profile that the shop knows under this id, by its blind indexes."""
+    keys = await resources.workspaces.keys(workspace)
+    aliases = keys.everywhere(aliases_for(AliasKind.USER_ID, customer, keys))
+    if not aliases:
         return None
     async with resources.database.workspace(workspace) as connection:
-        return (await of_aliases(connection, [alias])).get(alias)
+        found = await of_aliases(connection, aliases)
+    return next((found[alias] for alias in aliases if alias in found), None)
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (

@@ -8,10 +8,13 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from gateway.resources import State, WebRequest, address_of, resources_of
+from privacy.allowlist import allow_list
 from tag_sdk.files import integrity, site_tag, tag_source
 
 _MEDIA_TYPE: Final = "text/javascript; charset=utf-8"
 _HOUR: Final = "public, max-age=3600"
+# What a new plan allows is sent once the tag has heard of it; what it forbids is refused at once, by the gateway.
+_MINUTES: Final = "public, max-age=300"
 
 
 async def plain_tag(request: WebRequest) -> Response:
@@ -24,8 +27,10 @@ async def configured_tag(request: WebRequest) -> Response:
     resources = resources_of(request)
     write_key = request.path_params["write_key"]
     # Scripts are fetched without an Origin header; the key's origins are held against what the tag then sends.
-    await resources.authenticator.write_key(write_key, None)
-    return _script(request, site_tag({"writeKey": write_key, "host": address_of(request)}), {})
+    key = await resources.authenticator.write_key(write_key, None)
+    plan = (await resources.workspaces.get(key.workspace)).plan.plan
+    source = site_tag({"writeKey": write_key, "host": address_of(request), "plan": allow_list(plan)})
+    return _script(request, source, {"Cache-Control": _MINUTES})
 
 
 def _script(request: Request[State], source: bytes, headers: dict[str, str]) -> Response:

@@ -125,7 +125,8 @@ def next_look(leaf: CountLeaf, state: LeafState, now: int) -> datetime | None:
 def judge(profile: Profile, index: Index, touch: Touch, now: datetime) -> tuple[list[Move], list[Membership]]:
     """Judge the touched segments, change the profile's memberships, and return the moves and what to store of them.
 
-    The memberships returned are those that began or whose end moved; a move out needs no more than itself.
+    The memberships returned are those that began or whose end moved; a move out needs no more than itself. Someone who
+    has objected or restricted the use of their data is in no segment.
     """
     micros = to_micros(now)
     bits = _Bits(profile, index.leaves, micros)
@@ -135,7 +136,7 @@ def judge(profile: Profile, index: Index, touch: Touch, now: datetime) -> tuple[
         segment_id = segment.id
         held = profile.memberships.get(segment_id)
         at = touch.instants.get(segment, now)
-        if not segment.tree(bits):
+        if profile.holds.profiling or not segment.tree(bits):
             if held is not None:
                 del profile.memberships[segment_id]
                 moves.append(Move(segment_id, segment.key, segment.version, ChangeKind.EXITED, at, cause))

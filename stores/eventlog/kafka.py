@@ -1,9 +1,9 @@
 """The event log in Kafka: for many gateways and builders, and for readers outside Tagway."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -43,6 +43,7 @@ class KafkaLog:
         self._patience = patience
         self._producers = Producers(bootstrap, patience)
         self._missing: dict[str, TopicSpec] = {}
+        self._compacted: set[str] = set()
 
     async def append(self, topic: str, records: Sequence[Record]) -> list[TagwayError | None]:
         """Append through the idempotent producer, which joins concurrent callers' records in batches; see the port."""
@@ -66,6 +67,7 @@ class KafkaLog:
         Those that the brokers are not there to create are tried again before the next append.
         """
         self._missing = {**self._missing, **topics}
+        self._compacted |= {name for name, spec in topics.items() if spec.compacted}
         wanted = [
             NewTopic(name, self.partitions, _BROKERS_CHOICE, {}, _settings(spec))
             for name, spec in sorted(topics.items())
@@ -126,8 +128,17 @@ class KafkaLog:
             await reader.stop()
         return {place.partition: offset for place, offset in ends.items()}
 
-    async def trim(self, topic: str, keep: timedelta) -> None:
+    async def trim(self, topic: str, before: datetime, passed: Mapping[int, int] | None = None) -> None:
         """Do nothing: the brokers remove what is older than the topic's own retention."""
+
+    async def forget(self, topic: str, keys: Collection[bytes]) -> int:
+        """Append a record without value for each key, if the topic is compacted; the brokers' cleaner does the rest."""
+        if topic not in self._compacted:
+            return 0
+        for failure in await self.append(topic, [Record(key, b"") for key in keys]):
+            if failure is not None:
+                raise LogUnavailable from failure
+        return 0
 
     async def healthy(self) -> bool:
         """Ask the cluster for its metadata."""
@@ -163,7 +174,7 @@ class KafkaLog:
                 results[index] = Refused("A record may hold at most 1 MB.", code="event_too_large")
                 continue
             partition = partition_of(record.key, count)
-            future = await producer.send(topic, record.value, key=record.key, partition=partition)
+            future = await producer.send(topic, record.value or None, key=record.key, partition=partition)
             sent[future] = index
             future.add_done_callback(settle)
         if sent:

@@ -169,7 +169,7 @@ def _stored(messages: Sequence[ConsumerRecord]) -> tuple[Stored, ...]:
             message.partition,
             message.offset,
             message.key,
-            message.value,
+            message.value or b"",
             datetime.fromtimestamp(message.timestamp / 1000, UTC),
         )
         for message in messages

@@ -11,28 +11,35 @@ from stores.eventlog.port import EventLog, TopicSpec
 from stores.eventlog.postgres import PostgresLog
 from stores.postgres import Database
 
-TOPICS: Final = {
-    EVENTS: TopicSpec(keep=timedelta(days=7)),
-    DEAD_LETTERS: TopicSpec(keep=timedelta(days=30)),
-    SEGMENT_CHANGES: TopicSpec(compacted=True),
-    CONSENTS: TopicSpec(),
-    ERASURES: TopicSpec(),
-}
+KEEP: Final = timedelta(days=30)
 
 
-async def open_log(kafka_bootstrap: str | None, database: Database) -> EventLog:
+def topics(keep: timedelta) -> dict[str, TopicSpec]:
+    """List the topics; what people did is kept for `keep`."""
+    return {
+        EVENTS: TopicSpec(keep=keep),
+        DEAD_LETTERS: TopicSpec(keep=keep),
+        SEGMENT_CHANGES: TopicSpec(compacted=True),
+        # News, which names people: what lasts is the ledger, where people can be erased.
+        CONSENTS: TopicSpec(keep=keep),
+        ERASURES: TopicSpec(),
+    }
+
+
+async def open_log(kafka_bootstrap: str | None, database: Database, keep: timedelta = KEEP) -> EventLog:
     """Open Kafka where its address is given, else the log in the database, and see to its topics.
 
-    Kafka may be away: its topics are then made before the first append. Raises LogUnavailable when the database is.
+    `keep` counts for topics that are not there yet. Kafka may be away: its topics are then made before the first
+    append. Raises LogUnavailable when the database is.
     """
     if kafka_bootstrap:
         kafka = KafkaLog(kafka_bootstrap)
         with suppress(LogUnavailable):
-            await kafka.ensure_topics(TOPICS)
+            await kafka.ensure_topics(topics(keep))
         return kafka
     log = PostgresLog(database)
     try:
-        await log.ensure_topics(TOPICS)
+        await log.ensure_topics(topics(keep))
     except LogUnavailable:
         await log.close()
         raise

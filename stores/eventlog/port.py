@@ -28,14 +28,17 @@ class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What is appended. Records with the same key stay in the order in which they were appended."""
+    """What is appended. Records with the same key stay in the order in which they were appended.
+
+    An empty value says that nothing is to be kept under the key any more.
+    """
 
     key: bytes
     value: bytes
 
 
 class Stored(msgspec.Struct, frozen=True):
-    """What is read. `at` is when the log took it, UTC."""
+    """What is read. `at` is when the log took it, UTC. Of a record that was forgotten the value is empty."""
 
     partition: int
     offset: int
@@ -112,9 +115,18 @@ class EventLog(Protocol):
         """Return, for each partition, the offset that its next record will get. Raises LogUnavailable."""
         ...
 
-    async def trim(self, topic: str, keep: timedelta) -> None:
-        """Remove records older than `keep`, read or not, where the log does not do so by itself.
+    async def trim(self, topic: str, before: datetime, passed: Mapping[int, int] | None = None) -> None:
+        """Remove records that the log took before an instant, where the log does not do so by itself.
 
+        Of the partitions in `passed` only records before these offsets go, whatever their age. Raises LogUnavailable.
+        """
+        ...
+
+    async def forget(self, topic: str, keys: Collection[bytes]) -> int:
+        """Take what lies under these keys out of a topic, as far as this log can; return how many records were emptied.
+
+        Postgres empties the records in place, so that offsets stay. Kafka appends a record without value for each key,
+        by which a compacted topic drops all older ones; in another topic nothing can be taken out before its time.
         Raises LogUnavailable.
         """
         ...

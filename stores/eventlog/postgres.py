@@ -1,9 +1,10 @@
 """The event log in Postgres, the embedded default: durable, with nothing more to run or to back up."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime
 from typing import Final
 
 from domain.errors import LogUnavailable, Refused, StoreUnavailable, TagwayError
@@ -22,7 +23,7 @@ _CREATE: Final = """
 _FIRST_KEPT: Final = """
     SELECT coalesce(
         (SELECT "offset" FROM log_record
-         WHERE topic = $1 AND partition = $2 AND at >= now() - $3::interval
+         WHERE topic = $1 AND partition = $2 AND at >= $3
          ORDER BY "offset" LIMIT 1),
         (SELECT next_offset FROM log_partition WHERE topic = $1 AND partition = $2))
 """
@@ -32,6 +33,9 @@ _REMOVE: Final = """
         WHERE topic = $1 AND partition = $2 AND "offset" < $3 ORDER BY "offset" LIMIT $4)
 """
 _REMOVE_AT_ONCE: Final = 5_000
+_EMPTY: Final = """
+    UPDATE log_record SET key = '', value = '' WHERE topic = $1 AND partition = $2 AND key = ANY($3::bytea[])
+"""
 _HEALTH_SECONDS: Final = 2.0
 
 
@@ -83,14 +87,29 @@ class PostgresLog:
         async with self._borrowed() as connection:
             return dict(await connection.fetch(ENDS, topic))
 
-    async def trim(self, topic: str, keep: timedelta) -> None:
-        """Remove what is older than `keep`, a few thousand records at a time so that nobody waits for it."""
+    async def trim(self, topic: str, before: datetime, passed: Mapping[int, int] | None = None) -> None:
+        """Remove what is older, a few thousand records at a time so that nobody waits for it."""
         async with self._borrowed() as connection:
             for partition, _ in await connection.fetch(ENDS, topic):
-                first_kept = await connection.fetchval(_FIRST_KEPT, topic, partition, keep)
+                first_kept = await connection.fetchval(_FIRST_KEPT, topic, partition, before)
+                if passed is not None:
+                    first_kept = min(first_kept, passed.get(partition, first_kept))
                 removed = "DELETE -1"
                 while removed != "DELETE 0":
                     removed = await connection.execute(_REMOVE, topic, partition, first_kept, _REMOVE_AT_ONCE)
+
+    async def forget(self, topic: str, keys: Collection[bytes]) -> int:
+        """Empty the records of these keys, each in the one partition where it can lie."""
+        count = await self._count(topic)
+        by_partition: dict[int, list[bytes]] = defaultdict(list)
+        for key in keys:
+            by_partition[partition_of(key, count)].append(key)
+        emptied = 0
+        async with self._borrowed() as connection:
+            for partition, those in sorted(by_partition.items()):
+                status = await connection.execute(_EMPTY, topic, partition, those)
+                emptied += int(status.rpartition(" ")[2])
+        return emptied
 
     async def healthy(self) -> bool:
         """Ask the server for its time."""

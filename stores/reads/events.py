@@ -16,6 +16,8 @@ from stores.postgres import Connection
 class EventRow(msgspec.Struct, frozen=True):
     """One stored event, its plain part."""
 
+    profile_id: UUID | None
+    """Whose it is now."""
     message_id: str
     type: CallType
     name: str
@@ -23,6 +25,7 @@ class EventRow(msgspec.Struct, frozen=True):
     received_at: datetime
     properties: dict[str, Any]
     purposes: tuple[Purpose, ...]
+    proofs: tuple[int, ...] = ()
 
 
 class History(msgspec.Struct, frozen=True):
@@ -38,12 +41,12 @@ async def histories(connection: Connection, wanted: Sequence[History]) -> list[l
     """Read one list for each that is wanted, in their order."""
     records = await connection.fetch(
         """
-        SELECT wanted.place, story.*
+        SELECT wanted.place, wanted.profile_id, story.*
         FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::text[])
             WITH ORDINALITY AS wanted (profile_id, size, after_at, after_id, place)
         CROSS JOIN LATERAL (
             SELECT newest.* FROM subject CROSS JOIN LATERAL (
-                SELECT message_id, type, name, at, received_at, properties, purposes FROM event
+                SELECT message_id, type, name, at, received_at, properties, purposes, proofs FROM event
                 WHERE event.subject_id = subject.id
                     AND event.at <= coalesce(wanted.after_at, 'infinity')
                     AND (event.at < coalesce(wanted.after_at, 'infinity') OR event.message_id > wanted.after_id)
@@ -66,9 +69,15 @@ async def histories(connection: Connection, wanted: Sequence[History]) -> list[l
 
 
 async def by_message_ids(connection: Connection, message_ids: Sequence[str]) -> dict[str, EventRow]:
-    """Find events by their message ids."""
+    """Find events by their message ids; those of people whose data may not be used are not found."""
     records = await connection.fetch(
-        "SELECT message_id, type, name, at, received_at, properties, purposes FROM event WHERE message_id = ANY($1)",
+        """
+        SELECT profile_id, message_id, type, name, at, received_at, properties, purposes, proofs
+        FROM event LEFT JOIN subject ON subject.id = event.subject_id
+        WHERE message_id = ANY($1) AND NOT EXISTS (
+            SELECT FROM profile WHERE profile.id = subject.profile_id AND profile.restricted_at IS NOT NULL
+        )
+        """,
         message_ids,
     )
     return {record["message_id"]: _row(record) for record in records}
@@ -94,6 +103,7 @@ async def counts(connection: Connection, profiles: Sequence[UUID], at_most: int)
 
 def _row(record: asyncpg.Record) -> EventRow:
     return EventRow(
+        profile_id=record["profile_id"],
         message_id=record["message_id"],
         type=CallType(record["type"]),
         name=record["name"],
@@ -101,4 +111,5 @@ def _row(record: asyncpg.Record) -> EventRow:
         received_at=record["received_at"],
         properties=record["properties"],
         purposes=tuple(Purpose(purpose) for purpose in record["purposes"]),
+        proofs=tuple(record["proofs"]),
     )

@@ -25,6 +25,8 @@ class ProfileRow(msgspec.Struct, frozen=True):
     counters: dict[str, int]
     first_seen_at: datetime
     last_seen_at: datetime
+    restricted_at: datetime | None = None
+    """Since when it is only stored, at the person's wish."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -50,6 +52,7 @@ def profile_row(record: asyncpg.Record) -> ProfileRow:
         counters=record["counters"],
         first_seen_at=record["first_seen_at"],
         last_seen_at=record["last_seen_at"],
+        restricted_at=record["restricted_at"],
     )
 
 
@@ -62,7 +65,7 @@ async def by_ids(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Prof
             UNION
             SELECT asked, next.id, next.merged_into FROM trail JOIN profile AS next ON next.id = trail.merged_into
         )
-        SELECT asked, id, version, traits, counters, first_seen_at, last_seen_at
+        SELECT asked, id, version, traits, counters, first_seen_at, last_seen_at, restricted_at
         FROM trail JOIN profile USING (id) WHERE trail.merged_into IS NULL
         """,
         ids,
@@ -103,11 +106,11 @@ async def of_aliases(connection: Connection, aliases: Sequence[Alias]) -> dict[A
 
 
 async def page(connection: Connection, size: int, after: Recent | None) -> list[ProfileRow]:
-    """List `size` profiles from a place on, the most recently seen first."""
+    """List `size` profiles that may be used, from a place on, the most recently seen first."""
     records = await connection.fetch(
         """
-        SELECT id, version, traits, counters, first_seen_at, last_seen_at FROM profile
-        WHERE merged_into IS NULL
+        SELECT id, version, traits, counters, first_seen_at, last_seen_at, restricted_at FROM profile
+        WHERE merged_into IS NULL AND restricted_at IS NULL
             AND ($1::timestamptz IS NULL OR (last_seen_at <= $1 AND (last_seen_at < $1 OR id > $2)))
         ORDER BY last_seen_at DESC, id LIMIT $3
         """,
@@ -119,20 +122,33 @@ async def page(connection: Connection, size: int, after: Recent | None) -> list[
 
 
 async def count(connection: Connection, at_most: int) -> int:
-    """Count the profiles, stopping at `at_most`."""
+    """Count the profiles that may be used, stopping at `at_most`."""
     found: int = await connection.fetchval(
-        "SELECT count(*) FROM (SELECT FROM profile WHERE merged_into IS NULL LIMIT $1) AS counted", at_most
+        """
+        SELECT count(*) FROM (
+            SELECT FROM profile WHERE merged_into IS NULL AND restricted_at IS NULL LIMIT $1
+        ) AS counted
+        """,
+        at_most,
     )
     return found
 
 
 async def identities(connection: Connection, profiles: Sequence[UUID]) -> dict[UUID, list[Identity]]:
-    """List which kinds of identifiers each profile has, the first seen first."""
+    """List which kinds of identifiers each profile has, the first seen first.
+
+    One that is indexed under two versions of a key, during a rotation, is seen first at the same moment under both.
+    """
     records = await connection.fetch(
         """
-        SELECT subject.profile_id, alias.kind, alias.first_seen_at
-        FROM subject JOIN alias ON alias.subject_id = subject.id
-        WHERE subject.profile_id = ANY($1) ORDER BY alias.first_seen_at, alias.kind
+        SELECT DISTINCT ON (profile_id, kind, first_seen_at, place) profile_id, kind, first_seen_at FROM (
+            SELECT subject.profile_id, alias.kind, alias.first_seen_at, row_number() OVER (
+                PARTITION BY subject.profile_id, alias.kind, alias.version, alias.first_seen_at
+            ) AS place
+            FROM subject JOIN alias ON alias.subject_id = subject.id
+            WHERE subject.profile_id = ANY($1) AND NOT alias.spelling
+        ) AS indexed
+        ORDER BY first_seen_at, kind, profile_id, place
         """,
         profiles,
     )
@@ -148,7 +164,7 @@ async def consents(connection: Connection, profiles: Sequence[UUID]) -> dict[UUI
     records = await connection.fetch(
         """
         SELECT DISTINCT ON (subject.profile_id, consent.purpose)
-            subject.profile_id, consent.purpose, consent.state, consent.source, consent.at
+            subject.profile_id, consent.purpose, consent.state, consent.source, consent.at, consent.since
         FROM subject JOIN consent ON consent.subject_id = subject.id
         WHERE subject.profile_id = ANY($1)
         ORDER BY subject.profile_id, consent.purpose, consent.at DESC, consent.state = 'granted'
@@ -162,6 +178,7 @@ async def consents(connection: Connection, profiles: Sequence[UUID]) -> dict[UUI
             state=State(record["state"]),
             source=record["source"],
             at=record["at"],
+            since=record["since"],
         )
         found.setdefault(record["profile_id"], []).append(consent)
     return found

@@ -25,7 +25,7 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 async def standings(connection: Connection, profiles: Sequence[UUID]) -> dict[UUID, Standing]:
-    """Tell how things stand with those of the profiles that exist. A profile that must be left alone has said no."""
+    """Tell how things stand with the profiles, as far as they exist and have not asked to be left alone."""
     records = await connection.fetch(
         """
         SELECT profile.id, profile.version, said.state
@@ -34,7 +34,7 @@ async def standings(connection: Connection, profiles: Sequence[UUID]) -> dict[UU
             WHERE subject.profile_id = profile.id AND consent.purpose = 'personalization'
             ORDER BY consent.at DESC, consent.state = 'granted' LIMIT 1
         ) AS said ON true
-        WHERE profile.id = ANY($1::uuid[])
+        WHERE profile.id = ANY($1::uuid[]) AND restricted_at IS NULL AND objected_at IS NULL
         """,
         profiles,
     )

@@ -128,7 +128,7 @@ async def members(connection: Connection, wanted: Sequence[Members]) -> list[lis
         SELECT wanted.place, member.*
         FROM unnest($1::uuid[], $2::int[], $3::uuid[]) WITH ORDINALITY AS wanted (segment_id, size, after, place)
         CROSS JOIN LATERAL (
-            SELECT profile.id, profile.version, traits, counters, first_seen_at, last_seen_at
+            SELECT profile.id, profile.version, traits, counters, first_seen_at, last_seen_at, restricted_at
             FROM membership JOIN profile ON profile.id = membership.profile_id
             WHERE membership.segment_id = wanted.segment_id
                 AND membership.profile_id > coalesce(wanted.after, '00000000-0000-0000-0000-000000000000')

@@ -3,6 +3,7 @@ import { openConsent } from "./consent";
 import { openIdentity } from "./identity";
 import { compose, pageContext } from "./message";
 import { watchPages } from "./page";
+import { openPlan } from "./plan";
 import { openQueue } from "./queue";
 import { openSession } from "./session";
 import { openStorage } from "./storage";
@@ -17,7 +18,7 @@ export function openCollector(settings: Settings, emit: Emit) {
   const vault = openVault(storage);
   const identity = openIdentity(vault);
   const session = openSession(vault);
-  const queue = openQueue(storage, settings.writeKey, (count) => emit("drop", { reason: "full", count }));
+  const queue = openQueue(storage, settings.writeKey, openPlan(settings.plan, emit), (count) => emit("drop", { reason: "full", count }));
   const transport = openTransport(settings.host, settings.writeKey, queue, emit);
   const consent = openConsent(storage, settings, change);
   let held: Message[] = [];

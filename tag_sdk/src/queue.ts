@@ -30,7 +30,7 @@ export interface Queue {
   release(items: Item[]): void;
   remove(items: Item[]): void;
   clear(): void;
-  /** Lowers the consent that waiting events carry to what is granted now; it never raises it. */
+  /** Lowers the consent that waiting events carry to what is granted now, and what they hold; it never raises it. */
   restrict(preferences: Record<Purpose, boolean>): void;
   /** Starts keeping the queue in storage, and takes over what closed tabs have left there. */
   keep(): void;
@@ -45,7 +45,12 @@ export const byteLength = (text: string): number => new Blob([text]).size;
  * Every tab writes its own record and holds a lock of the same name while it lives, so a record whose lock is free
  * belongs to nobody and is taken over by exactly one other tab.
  */
-export function openQueue(storage: Storage, writeKey: string, dropped: (count: number) => void): Queue {
+export function openQueue(
+  storage: Storage,
+  writeKey: string,
+  allowed: (message: Message) => Message | undefined,
+  dropped: (count: number) => void,
+): Queue {
   const record = `queue.${uuid()}`;
   const locks = navigator.locks as LockManager | undefined;
   const lockName = (name: string) => `tagway.${writeKey}.${name}`;
@@ -56,6 +61,10 @@ export function openQueue(storage: Storage, writeKey: string, dropped: (count: n
   let release = () => {};
 
   const pack = (text: string): Item => ({ text, bytes: byteLength(text) });
+  const write = (message: Message): Item[] => {
+    const kept = allowed(message);
+    return kept ? [pack(JSON.stringify(kept))] : [];
+  };
   const save = () => {
     let bytes = items.reduce((sum, item) => sum + item.bytes, 0);
     let excess = 0;
@@ -114,7 +123,7 @@ export function openQueue(storage: Storage, writeKey: string, dropped: (count: n
 
   return {
     add(messages, first = false) {
-      const added = messages.map((message) => pack(JSON.stringify(message)));
+      const added = messages.flatMap(write);
       items = first ? added.concat(items) : items.concat(added);
       save();
     },
@@ -144,12 +153,12 @@ export function openQueue(storage: Storage, writeKey: string, dropped: (count: n
       release();
     },
     restrict(preferences) {
-      for (const item of items) {
+      items = items.filter((item) => {
         const message = JSON.parse(item.text) as Message;
         const carried = message.context.consent.categoryPreferences;
         for (const purpose in carried) carried[purpose as Purpose] &&= preferences[purpose as Purpose];
-        Object.assign(item, pack(JSON.stringify(message)));
-      }
+        return Object.assign(item, write(message)[0] ?? { text: "" }).text;
+      });
       save();
     },
     keep() {

@@ -45,8 +45,8 @@ export interface Notices {
   results: Result[];
   /** An event was made (it may still wait for consent). */
   message: Message;
-  /** Events were given up: refused by consent, over the bounds, or rejected by the gateway. */
-  drop: { reason: "consent" | "full" | "rejected"; status?: number; count: number };
+  /** Events were given up: refused by consent, not in the plan, over the bounds, or rejected by the gateway. */
+  drop: { reason: "consent" | "plan" | "full" | "rejected"; status?: number; count: number };
   /** The state of consent changed, here or in another tab. */
   consent: Consent;
   /** Something went wrong inside the tag or a listener; the page never sees it thrown. */
@@ -94,6 +94,24 @@ export interface Tagway {
   };
 }
 
+/** Fields that may be sent: the sum of their purposes' bits, 0 for those around; with what is inside them. */
+export interface AllowedFields {
+  [name: string]: number | [purposes: number, fields: AllowedFields];
+}
+
+/** What the tracking plan lets be sent. A purpose's bit is its place in `purposes`; the first is always granted. */
+export interface AllowList {
+  purposes: string[];
+  /** Events that the plan does not name are not sent. */
+  strict: boolean;
+  default: [purposes: number, fields: AllowedFields];
+  events: { [name: string]: [purposes: number, fields: AllowedFields] };
+  /** Properties of any event. */
+  fields: AllowedFields;
+  traits: AllowedFields;
+  context: AllowedFields;
+}
+
 /** What a site sets: in `/tag/{write_key}.js`, or as `data-…` attributes of the script. */
 export interface Settings {
   writeKey: string;
@@ -107,6 +125,8 @@ export interface Settings {
   collectFor: Purpose[];
   /** Page views on load and on navigation inside the page; default true. */
   autoPage: boolean;
+  /** What may be sent; without it everything is, and the gateway decides. */
+  plan?: AllowList;
 }
 
 declare global {

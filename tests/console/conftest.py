@@ -40,6 +40,7 @@ class Standin:
     """What the gateway knows (change it freely) and what it was asked."""
 
     url: str = ""
+    count_threshold: int | None = None
     segments: list[dict[str, Any]] = field(default_factory=list)
     profiles: list[dict[str, Any]] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
@@ -77,7 +78,12 @@ class Standin:
 
     # The roots of the schema: graphql-core calls them by their names.
     def viewer(self, _info: Any) -> dict[str, Any]:
-        return {"workspace": "demo", "scopes": ["profiles:read"], "endUser": False}
+        return {
+            "workspace": "demo",
+            "scopes": ["profiles:read"],
+            "endUser": False,
+            "countThreshold": self.count_threshold,
+        }
 
     def _segments(self, _info: Any, **_page: Any) -> dict[str, Any]:
         edges = [{"node": segment} for segment in self.segments]
@@ -182,7 +188,7 @@ class Standin:
         return JSONResponse({"success": True, "results": []})
 
 
-def new_segment(key: str, name: str, definition: dict[str, Any], size: int = 0) -> dict[str, Any]:
+def new_segment(key: str, name: str, definition: dict[str, Any], size: int | None = 0) -> dict[str, Any]:
     fixed = {"id": f"s_{key}", "version": 1, "status": "LIVE", "error": None, "updatedAt": NOW}
     return {"key": key, "name": name, "definition": definition, "size": size} | fixed
 

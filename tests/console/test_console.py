@@ -55,6 +55,19 @@ async def test_key_in_the_address_leaves_it_at_once(standin: Standin, visitor: V
     await expect(page.get_by_label("Secret key")).to_be_visible()
 
 
+async def test_count_that_is_too_small_to_be_told_is_shown_as_such(standin: Standin, visitor: Visitor) -> None:
+    standin.count_threshold = 20
+    standin.segments = [new_segment("keen", "Keen", KEEN, size=None), new_segment("all", "All", KEEN, size=120)]
+    page = await opened(standin, visitor)
+    sizes = page.locator("#sizes li")
+    await expect(sizes).to_have_text(["Keen< 20", "All120"])
+    await expect(sizes.nth(0).locator("meter")).to_have_count(0)
+    await expect(sizes.nth(1).locator("meter")).to_have_js_property("value", 120)
+    await page.get_by_role("link", name="Segments").click()
+    await expect(page.locator("#segment-list .size").first).to_have_text("< 20people")
+    assert visitor.complaints == []
+
+
 async def test_feed_shows_filters_and_pauses(standin: Standin, visitor: Visitor) -> None:
     page = await opened(standin, visitor)
     rows = page.locator("#feed li")

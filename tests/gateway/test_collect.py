@@ -9,10 +9,12 @@ import aiohttp
 import msgspec
 import pytest
 
+from domain.alias import AliasKind
 from domain.consent import Purpose
 from domain.errors import LogUnavailable, Refused, TagwayError
 from domain.event import CallType
 from domain.key import KeyKind
+from privacy.platform import Platform, digest_for
 from privacy.protect import protect
 from stores.keys import list_keys, revoke_key
 from tests.fixtures.gateway import GRANTED, Gateway, basic, event, make_tenant
@@ -261,6 +263,17 @@ async def test_personal_data_never_reaches_the_log(gateway: Gateway) -> None:
     assert b'"plan":"gold"' in logged
 
 
+async def test_a_raw_address_belongs_to_the_subject_of_its_digest(gateway: Gateway) -> None:
+    address = "jane.doe+shop@gmail.com"
+    hashed = digest_for(Platform.GOOGLE, AliasKind.EMAIL, address)
+    for email in (hashed, address):
+        await gateway.batch(event(type="identify", anonymousId=f"of {email}", traits={"email": email}))
+    first, second = await gateway.logged()
+    assert second.subject == first.subject
+    assert second.aliases[0] == first.aliases[0]
+    assert [alias.kind for alias in second.aliases] == ["email", "email", "anonymous_id"]
+
+
 async def test_fields_that_the_plan_does_not_name_are_dropped_by_name(gateway: Gateway) -> None:
     (result,) = await gateway.batch(event(properties={"product_id": "p1", "shoe_size_secret": 43}))
     assert result["dropped"] == ["properties.shoe_size_secret"]
@@ -328,10 +341,10 @@ async def test_each_record_of_a_write_has_its_own_end(gateway: Gateway, monkeypa
 
 
 async def test_a_fault_of_ours_costs_one_event(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    def trip(call: Any, *arguments: Any) -> Any:
+    def trip(call: Any, *arguments: Any, **keywords: Any) -> Any:
         if call.message_id == "poison":
             raise RuntimeError("canary@shop.example")
-        return protect(call, *arguments)
+        return protect(call, *arguments, **keywords)
 
     monkeypatch.setattr("gateway.collect.steps.protect", trip)
     results = await gateway.batch(event(messageId="before"), event(messageId="poison"), event(messageId="after"))

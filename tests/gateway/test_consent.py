@@ -58,10 +58,30 @@ async def test_a_message_goes_on_the_log_without_anything_of_the_person(gateway:
     assert (logged.aliases, logged.properties, logged.traits, logged.context, logged.sealed) == ((), {}, {}, {}, {})
 
 
-async def test_a_refusal_never_makes_an_unknown_person_known(gateway: Gateway) -> None:
-    assert await outcomes(gateway, message(NO), event(consent=YES)) == ["dropped_consent"] * 2
+async def test_of_an_unknown_person_s_refusal_an_index_alone_is_kept(gateway: Gateway) -> None:
+    (refusal, after) = await gateway.batch(message(NO, userId="u1"), event(consent=YES))
+    assert (refusal["outcome"], after["outcome"]) == ("dropped_consent", "dropped_consent")
+    assert refusal["message"] == "What is refused is stored, and nothing else."
     assert await gateway.logged() == []
-    assert await gateway.sql("SELECT FROM subject WHERE workspace_id = $1", gateway.tenant.workspace) == []
+    workspace = gateway.tenant.workspace
+    kinds = await gateway.sql("SELECT kind FROM alias WHERE workspace_id = $1 ORDER BY kind", workspace)
+    assert [row["kind"] for row in kinds] == ["anonymous_id", "user_id"]
+    assert await gateway.sql("SELECT FROM profile WHERE workspace_id = $1", workspace) == []
+
+
+async def test_an_unknown_person_s_refusal_is_honoured_later_and_elsewhere(gateway: Gateway) -> None:
+    await gateway.batch(message(NO, userId="u1"))
+    assert await outcomes(gateway, event(consent=YES), event(consent=YES, anonymousId="a2", userId="u1")) == [
+        "dropped_consent",
+        "dropped_consent",
+    ]
+    status, answer = await gateway.post(
+        "/update_profile",
+        {"customer_id": "u1", "demographic_data": {"age": 35}},
+        headers={"Authorization": f"Bearer {gateway.tenant.secret_key}"},
+    )
+    assert (status, answer["counts"]) == (200, {"dropped_consent": 1})
+    assert await outcomes(gateway, message(YES, userId="u1"), event(consent=SILENT)) == ["accepted", "accepted"]
 
 
 async def test_a_malformed_message_refuses_what_was_granted(gateway: Gateway) -> None:
@@ -140,3 +160,42 @@ async def test_a_suppressed_person_stays_forgotten(gateway: Gateway) -> None:
         assert await outcomes(
             gateway, event(userId="u1", anonymousId="a1"), message(YES, anonymousId="a1"), event(userId="u2")
         ) == ["dropped_suppressed", "dropped_suppressed", "accepted"]
+
+
+async def test_a_withdrawal_by_a_slow_clock_is_a_withdrawal(gateway: Gateway) -> None:
+    await gateway.batch(message(YES))
+    await gateway.batch(message(NO, timestamp="2020-01-01T00:00:00Z"))
+    assert await outcomes(gateway, event(consent=SILENT), event(consent=YES)) == ["dropped_consent"] * 2
+
+
+async def test_a_withdrawal_holds_against_a_word_that_another_gateway_s_clock_put_ahead(gateway: Gateway) -> None:
+    await gateway.batch(message(YES))
+    await gateway.sql(
+        "UPDATE consent SET at = at + interval '5 seconds' WHERE workspace_id = $1", gateway.tenant.workspace
+    )
+    await gateway.batch(message(NO))
+    assert set((await states(gateway)).values()) == {"withdrawn"}
+
+
+async def test_of_two_words_in_one_batch_the_later_spoken_holds(gateway: Gateway) -> None:
+    await gateway.batch(message(NO, timestamp="2026-02-01T12:00:00Z"), message(YES, timestamp="2026-02-01T12:00:01Z"))
+    assert await outcomes(gateway, event(consent=SILENT)) == ["accepted"]
+    await gateway.batch(message(NO, timestamp="2026-02-01T12:00:02Z"), message(YES, timestamp="2026-02-01T12:00:01Z"))
+    assert await outcomes(gateway, event(consent=SILENT)) == ["dropped_consent"]
+
+
+@pytest.mark.parametrize("own", [{"consent": {"categoryPreferences": YES}}, {}])
+async def test_an_event_cannot_grant_what_its_batch_refuses(gateway: Gateway, own: dict[str, Any]) -> None:
+    envelope = {"categoryPreferences": {"analytics": False, "personalization": False}}
+    body = {"batch": [{**event(), "context": own}], "context": {"consent": envelope}}
+    _, answer = await gateway.post("/v1/batch", body)
+    assert answer["results"][0]["outcome"] == "dropped_consent"
+
+
+async def test_a_batch_grants_for_those_of_its_events_that_say_nothing_themselves(gateway: Gateway) -> None:
+    body = {"batch": [{**event(), "context": {}}], "context": {"consent": {"categoryPreferences": YES}}}
+    _, answer = await gateway.post("/v1/batch", body)
+    assert answer["results"][0]["outcome"] == "accepted"
+    body["batch"] = [{**event(), "context": {"consent": {"categoryPreferences": {"functional": True}}}}]
+    _, answer = await gateway.post("/v1/batch", body)
+    assert answer["results"][0]["outcome"] == "dropped_consent"

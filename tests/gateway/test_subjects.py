@@ -18,7 +18,7 @@ def alias(name: str) -> Alias:
 async def test_collection_goes_on_without_redis(gateway: Gateway) -> None:
     gone = redis.asyncio.Redis(port=1)
     resources = gateway.resources
-    subjects = Subjects(resources.database, SubjectCache(gone), resources.clock, Metrics())
+    subjects = Subjects(resources.database, resources.workspaces, SubjectCache(gone), resources.clock, Metrics())
     workspace = await resources.workspaces.get(gateway.tenant.workspace)
     enrolled = await subjects.enrol(workspace, [alias("a")])
     found = await subjects.find(workspace.id, [alias("a"), alias("b")])
@@ -30,7 +30,7 @@ async def test_gateways_that_race_settle_on_one_subject(gateway: Gateway) -> Non
     workspace = await gateway.resources.workspaces.get(gateway.tenant.workspace)
     resources = gateway.resources
     cache = SubjectCache(resources.redis)
-    racers = [Subjects(resources.database, cache, resources.clock, Metrics()) for _ in range(6)]
+    racers = [Subjects(resources.database, resources.workspaces, cache, resources.clock, Metrics()) for _ in range(6)]
     aliases = [alias(str(number)) for number in range(20)]
     answers = await asyncio.gather(*(racer.enrol(workspace, reversed(aliases)) for racer in racers))
     assert all(answer == answers[0] for answer in answers)

@@ -6,9 +6,12 @@ import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final
+from urllib.parse import quote
 
 import pytest
 
+from domain.alias import AliasKind
+from privacy.platform import Platform, digest_for, email_for
 from tests.fixtures.stack import Stack
 from tests.fixtures.traces import (
     Traces,
@@ -22,6 +25,10 @@ from tests.fixtures.traces import (
 )
 
 CONSENT: Final = {"consent": {"categoryPreferences": {"analytics": True, "personalization": True, "functional": True}}}
+RELEASE: Final = """mutation ($detokenize: DetokenizeInput!, $issue: IssueTokenInput!) {
+  detokenize(input: $detokenize) { __typename ... on Released { values { value } } }
+  issueToken(input: $issue) { __typename ... on IssuedToken { token } } }"""
+LOOKS: Final = "{ accessLog(first: 50) { nodes { actor action fields purpose reason } } }"
 PERSON: Final = "query ($by: ProfileBy!) { profile(by: $by) { id traits counters identities { kind } } }"
 EVERYTHING: Final = """{ profiles(first: 50) { nodes {
   id traits counters identities { kind } consents { purpose source } segments { cause segment { key } }
@@ -38,18 +45,32 @@ class Canary:
         digits = f"{secrets.randbelow(10**8):08}"
         self.user_id = f"user-{self.mark}"
         self.other_id = f"other-{self.mark}"
+        self.hashed_id = f"hashed-{self.mark}"
         self.anonymous_id = f"browser-{self.mark}"
         self.email = f"Ann.{self.mark}@example.com"
+        self.gmail = f"Ann.{self.mark}+shop@gmail.com"
+        """What platforms spell in two ways: of each its digest may stand nowhere."""
         self.phone = f"+49151{digits}"
+        self.hashed_phone = f"+49160{digits}"
         self.spaced_phone = f"+49 151 {digits}"
+        self.tokens: list[str] = []
+        """What stands for values outside: nothing that we keep may be turned back into it."""
         self.address = f"203.0.113.{100 + secrets.randbelow(100)}"
         self.address6 = "2001:db8:77:1234:5678:9abc:def0:1357"
 
     @property
     def secrets(self) -> list[str]:
         """The texts that must stand nowhere. The mark stands for all that it is part of."""
-        identifiers = [self.user_id, self.other_id, self.anonymous_id, self.email]
-        phones = [self.phone, self.phone[1:], self.phone[3:], self.spaced_phone]
+        spellings = [email_for(platform, self.gmail) for platform in Platform]
+        identifiers = [self.user_id, self.other_id, self.anonymous_id, self.email, self.gmail, *spellings]
+        phones = [
+            self.hashed_phone,
+            self.hashed_phone[1:],
+            self.phone,
+            self.phone[1:],
+            self.phone[3:],
+            self.spaced_phone,
+        ]
         return [self.mark, *identifiers, *phones, self.address, self.address6, "9abc:def0:1357"]
 
     def events(self) -> Iterator[dict[str, Any]]:
@@ -74,6 +95,11 @@ class Canary:
         yield {"type": "identify", "traits": self.unknown()}
         yield {"type": "group", "groupId": f"group-{mark}", "traits": {"name": f"of {mark}", "email": email}}
         yield {"type": "alias", "userId": self.user_id, "previousId": f"earlier-{mark}"}
+        yield {"type": "track", "event": f"Viewed /u/{phone}/{self.address} as {email.replace('@', '%40')}"}
+        for platform in Platform:
+            hashed = digest_for(platform, AliasKind.EMAIL, self.gmail.lower())
+            number = digest_for(platform, AliasKind.PHONE, self.hashed_phone)
+            yield {"type": "identify", "userId": self.hashed_id, "traits": {"email": hashed, "phone": number}}
         yield {"type": "track", "event": "search", email: mark, "integrations": {mark: phone}, "properties": {}}
         yield {"type": "track", "event": "search", "messageId": email}
         yield {"type": "track", "event": "search", "messageId": f"of {mark}"}
@@ -81,12 +107,13 @@ class Canary:
     def addresses(self) -> dict[str, str]:
         query = (
             f"email={self.email}&user={self.user_id}&tel={self.phone}&utm_source={self.email}&utm_term=%40{self.mark}"
+            f"&utm_id={self.phone}"
         )
         return {
             "url": f"https://{self.mark}:secret@shop.test/p/{self.email}/x?{query}#{self.mark}",
             "referrer": f"https://mail.test/inbox/{self.email.replace('@', '%40')}?{query}",
             "search": f"?{query}",
-            "path": f"/of/{self.email}?q={self.mark}",
+            "path": f"/of/{self.email}/{self.phone}/{quote(self.spaced_phone)}?q={self.mark}",
             "image_url": f"data:{self.mark}",
         }
 
@@ -133,7 +160,7 @@ class Canary:
         yield event | {"properties": {"total": {"of": self.mark}, "value": self.email, "products": [self.mark]}}
         yield event | {"properties": {"query": self.email * 2000}}
         yield event | {"properties": {"query": f"{self.mark}\0"}}
-        yield event | {"context": {}, "event": f"Without consent {self.email}"}
+        yield event | {"context": {}, "userId": f"nobody-{self.mark}", "event": f"Without consent {self.email}"}
         yield event | {"userId": self.mark * 40, "messageId": self.mark * 10}
         yield self.email
 
@@ -166,6 +193,8 @@ class Client:
 async def tell(client: Client, stack: Stack, canary: Canary) -> None:
     """Send every event that is taken: in a batch, alone, as a pixel, by an operator's own system."""
     whose = {"userId": canary.user_id, "anonymousId": canary.anonymous_id}
+    consent = whose | {"event": "Consent Preference Updated", "context": CONSENT}
+    await client.send("/v1/track", consent, key=stack.write_key)
     batch = [whose | event | {"context": CONSENT | event.get("context", {})} for event in canary.events()]
     answer = await client.send("/v1/batch", {"batch": batch, "context": {"ip": canary.address}}, key=stack.write_key)
     assert answer["counts"] == {"accepted": len(batch) - 2, "invalid": 2}, answer
@@ -181,6 +210,28 @@ async def tell(client: Client, stack: Stack, canary: Canary) -> None:
     }
     answer = await client.send("/update_profile", update, key=stack.secret_key)
     assert answer["counts"] == {"accepted": 1}, answer
+
+
+async def look(client: Client, stack: Stack, canary: Canary) -> None:
+    """See personal data, and let it leave, with reasons that repeat it; then read the log of that."""
+    by = {"email": canary.email}
+    reason = f"{canary.user_id} asked from {canary.email} and calls on {canary.spaced_phone}, at {canary.address}"
+    person = {"by": {"externalId": canary.user_id}, "purpose": "PERSONALIZATION", "reason": reason}
+    detokenize = person | {"fields": ["traits.email", "traits.phone", "traits.name", "user_id"]}
+    wish = {"by": by, "field": "traits.phone", "purpose": "PERSONALIZATION", "reason": f"for {canary.email} alone"}
+    for form in ("VAULT", "PARTNER", "GOOGLE", "META", "UID2", "SNAP"):
+        issue = wish | {"form": form, **({"partner": "mailer"} if form == "PARTNER" else {})}
+        told = await stack.graphql(RELEASE, detokenize=detokenize, issue=issue)
+        assert canary.phone in repr(told["detokenize"]), told
+        token = told["issueToken"]["token"]
+        if form in ("VAULT", "PARTNER"):
+            partner = {"partner": "mailer", "fields": ["traits.phone"]} if form == "PARTNER" else {}
+            again = {"token": token, **partner, "purpose": "PERSONALIZATION", "reason": "a second look at it"}
+            told = await stack.graphql(RELEASE, detokenize=again, issue=issue)
+            assert canary.phone in repr(told["detokenize"]), told
+            canary.tokens.append(token)
+    await client.send("/graphql", {"query": LOOKS}, key=stack.secret_key)
+    assert b"[id] asked from [email] and calls on [phone], at [ip]" in client.answers[-1]
 
 
 async def be_refused(client: Client, stack: Stack, canary: Canary) -> None:
@@ -242,6 +293,7 @@ async def leave_traces(stack: Stack, canary: Canary) -> Traces:
         await tell(client, stack, canary)
         await be_refused(client, stack, canary)
         profile = await known(stack, canary)
+        await look(client, stack, canary)
         await client.send("/graphql", {"query": EVERYTHING}, key=stack.secret_key)
         await client.send("/metrics", method="GET")
     for by in ({"phone": canary.phone}, {"externalId": canary.user_id}, {"anonymousId": canary.anonymous_id}):
@@ -271,6 +323,8 @@ async def test_nothing_personal_is_left_behind(start_stack: Callable[..., Awaita
     assert holds(traces, "output", "/v1/{call}")
     assert holds(traces, "answer", "profile")
     assert sightings(traces, canary.secrets) == []
+    assert len(canary.tokens) == 2
+    assert not any(holds(traces, "", token) for token in canary.tokens)
 
 
 async def test_nothing_personal_reaches_kafka(
@@ -281,6 +335,8 @@ async def test_nothing_personal_reaches_kafka(
     assert holds(traces, "kafka tagway.events", canary.plain)
     assert not holds(traces, "table log_record", canary.plain)
     assert sightings(traces, canary.secrets) == []
+    assert len(canary.tokens) == 2
+    assert not any(holds(traces, "", token) for token in canary.tokens)
 
 
 @pytest.mark.parametrize("before", ["", "a", "ab", "abc"])

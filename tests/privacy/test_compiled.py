@@ -6,6 +6,7 @@ from domain.consent import Purpose
 from domain.event import CallType
 from privacy.compiled import CompiledPlan
 from privacy.plan import read_plan
+from privacy.signals.sources import NAMES as CONSENT_FIELDS
 from tests.privacy.conftest import MakeCall
 
 CANARY = "canary-4711"
@@ -85,3 +86,10 @@ def test_programs_are_compiled_once_per_event_and_purposes(plan: CompiledPlan, m
     first = plan.program(make_call("unknown one"), granted)
     assert plan.program(make_call("unknown two"), frozenset({Purpose.ANALYTICS})) is first
     assert plan.program(make_call("product_view"), granted) is not first
+
+
+def test_raw_signals_of_consent_are_not_kept_even_if_a_plan_names_them(make_call: MakeCall) -> None:
+    field = {"kind": "plain", "type": "any"}
+    event = {"purposes": ["analytics"], "fields": {}}
+    plan = compiled(events={"e": event}, context=dict.fromkeys((*CONSENT_FIELDS, "locale"), field))
+    assert set(plan.program(make_call("e"), frozenset({Purpose.ANALYTICS})).context) == {"locale"}

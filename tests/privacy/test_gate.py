@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from domain.consent import CONSENTABLE, Purpose, State, Statements
 from privacy.compiled import CompiledPlan
 from privacy.gate import gate
-from privacy.signals import signals_of
+from privacy.signals.sources import signals_of
 from tests.privacy.conftest import MakeCall
 
 SOURCES = st.lists(st.dictionaries(st.sampled_from(CONSENTABLE), st.sampled_from(State)), max_size=4)

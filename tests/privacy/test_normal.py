@@ -1,4 +1,4 @@
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64encode
 from hashlib import sha256
 
 import pytest
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.alias import AliasKind
-from privacy.normal import digest_of, normal_email, normal_form, normal_id, normal_phone
+from privacy.normal import digests_of, normal_email, normal_form, normal_id, normal_phone, read_digest
 
 
 def hexadecimal(text: str | None) -> str:
@@ -60,24 +60,34 @@ def test_normal_form_is_a_fixed_point(address: str) -> None:
     normal = normal_form(AliasKind.EMAIL, address)
     if normal is not None:
         assert normal_form(AliasKind.EMAIL, normal) == normal
-        assert digest_of(AliasKind.EMAIL, f" {address.upper()} ") == digest_of(AliasKind.EMAIL, normal.upper())
+        assert digests_of(AliasKind.EMAIL, f" {address.upper()} ") == digests_of(AliasKind.EMAIL, normal.upper())
 
 
 @given(st.text())
 def test_any_text_has_a_digest_or_none(text: str) -> None:
     for kind in AliasKind:
-        digest = digest_of(kind, text)
-        assert digest is None or len(digest) == 32
+        assert all(len(digest) == 32 for digest in digests_of(kind, text))
 
 
 def test_hashed_and_raw_values_meet() -> None:
-    raw = digest_of(AliasKind.EMAIL, "Jane@Mail.co")
-    assert raw is not None
-    assert digest_of(AliasKind.EMAIL, raw.hex()) == raw
-    assert digest_of(AliasKind.EMAIL, raw.hex().upper()) == raw
+    raw = digests_of(AliasKind.EMAIL, "Jane@Mail.co")
+    [digest] = raw
+    for written in (digest.hex(), digest.hex().upper(), b64encode(digest).decode(), urlsafe_b64encode(digest).decode()):
+        assert digests_of(AliasKind.EMAIL, f" {written} ") == raw
+
+
+@given(st.binary(min_size=32, max_size=32))
+def test_a_digest_is_read_in_each_encoding(digest: bytes) -> None:
+    for written in (digest.hex(), b64encode(digest).decode(), urlsafe_b64encode(digest).decode()):
+        assert read_digest(written) == digest
+
+
+@pytest.mark.parametrize("text", ["", "ab" * 31, "ab" * 33, "gg" * 32, "A" * 44, "A" * 42 + "==", "A" * 42 + "+_"])
+def test_what_is_no_digest_is_not_read(text: str) -> None:
+    assert read_digest(text) is None
 
 
 def test_only_mail_and_phone_may_be_hashed_by_the_client() -> None:
     value = "a1" * 32
-    assert digest_of(AliasKind.PHONE, value) == bytes.fromhex(value)
-    assert digest_of(AliasKind.USER_ID, value) == sha256(value.encode()).digest()
+    assert digests_of(AliasKind.PHONE, value) == (bytes.fromhex(value),)
+    assert digests_of(AliasKind.USER_ID, value) == (sha256(value.encode()).digest(),)

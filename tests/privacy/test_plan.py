@@ -18,7 +18,7 @@ def test_default_plan_covers_the_events_of_a_shop() -> None:
     shop = "page_view product_view add_to_cart checkout_start purchase search scroll_depth video_progress"
     assert set(shop.split()) <= set(plan.events)
     assert plan.traits["email"].kind is Kind.EMAIL
-    assert plan.traits["email"].egress is Egress.HASHED
+    assert plan.traits["email"].egress_forms == {Egress.HASHED, Egress.TOKEN}
     assert plan.traits["name"].sealed
     assert plan.context["ip"].kind is Kind.IP
     assert plan.default.purposes == {Purpose.ANALYTICS}
@@ -58,6 +58,9 @@ def test_nested_fields_are_read() -> None:
         (document(fields={"a": {**PLAIN, "fields": {"b": PLAIN}}}), "fields.a.fields: "),
         (document(fields={"a": {"kind": "free_text", "type": "number"}}), "fields.a.type: "),
         (document(fields={"a": {**PLAIN, "type": "array", "fields": {"b": {"kind": "email"}}}}), "fields.a.fields.b: "),
+        (document(fields={"a": {**PLAIN, "egress": "open"}}), "fields.a: "),
+        (document(fields={"a": {**PLAIN, "allow": ["q"]}}), "fields.a.allow: "),
+        (document(fields={"a": {"kind": "url", "allow": ["*"]}}), "fields.a.allow: "),
         (document(events={"e": {"purposes": []}}), "events.e.purposes: "),
         (document(events={"e": {}}), "events.e: "),
         (document(events={"e": 1}), "events.e: "),
@@ -77,6 +80,19 @@ def test_wrong_document_is_refused_with_its_place(wrong: object, place: str) -> 
     assert refusal.value.code == "invalid_request"
     assert refusal.value.detail is not None
     assert refusal.value.detail.startswith(place)
+
+
+@pytest.mark.parametrize(
+    ("egress", "forms"),
+    [
+        ("none", set()),
+        ("token", {Egress.TOKEN}),
+        (["hashed", "token", "none"], {Egress.HASHED, Egress.TOKEN}),
+        ([], set()),
+    ],
+)
+def test_a_field_may_leave_in_several_forms(egress: object, forms: set[Egress]) -> None:
+    assert read_plan(document(fields={"a": {**PLAIN, "egress": egress}})).fields["a"].egress_forms == forms
 
 
 def test_fields_nested_too_deep_are_refused() -> None:

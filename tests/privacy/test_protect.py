@@ -14,7 +14,7 @@ from privacy.compiled import CompiledPlan
 from privacy.gate import Verdict
 from privacy.keys import WorkspaceKeys
 from privacy.plan import read_plan
-from privacy.protect import STEPS, protect
+from privacy.protect import STEPS, Reason, protect
 from privacy.pseudonym import aliases_of
 from privacy.sealing import Sealer
 from tests.privacy.conftest import NOON, SUBJECT, WORKSPACE, MakeCall
@@ -34,7 +34,7 @@ class Protector:
         self.keys = keys
         self.sealer = sealer
 
-    def __call__(self, call: Any, *granted: Purpose) -> tuple[ProtectedEvent, tuple[str, ...]]:
+    def __call__(self, call: Any, *granted: Purpose) -> tuple[ProtectedEvent, dict[str, Reason]]:
         purposes = self.plan.purposes_of(call) & (frozenset(granted) or EVERYTHING)
         return protect(call, Verdict(purposes), aliases_of(call, self.keys), self.sealer, self.plan)
 
@@ -55,7 +55,7 @@ def test_event_carries_who_when_and_what_for(shield: Protector, make_call: MakeC
     assert event.purposes == (Purpose.ADVERTISING, Purpose.ANALYTICS, Purpose.PERSONALIZATION)
     assert [alias.kind for alias in event.aliases] == [AliasKind.USER_ID, AliasKind.ANONYMOUS_ID]
     assert event.properties == {"product_id": "lamp"}
-    assert dropped == ()
+    assert dropped == {}
     assert decode_event(encode_event(event)) == event
 
 
@@ -89,7 +89,30 @@ def test_unannotated_fields_are_dropped_everywhere(shield: Protector, make_call:
 
 def test_name_that_may_be_a_value_is_not_repeated(shield: Protector, make_call: MakeCall) -> None:
     _, dropped = shield(make_call(properties={"jane@mail.co": 1, "x" * 65: 1}))
-    assert dropped == ("properties.?", "properties.?")
+    assert dropped == {"properties.?": Reason.UNANNOTATED}
+
+
+def test_field_is_dropped_for_one_of_three_reasons(shield: Protector, identify: MakeCall) -> None:
+    traits = {"email": "a@b.co", "shoe_size": 44, "age": "old", "company": {"id": 1, "motto": "x"}}
+    _, dropped = shield(identify(user_id="u-7", traits=traits), Purpose.ANALYTICS)
+    assert dropped == {
+        "traits.email": Reason.NO_PURPOSE,
+        "traits.shoe_size": Reason.UNANNOTATED,
+        "traits.age": Reason.WRONG_TYPE,
+        "traits.company.motto": Reason.UNANNOTATED,
+    }
+
+
+def test_fields_that_the_tag_left_out_are_heard_of_by_name(shield: Protector, make_call: MakeCall) -> None:
+    told = ["properties.shoe_size", "context.ip", "traits.jane@mail.co", "nonsense", 7, "properties."]
+    event, dropped = shield(make_call(context={"dropped": told}), Purpose.ADVERTISING)
+    assert event.context == {}
+    assert dropped == {
+        "properties.shoe_size": Reason.UNANNOTATED,
+        "context.ip": Reason.NO_PURPOSE,
+        "traits.?": Reason.UNANNOTATED,
+    }
+    assert shield(make_call(context={"dropped": "properties.x"}))[1] == {}
 
 
 def test_names_of_dropped_fields_are_bounded(shield: Protector, make_call: MakeCall) -> None:
@@ -100,7 +123,7 @@ def test_names_of_dropped_fields_are_bounded(shield: Protector, make_call: MakeC
 def test_what_was_read_from_the_context_is_not_reported(shield: Protector, make_call: MakeCall) -> None:
     context = {"consent": {"categoryPreferences": {}}, "consentManagement": {}, "traits": {"email": "jane@mail.co"}}
     event, dropped = shield(make_call(context=context))
-    assert (event.context, dropped) == ({}, ())
+    assert (event.context, dropped) == ({}, {})
 
 
 def test_personal_fields_are_sealed_by_their_path(shield: Protector, identify: MakeCall) -> None:
@@ -115,7 +138,7 @@ def test_personal_fields_are_sealed_by_their_path(shield: Protector, identify: M
         "traits.address": {"city": "York"},
     }
     assert event.traits == {"age": 35}
-    assert dropped == ()
+    assert dropped == {}
 
 
 def test_field_without_a_granted_purpose_is_dropped_with_its_alias(shield: Protector, identify: MakeCall) -> None:
@@ -123,7 +146,7 @@ def test_field_without_a_granted_purpose_is_dropped_with_its_alias(shield: Prote
     event, dropped = shield(call, Purpose.ANALYTICS)
     assert event.traits == {"age": 35}
     assert set(event.sealed) == {"user_id"}
-    assert dropped == ("traits.email",)
+    assert dropped == {"traits.email": Reason.NO_PURPOSE}
     assert [alias.kind for alias in event.aliases] == [AliasKind.USER_ID]
     assert event.purposes == (Purpose.ANALYTICS,)
 
@@ -169,6 +192,22 @@ def test_unreadable_address_is_left_out(shield: Protector, make_call: MakeCall, 
     assert not event.context.get("ip")
 
 
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [
+        ("Called 6505551212", "Called [phone]"),
+        ("call_6505551212", "call_[phone]"),
+        ("Viewed /u/+4915123456789 from 203.0.113.77", "Viewed /u/[phone] from [ip]"),
+        ("Signed up as jane%40mail.co", "Signed up as [email]"),
+        ("Order 4006381333931 Completed", "Order 4006381333931 Completed"),
+        ("v1.2.3.4 Installed", "v1.2.3.4 Installed"),
+    ],
+)
+def test_an_events_name_is_scrubbed(shield: Protector, make_call: MakeCall, name: str, kept: str) -> None:
+    event, _ = shield(make_call(name, user_id="u-7"))
+    assert event.name == kept
+
+
 def test_texts_and_names_are_scrubbed(shield: Protector, make_call: MakeCall) -> None:
     properties = {"product_id": "jane@mail.co", "review_body": "call +44 20 7946 0958", "coupon": "order 6505551212"}
     event, _ = shield(make_call("mail from jane@mail.co", properties=properties))
@@ -197,7 +236,7 @@ def test_deep_sealed_value_is_dropped_not_fatal(shield: Protector, identify: Mak
         deep = {"a": deep}
     event, dropped = shield(identify(traits={"address": deep}))
     assert event.sealed == {}
-    assert dropped == ("traits.address",)
+    assert dropped == {"traits.address": Reason.WRONG_TYPE}
 
 
 def test_dropped_call_is_never_protected(plan: CompiledPlan, sealer: Sealer, make_call: MakeCall) -> None:
@@ -270,3 +309,12 @@ def test_any_json_is_protected_without_failing(
     event, _ = shield(identify(properties=properties, traits=traits, context=context))
     assert set(event.properties) <= set(properties)
     assert not set(event.traits) & {"email"}
+
+
+def test_a_fields_own_list_of_parameters_counts(keys: WorkspaceKeys, sealer: Sealer, make_call: MakeCall) -> None:
+    fields = {"url": {"kind": "url", "allow": ["q"]}, "referrer": {"kind": "url"}}
+    events = {"product_view": {"purposes": ["analytics"]}}
+    plan = CompiledPlan(read_plan({"version": 1, "fields": fields, "events": events}))
+    address = "/a?q=lamp&utm_source=x&token=1"
+    event, _ = Protector(plan, keys, sealer)(make_call(user_id="u", properties={"url": address, "referrer": address}))
+    assert event.properties == {"url": "/a?q=lamp", "referrer": "/a?utm_source=x"}

@@ -5,14 +5,15 @@ import pytest
 from domain.alias import Alias, AliasKind
 from domain.event import CallType
 from privacy.keys import WorkspaceKeys
-from privacy.pseudonym import alias_for, aliases_of
+from privacy.platform import Platform, digest_for
+from privacy.pseudonym import aliases_for, aliases_of
 from tests.privacy.conftest import MakeCall
 
 Named = tuple[tuple[AliasKind, str], ...]
 
 
-def expected(keys: WorkspaceKeys, *named: tuple[AliasKind, str]) -> tuple[Alias | None, ...]:
-    return tuple(alias_for(kind, value, keys) for kind, value in named)
+def expected(keys: WorkspaceKeys, *named: tuple[AliasKind, str]) -> tuple[Alias, ...]:
+    return tuple(alias for kind, value in named for alias in aliases_for(kind, value, keys))
 
 
 def test_strongest_identifier_comes_first(keys: WorkspaceKeys, identify: MakeCall) -> None:
@@ -60,14 +61,29 @@ def test_malformed_context_traits_are_no_identifiers(keys: WorkspaceKeys, make_c
 
 
 def test_lookup_finds_raw_and_hashed_addresses(keys: WorkspaceKeys) -> None:
-    raw = alias_for(AliasKind.EMAIL, " John_Smith@gmail.com", keys)
+    raw = aliases_for(AliasKind.EMAIL, " John_Smith@gmail.com", keys)
     hashed = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f"
-    assert raw is not None
-    assert alias_for(AliasKind.EMAIL, hashed, keys) == raw
+    assert aliases_for(AliasKind.EMAIL, hashed, keys) == raw
+    assert len(raw) == 1
+
+
+@pytest.mark.parametrize("platform", Platform)
+@pytest.mark.parametrize(
+    ("kind", "value", "normal"),
+    [
+        (AliasKind.EMAIL, "Jane.Doe+shop@GMail.com", "jane.doe+shop@gmail.com"),
+        (AliasKind.EMAIL, "Jane.Doe+shop@googlemail.com", "jane.doe+shop@googlemail.com"),
+        (AliasKind.PHONE, "+44 20 7946 0958", "+442079460958"),
+    ],
+)
+def test_every_platforms_digest_meets_the_raw_value(
+    keys: WorkspaceKeys, platform: Platform, kind: AliasKind, value: str, normal: str
+) -> None:
+    [hashed] = aliases_for(kind, digest_for(platform, kind, normal), keys)
+    assert hashed in aliases_for(kind, value, keys)
 
 
 def test_index_shows_nothing_of_the_value(keys: WorkspaceKeys) -> None:
-    alias = alias_for(AliasKind.USER_ID, "u-7", keys)
-    assert alias is not None
+    [alias] = aliases_for(AliasKind.USER_ID, "u-7", keys)
     assert len(alias.index) == 32
     assert b"u-7" not in alias.index

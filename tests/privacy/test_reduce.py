@@ -64,7 +64,18 @@ def test_user_agent_keeps_brand_major_and_system(agent: str, parts: dict[str, st
         ("https://shop.co/?utm_content=jane@mail.co&utm_term=a%40b.co", "https://shop.co/"),
         ("https://shop.co/u/jane@mail.co/edit", "https://shop.co/u/[email]/edit"),
         ("https://shop.co/u/jane%40mail.co", "https://shop.co/u/[email]"),
+        ("https://shop.co/call/+4915123456789/x", "https://shop.co/call/[phone]/x"),
+        ("https://shop.co/u/%2B49%20151%2023456789", "https://shop.co/u/[phone]"),
+        ("/tel/6505551212", "/tel/[phone]"),
+        ("/p/6505551212/4006381333931", "/p/6505551212/4006381333931"),
+        ("https://203.0.113.1/log/203.0.113.77/x", "https://203.0.113.1/log/[ip]/x"),
+        ("/log/2001:db8::8a2e:370:7334", "/log/[ip]"),
+        ("/log/2001%3Adb8%3A%3A8a2e%3A370%3A7334?a=1", "/log/[ip]"),
+        ("/docs/v1.2.3.4/a+b/c%20d/12:30", "/docs/v1.2.3.4/a+b/c%20d/12:30"),
+        ("/a?utm_term=+4915123456789&utm_source=%2B49%20151%2023456789&utm_medium=mail", "/a?utm_medium=mail"),
+        ("/a?utm_campaign=call+6505551212&utm_id=4", "/a?utm_id=4"),
         ("//jane@shop.co/a", "//shop.co/a"),
+        ("https://jane%40mail.co/a", "https://[email]/a"),
         ("/a/b?UTM_Source=x&y=1", "/a/b"),
         ("/a//b", "/a//b"),
         ("?q=lamp&utm_source=x", "?utm_source=x"),
@@ -78,6 +89,25 @@ def test_user_agent_keeps_brand_major_and_system(agent: str, parts: dict[str, st
 )  # fmt: skip
 def test_web_address_loses_what_could_name_a_person(address: str, reduced: str) -> None:
     assert reduce_url(address) == reduced
+
+
+@pytest.mark.parametrize(
+    ("allow", "reduced"),
+    [
+        ((), "/search"),
+        (("q",), "/search?q=desk+lamp"),
+        (("q", "page"), "/search?q=desk+lamp&page=2"),
+        (("utm_source", "p*"), "/search?page=2&utm_source=x"),
+        (("u",), "/search"),
+        (("Q",), "/search"),
+    ],
+)
+def test_parameters_stay_that_are_allowed(allow: tuple[str, ...], reduced: str) -> None:
+    assert reduce_url("/search?q=desk+lamp&page=2&utm_source=x&token=1&user=jane@mail.co", allow) == reduced
+
+
+def test_an_allowed_parameter_that_identifies_goes() -> None:
+    assert reduce_url("/search?q=jane%40mail.co&q=call+6505551212&q=%2B16505551212&q=lamp", ("q",)) == "/search?q=lamp"
 
 
 @given(st.emails())

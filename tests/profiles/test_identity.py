@@ -2,14 +2,16 @@
 
 import asyncio
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import timedelta
 from uuid import UUID
 
 import pytest
 
+from domain.alias import AliasKind
 from domain.event import CallType
 from profiles.builder import Builder
+from stores.reads.profiles import identities
 from tests.fixtures.world import NOON, Sent, World
 from tests.profiles.crowd import GOLD, SECOND_EVENT_OF, SEGMENTS, check_equals_single_profiles, crowd
 
@@ -66,6 +68,31 @@ async def test_a_chain_of_claims_in_one_batch_ends_in_one_profile(world: World) 
     assert len({await world.profile_of(who) for who in ("user_id:u", "email:e", "phone:p", "anonymous_id:a")}) == 1
     (profile,) = await world.fetch("SELECT counters FROM profile WHERE merged_into IS NULL")
     assert profile["counters"] == {"view": 6}
+
+
+async def test_spellings_of_one_address_count_once(world: World) -> None:
+    for number in range(6):
+        await world.send(Sent(("user_id:u", f"email:{number}", f"email:{number} for Google", f"phone:{number}")))
+    user = await world.profile_of("user_id:u")
+    for number in range(5):
+        assert await world.profile_of(f"email:{number}") == await world.profile_of(f"email:{number} for Google") == user
+    assert await world.profile_of("email:5") == await world.profile_of("email:5 for Google") == ""
+    async with world.database.across() as connection:
+        listed = await identities(connection, [UUID(user)])
+    kinds = Counter(identity.kind for identity in listed[UUID(user)])
+    assert kinds == {AliasKind.USER_ID: 1, AliasKind.EMAIL: 5, AliasKind.PHONE: 5}
+
+
+async def test_a_hashed_upload_and_the_raw_address_are_one_person(world: World) -> None:
+    await world.send(Sent(("email:for Meta",)), Sent(("email:for Google",)))
+    await world.send(Sent(("email:for Meta", "email:for Google", "anonymous_id:a")))
+    assert len({await world.profile_of(who) for who in ("email:for Meta", "email:for Google", "anonymous_id:a")}) == 1
+
+
+async def test_spellings_of_a_refused_address_stay_unknown(world: World) -> None:
+    await world.send(Sent(("user_id:u", "email:e")), Sent(("user_id:v", "email:e", "email:e for Google")))
+    assert await world.profile_of("email:e") == await world.profile_of("user_id:u")
+    assert await world.profile_of("email:e for Google") == ""
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -21,13 +21,14 @@ from tests.fixtures.world import Sent, World
 from tests.profiles.crowd import SEGMENTS, check_equals_single_profiles, crowd
 
 ROOT = Path(__file__).parents[2]
+MASTER_KEY = "00" * 32
 pytestmark = pytest.mark.services
 
 
 @pytest.fixture(params=["postgres", "kafka"])
 def settings(request: pytest.FixtureRequest, database_url: str, redis_url: str) -> Settings:
     kafka = request.getfixturevalue("kafka_bootstrap") if request.param == "kafka" else None
-    return Settings(postgres_url=database_url, redis_url=redis_url, kafka_bootstrap=kafka)
+    return Settings(postgres_url=database_url, redis_url=redis_url, kafka_bootstrap=kafka, master_key=MASTER_KEY)
 
 
 @pytest.fixture
@@ -102,7 +103,9 @@ async def test_a_log_that_takes_over_from_another_is_built_from_its_beginning(
     await save_segments(world)
     events = crowd(random.Random(5), people=6, count=80)
     for kafka, share in ((kafka_bootstrap, 40), (None, 80)):
-        settings = Settings(postgres_url=database_url, redis_url=redis_url, kafka_bootstrap=kafka)
+        settings = Settings(
+            postgres_url=database_url, redis_url=redis_url, kafka_bootstrap=kafka, master_key=MASTER_KEY
+        )
         log = await open_log(kafka, world.database)
         await append(world, log, events[share - 40 : share])
         stop = asyncio.Event()

@@ -17,7 +17,7 @@ from domain.topics import SEGMENT_CHANGES
 from profiles.publisher import Publisher
 from stores.changefeed import channel
 from stores.changes import NewChange, add_changes, call_publisher
-from stores.eventlog.open import TOPICS
+from stores.eventlog.open import KEEP, topics
 from stores.eventlog.postgres import PostgresLog
 from stores.postgres import Database
 from stores.redis import Redis, open_redis
@@ -73,7 +73,7 @@ async def ear(client: Redis, world: World) -> AsyncIterator[Ear]:
 @pytest.fixture
 async def log(world: World) -> AsyncIterator[FailingLog]:
     log = FailingLog(world.database)
-    await log.ensure_topics(TOPICS)
+    await log.ensure_topics(topics(KEEP))
     yield log
     await log.close()
 

@@ -2,8 +2,10 @@ from uuid import uuid4
 
 import pytest
 
+from domain.alias import AliasKind
 from domain.consent import Purpose, State
 from domain.key import Scope
+from privacy.platform import Platform, digest_for
 from tests.fixtures.gateway import make_tenant
 from tests.fixtures.graphql import Api, Seeds, later
 
@@ -61,6 +63,15 @@ async def test_a_profile_is_found_by_each_identifier(api: Api, seeds: Seeds) -> 
         assert again == {"profile": {"id": found["profile"]["id"]}}, by
     assert await api.data('{ profile(by: {externalId: "nobody"}) { id } }') == {"profile": None}
     assert str(profile) not in found["profile"]["id"]
+
+
+async def test_a_person_is_found_by_any_digest_and_has_each_identifier_once(api: Api, seeds: Seeds) -> None:
+    await seeds.profile(email="jane.doe@gmail.com", phone="+442079460958")
+    for platform in Platform:
+        for kind, value in ((AliasKind.EMAIL, "jane.doe@gmail.com"), (AliasKind.PHONE, "+442079460958")):
+            document = "query ($by: ProfileBy!) { profile(by: $by) { identities { kind } } }"
+            found = (await api.data(document, by={kind: digest_for(platform, kind, value)}))["profile"]
+            assert [each["kind"] for each in found["identities"]] == ["EMAIL", "PHONE"]
 
 
 async def test_a_person_has_to_be_named_in_exactly_one_way(api: Api) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from domain.consent import State
 from domain.key import Scope
+from learning.lists import Ask, Question, Strategy
 from resolvers.node import to_global
 from stores.redis import open_redis
 from tests.fixtures.graphql import Api, eventually
@@ -73,6 +74,22 @@ async def test_who_takes_consent_back_gets_what_is_trending_at_once(trained: Sho
     assert {node["reason"]["kind"] for node in refused["nodes"]} == {"TRENDING"}
     await trained.say(person, State.GRANTED)
     assert (await ask(api, person))["personalized"]
+
+
+@pytest.mark.parametrize("held", ["restricted_at", "objected_at"])
+async def test_who_objects_is_neither_profiled_nor_learned_from(trained: Shopping, api: Api, held: str) -> None:
+    person = await trained.person(State.GRANTED)
+    await trained.does(person, "t1-4")
+    await trained.does(person, "only-theirs", "purchase")
+    wanted = [Ask(person, Question(Strategy.FOR_YOU, 5))]
+    (before,) = await api.gateway.resources.recommender.for_people(trained.workspace, wanted)
+    assert before.personalized
+    await trained.connection.execute(f"UPDATE profile SET {held} = now() WHERE id = $1", person)
+    await trained.restock()
+    (after,) = await api.gateway.resources.recommender.for_people(trained.workspace, wanted)
+    assert (after.strategy, after.personalized) == (Strategy.TRENDING, False)
+    assert "only-theirs" not in {each.product_id for each in after.items}
+    assert (await trained.train()).report["items"] == 48
 
 
 async def test_without_a_stored_word_the_newest_event_decides(trained: Shopping, api: Api) -> None:

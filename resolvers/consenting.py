@@ -1,0 +1,145 @@
+"""Hearing a person's own word on consent, the same way to give it and to take it back."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import uuid_utils.compat
+
+from domain.alias import Alias
+from domain.consent import CONSENTABLE, Consent, Purpose, State
+from domain.errors import Refused, StoreUnavailable
+from domain.key import Scope
+from resolvers.context import Caller, Info
+from resolvers.problems import InvalidInput, NotFound
+from resolvers.profile import ProfileBy, wanted
+from stores.consents import Statement, store_consents
+from stores.faults import Contended, Unfit, transaction
+from stores.postgres import Connection
+from stores.reads.consents import first_subject, last_words
+from stores.subjects import Newcomer, enrol_subjects, find_subjects, profile_aliases
+from stores.workspaces import read_workspace
+
+_SOURCE: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
+_LONGEST_NOTICE: Final = 100
+_DROP_WITHIN: Final = 0.5
+_AFTER: Final = timedelta(microseconds=1)
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Somebody who can be spoken for: their profile, and the subject that new words are stored under."""
+
+    profile: UUID
+    subject: UUID
+
+
+class Words(msgspec.Struct, frozen=True):
+    """What is to be stored."""
+
+    states: Sequence[tuple[Purpose, State]]
+    source: str | None
+    notice: str | None
+
+    def problem(self) -> InvalidInput | None:
+        """Say what is wrong with it."""
+        purposes = [purpose for purpose, _ in self.states]
+        if not purposes or len(set(purposes)) < len(purposes):
+            return _invalid("purposes", "Name at least one purpose, and each once.")
+        if not {*purposes} <= {*CONSENTABLE}:
+            return _invalid("purposes", "What is necessary needs no consent.")
+        if self.source is not None and not _SOURCE.fullmatch(self.source):
+            return _invalid("source", "A source is a short name of lower-case letters, digits, '_', '.' and '-'.")
+        if self.notice is not None and not 0 < len(self.notice) <= _LONGEST_NOTICE:
+            return _invalid("policyVersion", f"A version has 1 to {_LONGEST_NOTICE} characters.")
+        return None
+
+
+def require_speaker(caller: Caller) -> None:
+    """Let end users speak for themselves, and keys with one of two scopes for others. Raises `Refused`."""
+    if not caller.principal.is_end_user and caller.principal.scopes.isdisjoint(
+        {Scope.PRIVACY_ADMIN, Scope.PROFILES_WRITE}
+    ):
+        raise Refused(f"The key needs the scope {Scope.PROFILES_WRITE} or {Scope.PRIVACY_ADMIN}.", code="missing_scope")
+
+
+async def find_person(connection: Connection, caller: Caller, by: ProfileBy | None) -> Person | None:
+    """Find who is meant, also before anything about them was built. Raises `Refused` like `wanted`."""
+    whom = wanted(by, caller)
+    if not isinstance(whom, tuple):
+        subject = await first_subject(connection, whom)
+        return Person(whom, subject) if subject else None
+    standing = await find_subjects(connection, caller.principal.workspace, whom)
+    found = (standing.subjects.get(alias) for alias in whom if alias not in standing.suppressed)
+    known = next((subject for subject in found if subject is not None), None)
+    return Person(known.profile_id, known.id) if known else None
+
+
+async def hear(info: Info, by: ProfileBy | None, words: Words) -> Person | InvalidInput | NotFound:
+    """Record and store a word, and see that every gateway goes by it. Raises `Refused`, `StoreUnavailable`.
+
+    Someone who is unknown becomes known by it, so that a no can be honoured too; an erased person does not.
+    """
+    caller, services = info.context.caller, info.context.services
+    require_speaker(caller)
+    problem = words.problem()
+    if problem is not None:
+        return problem
+    workspace = caller.principal.workspace
+    try:
+        async with services.database.workspace(workspace) as connection, transaction(connection):
+            person = await find_person(connection, caller, by) or await _enrol(info, connection, by)
+            if person is None:
+                return NotFound(code="not_found", message="Nobody is known by that.", path=["input", "by"])
+            await _store(info, connection, person, words)
+            aliases = await profile_aliases(connection, workspace, [person.profile])
+    except (Contended, Unfit) as error:
+        raise StoreUnavailable from error
+    await _drop(info, aliases)
+    return person
+
+
+async def _enrol(info: Info, connection: Connection, by: ProfileBy | None) -> Person | None:
+    caller = info.context.caller
+    workspace = caller.principal.workspace
+    whom = wanted(by, caller)
+    if not isinstance(whom, tuple) or not whom:
+        return None
+    if (await find_subjects(connection, workspace, whom)).suppressed:
+        return None
+    newcomer = Newcomer(whom[0], uuid_utils.compat.uuid7(), caller.keys.new_wrapped_key())
+    standing = await enrol_subjects(connection, workspace, [newcomer], info.context.services.clock())
+    subject = standing.subjects[newcomer.alias]
+    return Person(subject.profile_id, subject.id)
+
+
+async def _store(info: Info, connection: Connection, person: Person, words: Words) -> None:
+    caller, now = info.context.caller, info.context.services.clock()
+    workspace = caller.principal.workspace
+    source = words.source or ("self" if caller.principal.is_end_user else "api")
+    before = await last_words(connection, person.profile)
+    row = await read_workspace(connection, workspace)
+    statements = []
+    for purpose, said in words.states:
+        last = before.get(purpose)
+        withdrawn = said is State.DENIED and last is not None and last.state is not State.DENIED
+        # Clocks of gateways differ: what is said now comes after what is stored.
+        at = now if last is None else max(now, last.at + _AFTER)
+        state = State.WITHDRAWN if withdrawn else said
+        statements.append(Statement(person.subject, Consent(purpose, state, source, at), notice=words.notice))
+    await store_consents(connection, workspace, statements, plan=row.plan_version if row else 0)
+
+
+async def _drop(info: Info, aliases: Sequence[Alias]) -> None:
+    """Make gateways forget the person. If Redis is away, what they hold ends by itself within five seconds."""
+    with suppress(StoreUnavailable, TimeoutError):
+        async with asyncio.timeout(_DROP_WITHIN):
+            await info.context.services.subjects.drop(info.context.caller.principal.workspace, aliases)
+
+
+def _invalid(name: str, message: str) -> InvalidInput:
+    return InvalidInput(code="invalid_request", message=message, path=["input", name])

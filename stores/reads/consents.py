@@ -1,0 +1,61 @@
+"""What a person has said, and the ledger's records of it, read by the person they are about."""
+
+from datetime import datetime
+from uuid import UUID
+
+import msgspec
+
+from domain.consent import Purpose, State
+from privacy.ledger.record import Record, read_record
+from stores.postgres import Connection
+
+
+class LastWord(msgspec.Struct, frozen=True):
+    """The last word on one purpose over all subjects of a person; `seq` is its record, unless it is older than that."""
+
+    purpose: Purpose
+    state: State
+    source: str
+    at: datetime
+    seq: int | None
+
+
+async def last_words(connection: Connection, profile: UUID) -> dict[Purpose, LastWord]:
+    """Read the last word on each purpose; of two at the same instant the refusal counts."""
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT ON (purpose) purpose, state, source, at, seq
+        FROM subject
+        JOIN consent ON consent.workspace_id = subject.workspace_id AND consent.subject_id = subject.id
+        WHERE subject.profile_id = $1
+        ORDER BY purpose, at DESC, state = 'granted'
+        """,
+        profile,
+    )
+    words = (LastWord(Purpose(row[0]), State(row[1]), *row[2:]) for row in rows)
+    return {word.purpose: word for word in words}
+
+
+async def read_records(connection: Connection, profile: UUID, limit: int) -> list[Record]:
+    """Read a person's records in the ledger, the newest first."""
+    rows = await connection.fetch(
+        """
+        SELECT record.leaf
+        FROM subject
+        JOIN consent_opening AS opening
+            ON opening.workspace_id = subject.workspace_id AND opening.subject_id = subject.id
+        JOIN consent_record AS record ON record.workspace_id = opening.workspace_id AND record.seq = opening.seq
+        WHERE subject.profile_id = $1 ORDER BY record.seq DESC LIMIT $2
+        """,
+        profile,
+        limit,
+    )
+    return [read_record(row["leaf"]) for row in rows]
+
+
+async def first_subject(connection: Connection, profile: UUID) -> UUID | None:
+    """Name the subject that a word about a whole person is stored under: the first of its profile."""
+    subject: UUID | None = await connection.fetchval(
+        "SELECT id FROM subject WHERE profile_id = $1 ORDER BY created_at, id LIMIT 1", profile
+    )
+    return subject

@@ -1,0 +1,258 @@
+"""`tagway ledger` as its users run it: a process of its own, on a ledger that somebody may have meddled with."""
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from domain.clock import utc_now
+from gateway.cli.ledger import examine
+from privacy.ledger.audit import Broken
+from privacy.ledger.checkpoint import Signer, Untrusted
+from stores.ledger.heads import sign_head
+from tests.fixtures.gateway import REPOSITORY, Gateway, Tenant, event, make_tenant
+
+YES = {"functional": True, "analytics": True, "personalization": True}
+
+
+@dataclass
+class Shop:
+    """A workspace of its own name, and the command line on it."""
+
+    gateway: Gateway
+    tenant: Tenant
+    name: str
+    folder: Path
+
+    async def run(self, *arguments: str, bare: bool = False) -> tuple[int, str, str]:
+        """Run the command; `bare` without any setting."""
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TAGWAY_")}
+        environment["TAGWAY_DATA"] = str(self.folder / "data")
+        if not bare:
+            environment |= self.gateway.resources.settings.environment()
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "gateway.cli.main", "ledger", *arguments),
+            cwd=REPOSITORY,
+            env=environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 60)
+        assert process.returncode is not None
+        return process.returncode, out.decode(), err.decode()
+
+    async def signer(self) -> Signer:
+        keys = (await self.gateway.resources.workspaces.get(self.tenant.workspace)).keys
+        return Signer(self.tenant.workspace, keys.signing_key("ledger"))
+
+    async def sign(self) -> str:
+        """Sign the ledger as it is now."""
+        async with self.gateway.resources.database.workspace(self.tenant.workspace) as connection:
+            return await sign_head(connection, self.tenant.workspace, await self.signer(), utc_now())
+
+    async def verify(self, kept: str | None = None) -> str:
+        """Do in this process what `tagway ledger verify` does; return what it says."""
+        public_key = (await self.signer()).public_key
+        async with self.gateway.resources.database.workspace(self.tenant.workspace) as connection:
+            try:
+                return await examine(connection, self.tenant.workspace, public_key, kept)
+            except (Broken, Untrusted) as error:
+                return str(error)
+
+    async def collect(self, *events: dict[str, Any]) -> list[str]:
+        results = await self.gateway.batch(*events, key=self.tenant.write_key)
+        assert {result["outcome"] for result in results} == {"accepted"}
+        return [result["message_id"] for result in results]
+
+    async def meddle(self, *statements: str) -> None:
+        """Change what may not be changed, as the owner of the database could."""
+        connection = await asyncpg.connect(self.gateway.database_url)
+        try:
+            await connection.execute("SET session_replication_role = replica")
+            for statement in statements:
+                await connection.execute(statement.replace("$1", f"'{self.tenant.workspace}'"))
+        finally:
+            await connection.close()
+
+    async def store_events(self) -> None:
+        """Do what the builder does with the log, as far as proofs need it."""
+        for each in await self.gateway.logged(self.tenant.workspace):
+            await self.gateway.sql(
+                """
+                INSERT INTO event (workspace_id, message_id, subject_id, type, name, at, received_at, properties,
+                    traits, context, sealed, purposes, proofs)
+                VALUES ($1, $2, $3, 'track', $4, $5, $6, '{}', '{}', '{}', '{}', $7, $8)
+                """,
+                each.workspace,
+                each.message_id,
+                each.subject,
+                each.name,
+                each.at,
+                each.received_at,
+                list(each.purposes),
+                list(each.proofs),
+            )
+
+
+@pytest.fixture
+async def shop(gateway: Gateway, tmp_path: Path) -> Shop:
+    name = f"shop-{uuid4().hex}"
+    tenant = await make_tenant(gateway.database_url, name)
+    return Shop(gateway, tenant, name, tmp_path)
+
+
+async def visit(shop: Shop, people: int) -> list[str]:
+    return await shop.collect(*(event(anonymousId=f"visitor-{number}", consent=YES) for number in range(people)))
+
+
+async def test_an_event_is_proven_far_from_any_store(shop: Shop) -> None:
+    message_ids = await visit(shop, 3)
+    await shop.store_events()
+    code, out, err = await shop.run(
+        "prove", "--workspace", shop.name, *(f"--message-id={each}" for each in message_ids)
+    )
+    assert code == 0, err
+    file = shop.folder / "proof.json"
+    file.write_text(out)
+    code, _, err = await shop.run("head", "--workspace", shop.name)
+    public_key = err.strip().removeprefix("public key: ")
+    assert code == 0
+    code, out, _ = await shop.run("check", str(file), "--public-key", public_key, bare=True)
+    assert (code, out.splitlines()) == (0, [f"{each}: proven" for each in message_ids])
+
+    proof = json.loads(file.read_text())
+    proof["events"][1]["purposes"][0] = "advertising"
+    file.write_text(json.dumps(proof))
+    code, out, _ = await shop.run("check", str(file), bare=True)
+    assert code == 2
+    assert out.splitlines()[0] == f"{message_ids[0]}: proven"
+    assert out.splitlines()[1].startswith(f"{message_ids[1]}: not proven: advertising: record ")
+    stranger = public_key.replace(public_key[-20:], "A" * 20)
+    assert (await shop.run("check", str(file), "--public-key", stranger, bare=True))[0] == 2
+
+
+async def test_the_purposes_of_a_stored_event_cannot_be_widened(shop: Shop) -> None:
+    (message_id,) = await visit(shop, 1)
+    await shop.store_events()
+    await shop.meddle("UPDATE event SET purposes = purposes || '{advertising}' WHERE workspace_id = $1")
+    _, out, _ = await shop.run("prove", "--workspace", shop.name, "--message-id", message_id)
+    file = shop.folder / "proof.json"
+    file.write_text(out)
+    code, out, _ = await shop.run("check", str(file), bare=True)
+    assert code == 2
+    assert "side by side" in out
+
+
+async def test_what_is_no_event_is_told(shop: Shop) -> None:
+    code, _, err = await shop.run("prove", "--workspace", shop.name, "--message-id", "nothing")
+    assert (code, err) == (1, "tagway: there is no event with the message id nothing\n")
+    (shop.folder / "no.json").write_text("{}")
+    assert (await shop.run("check", str(shop.folder / "no.json"), bare=True))[:2] == (
+        2,
+        "not proven: this is not a proof\n",
+    )
+
+
+async def test_a_ledger_is_intact_until_somebody_meddles(shop: Shop) -> None:
+    assert (await shop.verify()).startswith("intact: 0 records, 0 signed heads\n")
+    await visit(shop, 6)
+    kept = await shop.sign()
+    await visit(shop, 12)
+    await shop.sign()
+    assert ", 2 signed heads\n" in await shop.verify(kept)
+
+    copies = ("consent_record", "ledger_head", "ledger_checkpoint", "ledger_node")
+    await shop.meddle(
+        *(f"CREATE TABLE IF NOT EXISTS kept_{name} AS SELECT * FROM {name} WHERE workspace_id = $1" for name in copies)
+    )
+    here = "workspace_id = $1"
+    last = f"(SELECT max(seq) FROM consent_record WHERE {here})"
+    try:
+        for statements, said in (
+            ([f"UPDATE consent_record SET leaf = leaf || ' ' WHERE {here} AND seq = 7"], "record 7 was changed"),
+            ([f"UPDATE consent_record SET hash = sha256('x') WHERE {here} AND seq = 7"], "record 7 was changed"),
+            (
+                [
+                    f"UPDATE consent_record SET seq = -5 WHERE {here} AND seq = 5",
+                    f"UPDATE consent_record SET seq = 5 WHERE {here} AND seq = 9",
+                    f"UPDATE consent_record SET seq = 9 WHERE {here} AND seq = -5",
+                ],
+                "record 5 is record 9 in another's place",
+            ),
+            ([f"DELETE FROM consent_record WHERE {here} AND seq = 3"], "record 3 is missing"),
+            ([f"DELETE FROM consent_record WHERE {here} AND seq = {last}"], "is missing"),
+            ([f"UPDATE ledger_head SET hash = sha256('x') WHERE {here}"], "the head is not that of these records"),
+            ([f"UPDATE ledger_checkpoint SET note = replace(note, 'A', 'B') WHERE {here}"], "is forged"),
+            ([f"UPDATE ledger_checkpoint SET size = size + 1 WHERE {here}"], "is that of"),
+            (["INSERT INTO ledger_node VALUES ($1, 8, 0, sha256('x'))"], "the first at level 8, index 0"),
+        ):
+            await shop.meddle(*statements)
+            assert said in await shop.verify(), statements
+            await shop.meddle(
+                *(f"DELETE FROM {name} WHERE {here}" for name in copies),
+                *(f"INSERT INTO {name} SELECT * FROM kept_{name}" for name in copies),
+            )
+        assert (await shop.verify()).startswith("intact")
+        await shop.meddle(
+            f"DELETE FROM consent_record WHERE {here}",
+            f"DELETE FROM ledger_head WHERE {here}",
+            f"DELETE FROM ledger_checkpoint WHERE {here}",
+            f"DELETE FROM consent_evidence WHERE {here}",
+            f"DELETE FROM consent_opening WHERE {here}",
+        )
+        await visit(shop, 12)
+        assert (await shop.verify()).startswith("intact"), "a ledger that was begun anew is intact in itself"
+        assert "not what was signed" in await shop.verify(kept), "only a head that was kept elsewhere tells"
+    finally:
+        await shop.meddle(*(f"DROP TABLE kept_{name}" for name in copies))
+
+
+async def test_the_command_tells_by_its_exit_code(shop: Shop) -> None:
+    await visit(shop, 2)
+    kept = shop.folder / "head.txt"
+    kept.write_text(await shop.sign())
+    code, out, _ = await shop.run("verify", "--workspace", shop.name, "--since", str(kept))
+    assert (code, out.splitlines()[0]) == (0, "intact: 4 records, 1 signed heads")
+    await shop.meddle("UPDATE consent_record SET leaf = leaf || ' ' WHERE workspace_id = $1 AND seq = 2")
+    code, out, _ = await shop.run("verify", "--workspace", shop.name)
+    assert (code, out) == (2, "not intact: record 2 was changed\n")
+
+
+@pytest.mark.parametrize("role", ["tagway_app", "tagway_worker"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE consent_record SET hash = hash",
+        "DELETE FROM consent_record",
+        "TRUNCATE consent_record",
+        "DELETE FROM ledger_checkpoint",
+        "UPDATE ledger_node SET hash = hash",
+    ],
+)
+async def test_records_can_only_be_added(shop: Shop, role: str, statement: str) -> None:
+    await visit(shop, 1)
+    connection = await asyncpg.connect(shop.gateway.database_url)
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="only grows"):
+            await connection.execute(statement)  # as the owner
+        await connection.execute(f"SET ROLE {role}")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+async def test_no_workspace_sees_another_s_ledger(shop: Shop) -> None:
+    await visit(shop, 2)
+    tables = ("consent_record", "consent_opening", "consent_evidence", "ledger_head", "ledger_node")
+    async with shop.gateway.resources.database.workspace(shop.gateway.tenant.workspace) as connection:
+        for table in (*tables, "ledger_checkpoint", "ledger_outlet"):
+            assert await connection.fetchval(f"SELECT count(*) FROM {table}") == 0

@@ -1,0 +1,59 @@
+"""Rectification: the new value counts, the old identifier leads nowhere."""
+
+from typing import Any
+
+from tests.fixtures.office import OPEN, Office, did, identify
+from tests.fixtures.traces import read_tables, sightings
+from tests.profiles.rights.test_erase import become_known
+
+
+async def test_the_old_address_leads_nowhere_and_the_new_one_to_the_person(office: Office) -> None:
+    person = await become_known(office)
+    request = await office.ask(
+        "RECTIFY", {"email": "ann@example.com"}, traits={"email": "anne@example.com", "plan": "tin"}
+    )
+    assert request["steps"][0]["counts"] == {"traits": 2, "left_out": 0, "identifiers": 1}
+    assert await office.person(email="ann@example.com") is None
+    found = await office.person(email="anne@example.com")
+    assert found["id"] == person["id"]
+    assert found["traits"]["plan"] == "tin"
+    assert found["segments"] == []
+    export = await office.export(await office.ask("ACCESS", {"externalId": "ann"}))
+    assert export["profile"]["traits"]["email"] == "anne@example.com"
+    assert sightings(await read_tables(office.gateway.database_url), ["anne@example.com"]) == []
+    # An older statement that comes late does not win.
+    await office.tell(identify("ann", plan="gold") | {"timestamp": "2020-01-01T00:00:00Z"})
+    assert (await office.person(externalId="ann"))["traits"]["plan"] == "tin"
+
+
+async def test_an_address_of_somebody_else_is_not_taken(office: Office) -> None:
+    await become_known(office)
+    await office.tell(identify("bob", email="bob@example.com"))
+    for email in ("bob@example.com", "erased@example.com"):
+        await office.ask("ERASE", {"email": "erased@example.com"})
+        request = await office.follow(await office.open("RECTIFY", {"externalId": "ann"}, traits={"email": email}))
+        assert request["status"] == "FAILED"
+        assert "new identifier belongs to" in request["error"]
+    assert (await office.person(email="ann@example.com"))["counters"]["identify"] == 2
+
+
+async def test_what_the_plan_refuses_fails_with_the_place(office: Office) -> None:
+    await become_known(office)
+    request = await office.follow(await office.open("RECTIFY", {"externalId": "ann"}, traits={"email": "no address"}))
+    assert request["error"] == "traits.email: not an identifier, or a placeholder"
+
+
+async def test_wrong_requests_are_told_by_place(office: Office) -> None:
+    await office.tell(did("ann", "search"))
+    by = {"externalId": "ann"}
+    cases: list[tuple[dict[str, Any], str, list[str]]] = [
+        ({"kind": "RECTIFY", "by": by}, "InvalidInput", ["input", "traits"]),
+        ({"kind": "RECTIFY", "by": by, "traits": {"email": None}}, "InvalidInput", ["input", "traits"]),
+        ({"kind": "ERASE", "by": by, "traits": {"plan": 1}}, "InvalidInput", ["input", "traits"]),
+        ({"kind": "ERASE", "by": {"email": "none"}}, "InvalidInput", ["input", "by"]),
+        ({"kind": "ERASE", "by": by, "reason": "x" * 2001}, "InvalidInput", ["input", "reason"]),
+        ({"kind": "RECTIFY", "by": {"externalId": "nobody-yet"}, "traits": {"plan": 1}}, "NotFound", ["input", "by"]),
+    ]
+    for asked, problem, path in cases:
+        opened = (await office.api.data(OPEN, input=asked))["openPrivacyRequest"]
+        assert (opened["__typename"], opened["path"]) == (problem, path), asked
