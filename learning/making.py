@@ -10,7 +10,7 @@ import numpy as np
 
 from domain.item import Interaction
 from learning.diversity import capped, diverse
-from learning.interactions import History, Numbers, history_of
+from learning.interactions import Codes, History, history_of
 from learning.lists import Question, Reason, ReasonKind, Recommended, Strategy
 from learning.measures import top
 from learning.model import Model
@@ -127,19 +127,18 @@ class Maker:
         categories = [catalogue.item(model.item_ids[codes[place]]).category for place in order]
         wanted = question.first + (_RUNNERS_UP if policy.exploration else 0)
         places = [order[place] for place in capped(categories, wanted, policy.most_of_category)]
-        loud = shares(history, model.recipe.blend.half_life)
-        newest = _newest(person.lately)
-        return [self._recommended(model, int(codes[place]), history, loud, newest) for place in places]
+        return self._with_reasons(model, codes[places], history, person)
 
-    def _recommended(
-        self, model: Model, code: int, history: History, loud: Numbers, newest: dict[str, Interaction]
-    ) -> Recommended:
-        source = model.neighbours.loudest(code, history.items, loud)
-        if source is None:
-            return Recommended(model.item_ids[code], Reason(ReasonKind.TASTE))
-        because = model.item_ids[source]
-        kind = _KINDS.get(newest[because].name, ReasonKind.VIEWED)
-        return Recommended(model.item_ids[code], Reason(kind, because))
+    def _with_reasons(self, model: Model, codes: Codes, history: History, person: Person) -> list[Recommended]:
+        loud = shares(history, model.recipe.blend.half_life)
+        newest, chosen = _newest(person.lately), []
+        for code, source in zip(codes, model.neighbours.loudest(codes, history.items, loud), strict=True):
+            reason = Reason(ReasonKind.TASTE)
+            if source is not None:
+                because = model.item_ids[source]
+                reason = Reason(_KINDS.get(newest[because].name, ReasonKind.VIEWED), because)
+            chosen.append(Recommended(model.item_ids[code], reason))
+        return chosen
 
     def _filled(
         self, question: Question, person: Person, chosen: list[Recommended], hidden: set[str]

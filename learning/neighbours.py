@@ -23,9 +23,13 @@ class Neighbours:
         summed = np.bincount(self.items[history].ravel(), weights=said.ravel(), minlength=len(self.items))
         return summed.astype(np.float32)
 
-    def loudest(self, item: int, history: Codes, shares: Numbers) -> int | None:
-        """Tell which item of a history speaks most for `item`; None when none does."""
-        rows = self.items[history] == item
-        said = (self.weights[history] * rows).sum(axis=1) * shares
-        best = int(said.argmax()) if len(said) else 0
-        return int(history[best]) if len(said) and said[best] > 0 else None
+    def loudest(self, items: Codes, history: Codes, shares: Numbers) -> list[int | None]:
+        """Tell of each item which one of a history speaks most for it; None where none does."""
+        named, said = self.items[history], self.weights[history] * shares[:, None]
+        found: list[int | None] = []
+        for item in items:
+            rows, columns = np.nonzero(named == item)
+            loud = said[rows, columns]
+            best = int(loud.argmax()) if len(loud) else 0
+            found.append(int(history[rows[best]]) if len(loud) and loud[best] > 0 else None)
+        return found

@@ -45,8 +45,10 @@ def blend(neighbours: Neighbours, factors: Factors, history: History, how: Blend
 
 def standardised(scores: Numbers) -> Numbers:
     """Bring scores to mean 0 and deviation 1; all 0 where they are all the same."""
-    deviation = float(scores.std())
-    if not math.isfinite(deviation) or deviation < 1e-12:  # noqa: PLR2004 - what float32 cannot tell from 0
+    count = max(len(scores), 1)
+    mean = float(scores.sum(dtype=np.float64)) / count
+    variance = float(np.dot(scores, scores)) / count - mean * mean
+    if not variance > 1e-12 * max(mean * mean, 1e-12):  # what float32 cannot tell from 0
         return np.zeros_like(scores)
-    standard: Numbers = (scores - scores.mean()) / np.float32(deviation)
+    standard: Numbers = (scores - np.float32(mean)) * np.float32(1 / math.sqrt(variance))
     return standard

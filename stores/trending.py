@@ -7,22 +7,22 @@ from uuid import UUID
 from stores.postgres import Database
 
 _TRENDING = """
-SELECT thing.item, sum(weighed.weight * exp(ln(0.5) * extract(epoch FROM $6 - event.at) / $4))::float8 AS score
-FROM event
-JOIN unnest($2::text[], $3::float8[]) AS weighed (name, weight) ON weighed.name = event.name
-CROSS JOIN LATERAL (
-    SELECT event.properties ->> 'product_id' AS item WHERE event.properties ? 'product_id'
+WITH held_back AS (
+    SELECT subject.id FROM profile
+    JOIN subject ON subject.workspace_id = $1 AND subject.profile_id = profile.id
+    WHERE profile.workspace_id = $1 AND (profile.restricted_at IS NOT NULL OR profile.objected_at IS NOT NULL)
+), wanted AS (
+    SELECT properties ->> 'product_id' AS item, name, at FROM event
+    WHERE workspace_id = $1 AND name = ANY($2::text[]) AND at > $5 AND properties ? 'product_id'
+        AND subject_id NOT IN (SELECT id FROM held_back)
     UNION ALL
-    SELECT each ->> 'product_id' FROM jsonb_array_elements(
-        CASE WHEN jsonb_typeof(event.properties -> 'products') = 'array' AND NOT event.properties ? 'product_id'
-        THEN event.properties -> 'products' ELSE '[]' END) AS each
-) AS thing
-WHERE event.workspace_id = $1 AND event.name = ANY($2::text[]) AND event.at > $5 AND thing.item <> ''
-  AND event.subject_id <> ALL(ARRAY(
-      SELECT subject.id FROM profile
-      JOIN subject ON subject.workspace_id = $1 AND subject.profile_id = profile.id
-      WHERE profile.workspace_id = $1 AND (profile.restricted_at IS NOT NULL OR profile.objected_at IS NOT NULL)))
-GROUP BY thing.item HAVING sum(weighed.weight) > 0 ORDER BY score DESC, thing.item LIMIT $7
+    SELECT each ->> 'product_id', name, at FROM event, jsonb_array_elements(properties -> 'products') AS each
+    WHERE workspace_id = $1 AND name = ANY($2::text[]) AND at > $5 AND NOT properties ? 'product_id'
+        AND jsonb_typeof(properties -> 'products') = 'array' AND subject_id NOT IN (SELECT id FROM held_back)
+)
+SELECT item, sum(weight * exp(ln(0.5) * extract(epoch FROM $6 - at)::float8 / $4)) AS score
+FROM wanted JOIN unnest($2::text[], $3::float8[]) AS weighed (name, weight) USING (name)
+WHERE item <> '' GROUP BY item HAVING sum(weight) > 0 ORDER BY score DESC, item LIMIT $7
 """
 
 

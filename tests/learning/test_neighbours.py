@@ -56,7 +56,7 @@ def test_memory_is_kept_from_robots_that_saw_everything() -> None:
 def test_the_reason_is_the_item_that_speaks_loudest(shop: Interactions) -> None:
     near = cosine(shop, 20)
     history = np.array([3, 14], np.int32)
-    assert near.loudest(4, history, np.ones(2, np.float32)) == 3
-    assert near.loudest(15, history, np.ones(2, np.float32)) == 14
-    assert near.loudest(4, history[1:], np.ones(1, np.float32)) is None
-    assert near.loudest(4, history[:0], np.ones(0, np.float32)) is None
+    both = np.array([4, 15], np.int32)
+    assert near.loudest(both, history, np.ones(2, np.float32)) == [3, 14]
+    assert near.loudest(both, history[1:], np.ones(1, np.float32)) == [None, 14]
+    assert near.loudest(both, history[:0], np.ones(0, np.float32)) == [None, None]
