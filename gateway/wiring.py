@@ -76,6 +76,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             SubjectCache(redis),
             clock,
             workspaces.policy,
+            workspaces.keys,
             recommender,
             development=settings.profile == "dev",
             look_limits=limits,

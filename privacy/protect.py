@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from domain.alias import Alias
@@ -59,7 +60,7 @@ class Draft:
             if path in self.program.uncovered:
                 self.dropped[path] = reason or Reason.NO_PURPOSE
                 return
-            is_name = len(name) <= _LONGEST_NAME and scrub(name) == name
+            is_name = len(name) <= _LONGEST_NAME and _scrub_name(name) == name
             self.dropped[path if is_name else f"{place}.?"] = reason or Reason.UNANNOTATED
 
 
@@ -109,7 +110,7 @@ def minimise(draft: Draft) -> None:
     """Take over only what the plan names and a granted purpose covers, and sort it by what is to be done."""
     call, program = draft.call, draft.program
     draft.name = call.name
-    draft.aliases = tuple(alias for alias in draft.aliases if alias.kind in program.alias_kinds)
+    draft.aliases = tuple([alias for alias in draft.aliases if alias.kind in program.alias_kinds])
     # The ids that a site gives are kept sealed, for export and support; the random anonymous id only as an index.
     for path in ("user_id", "group_id"):
         value = getattr(call, path)
@@ -142,9 +143,14 @@ def reduce(draft: Draft) -> None:
 
 def scrub_texts(draft: Draft) -> None:
     """Replace personal data inside texts, the event's name among them."""
-    draft.name = scrub(draft.name)
+    name = draft.name
+    draft.name = _scrub_name(name) if len(name) <= _LONGEST_NAME else scrub(name)
     for target, name, value in draft.to_scrub:
         target[name] = scrub(value)
+
+
+# A site's events and fields have few names.
+_scrub_name = lru_cache(maxsize=4_096)(scrub)
 
 
 STEPS: Final[tuple[tuple[str, Callable[[Draft], None]], ...]] = (
@@ -170,13 +176,13 @@ def _minimise(  # noqa: C901 - one flat loop over every field of every event: a 
     kept: dict[str, Any] = {}
     for name, value in values.items():
         rule = rules.get(name)
-        if value is None and rule is not None:
-            if not rule.is_sealed:
-                kept[name] = None
-        elif rule is None:
+        if rule is None:
             draft.drop(place, name)
         elif type(value) not in rule.accepts:
-            draft.drop(place, name, Reason.WRONG_TYPE)
+            if value is not None:
+                draft.drop(place, name, Reason.WRONG_TYPE)
+            elif not rule.is_sealed:
+                kept[name] = None
         elif rule.is_sealed:
             draft.to_seal.append((rule.path, value))
         elif type(value) is str:

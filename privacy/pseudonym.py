@@ -19,6 +19,22 @@ def aliases_of(call: Call, keys: WorkspaceKeys) -> tuple[Alias, ...]:
     return tuple(found)
 
 
+def mentions_of(call: Call, keys: WorkspaceKeys) -> tuple[Alias, ...]:
+    """Give aliases of further people whom a call may name: it makes nobody known by them, but an erased one is heeded.
+
+    Sites use e-mail addresses as ids, and a call may tell of two addresses.
+    """
+    values = [value for value in (call.user_id, call.previous_id, call.anonymous_id) if value and "@" in value]
+    found = {alias: None for value in values for alias in aliases_for(AliasKind.EMAIL, value, keys)}
+    context_traits = call.context.get("traits")
+    if call.type is not CallType.GROUP and isinstance(context_traits, dict):
+        for kind in _TRAIT_KINDS:
+            value, other = call.traits.get(kind), context_traits.get(kind)
+            if value is not None and other is not None and value != other:
+                found |= dict.fromkeys(aliases_for(kind, other, keys))
+    return tuple(found)
+
+
 def aliases_for(kind: AliasKind, value: object, keys: WorkspaceKeys) -> tuple[Alias, ...]:
     """Give the aliases of one identifier, that of its normal form first: whoever has any of them is the one it names.
 

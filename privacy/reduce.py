@@ -15,6 +15,7 @@ _IPV6_CUT: Final = 128 - 48
 _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 _DOTTED: Final = re.compile(rf"({_OCTET}\.{_OCTET}\.{_OCTET})\.{_OCTET}")
 _LONGEST_AGENT: Final = 512
+_SHORT: Final = 128
 AGENT_PARTS: Final = ("browser", "major", "os")
 """What is left of a user agent."""
 CAMPAIGN: Final = ("utm_*",)
@@ -74,21 +75,29 @@ def reduce_url(text: str, allow: tuple[str, ...] = CAMPAIGN) -> str:
     """
     rest, _, _ = text.partition("#")
     rest, _, query = rest.partition("?")
+    location = _reduce_page(rest) if len(rest) <= _SHORT else _reduce_location(rest)
+    if not query or location is None:
+        return location or ""
+    parameters = _parameters(allow)
+    kept = [part for part in query.split("&") if parameters.match(part) and _may_stay(part)]
+    return f"{location}?{'&'.join(kept)}" if kept else location
+
+
+def _reduce_location(rest: str) -> str | None:
     head, slashes, tail = rest.partition("//")
     if slashes and (not head or (head.endswith(":") and "/" not in head)):
         authority, slash, path = tail.partition("/")
         rest = f"{head}//{scrub_emails(authority.rpartition('@')[2])}"
         path = slash + path
     elif ":" in rest.partition("/")[0]:
-        return ""
+        return None
     else:
         rest, path = "", rest
-    rest += _reduce_path(path)
-    if not query:
-        return rest
-    parameters = _parameters(allow)
-    kept = [part for part in query.split("&") if parameters.match(part) and _may_stay(part)]
-    return f"{rest}?{'&'.join(kept)}" if kept else rest
+    return rest + _reduce_path(path)
+
+
+# A site's pages are seen again and again; what stands behind their question mark is not remembered.
+_reduce_page = lru_cache(maxsize=4_096)(_reduce_location)
 
 
 def _reduce_path(path: str) -> str:

@@ -10,10 +10,11 @@ from domain.request import Regime, RequestKind, RequestStatus
 from privacy.scrub import scrub
 from resolvers.connection import After, Connection, First
 from resolvers.context import Info
+from resolvers.disclosure import unnamed
 from resolvers.fields import field, mutation
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput, NotFound
-from resolvers.profile import ProfileBy
+from resolvers.profile import ProfileBy, said_in
 from resolvers.request import PrivacyRequest
 from resolvers.taking import Asked, extend, find_request, list_requests, take
 
@@ -83,7 +84,10 @@ class PrivacyRequestMutations:
         input: OpenPrivacyRequestInput,  # noqa: A002 - Relay's name
     ) -> OpenPrivacyRequestResult:
         """Take a request; the builder works on it at once. Keys need `privacy:admin`, end users ask for themselves."""
-        asked = Asked(input.kind, input.by, input.regime, scrub(input.reason.strip()), input.traits)
+        principal = info.context.caller.principal
+        themselves = [each for each in (principal.user_id, principal.anonymous_id) if each]
+        reason = unnamed(input.reason.strip(), [*said_in(input.by), *themselves])
+        asked = Asked(input.kind, input.by, input.regime, reason, input.traits)
         opened = await take(info, asked)
         return _payload(opened, input.client_mutation_id) if isinstance(opened, PrivacyRequest) else opened
 

@@ -23,11 +23,13 @@ from stores.faults import Contended, Unfit, transaction
 from stores.postgres import Connection
 from stores.reads.consents import first_subject, last_words
 from stores.subjects import Newcomer, enrol_subjects, find_subjects, profile_aliases
+from stores.workspace_keys import StaleKeys
 from stores.workspaces import read_workspace
 
 _SOURCE: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 _LONGEST_NOTICE: Final = 100
 _DROP_WITHIN: Final = 0.5
+_ATTEMPTS: Final = 5
 _AFTER: Final = timedelta(microseconds=1)
 
 
@@ -89,30 +91,41 @@ async def hear(info: Info, by: ProfileBy | None, words: Words) -> Person | Inval
     problem = words.problem()
     if problem is not None:
         return problem
+    for _ in range(_ATTEMPTS):
+        try:
+            return await _hear(info, by, words)
+        except StaleKeys as stale:
+            # The caller holds the one object of the workspace's keys: these are what the next attempt uses.
+            await services.keys_of(caller.principal.workspace, stale.stamp)
+        except (Contended, Unfit) as error:
+            raise StoreUnavailable from error
+    raise StoreUnavailable("the keys of the workspace keep changing")
+
+
+async def _hear(info: Info, by: ProfileBy | None, words: Words) -> Person | NotFound:
+    caller, services = info.context.caller, info.context.services
     workspace = caller.principal.workspace
-    try:
-        async with services.database.workspace(workspace) as connection, transaction(connection):
-            person = await find_person(connection, caller, by) or await _enrol(info, connection, by)
-            if person is None:
-                return NotFound(code="not_found", message="Nobody is known by that.", path=["input", "by"])
-            await _store(info, connection, person, words)
-            aliases = await profile_aliases(connection, workspace, [person.profile])
-    except (Contended, Unfit) as error:
-        raise StoreUnavailable from error
+    async with services.database.workspace(workspace) as connection, transaction(connection):
+        person = await find_person(connection, caller, by) or await _enrol(info, connection, by)
+        if person is None:
+            return NotFound(code="not_found", message="Nobody is known by that.", path=["input", "by"])
+        await _store(info, connection, person, words)
+        aliases = await profile_aliases(connection, workspace, [person.profile])
     await _drop(info, aliases)
     return person
 
 
 async def _enrol(info: Info, connection: Connection, by: ProfileBy | None) -> Person | None:
     caller = info.context.caller
-    workspace = caller.principal.workspace
+    workspace, stamp = caller.principal.workspace, caller.keys.stamp
     whom = wanted(by, caller)
     if not isinstance(whom, tuple) or not whom:
         return None
     if (await find_subjects(connection, workspace, whom)).suppressed:
         return None
-    newcomer = Newcomer(whom[0], uuid_utils.compat.uuid7(), caller.keys.new_wrapped_key())
-    standing = await enrol_subjects(connection, workspace, [newcomer], info.context.services.clock())
+    alias, key = whom[0], caller.keys.new_wrapped_key()
+    newcomer = Newcomer(alias, uuid_utils.compat.uuid7(), key, caller.keys.coming(alias))
+    standing = await enrol_subjects(connection, workspace, [newcomer], info.context.services.clock(), stamp=stamp)
     subject = standing.subjects[newcomer.alias]
     return Person(subject.profile_id, subject.id)
 

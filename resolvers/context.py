@@ -33,6 +33,8 @@ class Services:
     subjects: SubjectCache
     clock: Clock
     policy_of: Callable[[UUID], Awaitable[Policy]]
+    keys_of: Callable[[UUID, int], Awaitable[WorkspaceKeys]]
+    """Gives a workspace's keys, with every change up to a stamp."""
     recommender: Recommender
     development: bool = False
     look_limits: LookLimits = field(default_factory=LookLimits)

@@ -56,6 +56,11 @@ def read_reason(reason: str, named: Iterable[str] = ()) -> str | InvalidInput:
     if not _SHORTEST_REASON <= len(text) <= _LONGEST_REASON or " " not in text:
         problem = f"Say why in {_SHORTEST_REASON} to {_LONGEST_REASON} characters, and more than one word."
         return InvalidInput(code="invalid_request", message=problem, path=["input", "reason"])
+    return unnamed(text, named)
+
+
+def unnamed(text: str, named: Iterable[str]) -> str:
+    """Take out of a text the values that someone was named by, and all else that identifies a person by its form."""
     for value in named:
         text = text.replace(value, "[id]")
     return scrub(text)

@@ -15,6 +15,7 @@ from resolvers.context import Info
 from resolvers.counts import threshold
 from resolvers.event import event_of
 from resolvers.fields import field
+from resolvers.keys import KeyQueries
 from resolvers.node import Node, from_global, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.plan import PlanQueries
@@ -41,7 +42,13 @@ class Viewer:
 
 @strawberry.type
 class Query(
-    AccessQueries, ConsentQueries, ConsentSettingsQueries, PlanQueries, PrivacyRequestQueries, RecommendationQueries
+    AccessQueries,
+    ConsentQueries,
+    ConsentSettingsQueries,
+    KeyQueries,
+    PlanQueries,
+    PrivacyRequestQueries,
+    RecommendationQueries,
 ):
     """The root of queries."""
 

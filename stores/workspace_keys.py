@@ -77,14 +77,13 @@ async def add_first_versions(
 
 @asynccontextmanager
 async def changing_keys(connection: Connection, workspace: UUID) -> AsyncIterator[None]:
-    """Change versions in one transaction, once nobody holds the keys; whoever reads them afterwards sees a new stamp.
+    """Change versions in one transaction, once nobody holds the keys. Each change raises their stamp.
 
     Raises what `faults.transaction` does.
     """
     async with transaction(connection):
         await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('keys:' || $1, 0))", str(workspace))
         yield
-        await connection.execute("UPDATE workspace SET key_stamp = key_stamp + 1 WHERE id = $1", workspace)
 
 
 async def add_version(
@@ -103,6 +102,7 @@ async def add_version(
         wrapped_key,
         at,
     )
+    await _raise_stamp(connection, workspace)
 
 
 async def move_version(
@@ -119,6 +119,7 @@ async def move_version(
         state,
         at,
     )
+    await _raise_stamp(connection, workspace)
 
 
 async def destroy_versions(
@@ -139,7 +140,20 @@ async def destroy_versions(
         retired_before,
         at,
     )
+    if rows:
+        await _raise_stamp(connection, workspace)
     return sorted(version for (version,) in rows)
+
+
+async def list_moving(connection: Connection) -> list[tuple[str, KeyUse, int, KeyState]]:
+    """List (workspace's name, use, version, state) of every version that a rotation under way brings in or lets go."""
+    rows = await connection.fetch(
+        """
+        SELECT name, use, version, state FROM workspace_key JOIN workspace ON workspace.id = workspace_id
+        WHERE state IN ('coming', 'leaving') ORDER BY name, use, version
+        """
+    )
+    return [(name, KeyUse(use), version, KeyState(state)) for name, use, version, state in rows]
 
 
 async def wrapped_by_master(connection: Connection) -> list[tuple[UUID, KeyUse | None, int, bytes]]:
@@ -174,3 +188,7 @@ async def save_rewrapped_key(
         before,
         after,
     )
+
+
+async def _raise_stamp(connection: Connection, workspace: UUID) -> None:
+    await connection.execute("UPDATE workspace SET key_stamp = key_stamp + 1 WHERE id = $1", workspace)

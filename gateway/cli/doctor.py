@@ -14,7 +14,9 @@ from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
 from stores.embedded.binaries import BinariesMissing, find_postgres, find_valkey
 from stores.migrate import MigrationRefused, pending
+from stores.postgres import Database
 from stores.redis import open_redis
+from stores.workspace_keys import list_moving
 
 _CONNECT_WITHIN = 5.0
 
@@ -38,6 +40,7 @@ async def _check(settings: Settings, console: Console) -> bool:
         "Redis": _redis,
         "event log": _event_log,
         "master key": _master_key,
+        "rotation of keys": _rotation,
     }
     well = True
     for name, check in checks.items():
@@ -79,6 +82,21 @@ async def _event_log(settings: Settings) -> str:
             _, writer = await asyncio.open_connection(host, int(port))
         writer.close()
     return f"Kafka, {settings.kafka_bootstrap} takes connections"
+
+
+async def _rotation(settings: Settings) -> str:
+    if settings.postgres_url is None:
+        return "not asked, for Postgres is not running"
+    database = await Database.open(settings.postgres_url, role="worker", max_size=1)
+    try:
+        async with database.across() as connection:
+            moving = await list_moving(connection)
+    finally:
+        await database.close()
+    if not moving:
+        return "none is under way"
+    what = ", ".join(f"{name} {use} version {version} is {state}" for name, use, version, state in moving)
+    return f"under way, and ends with `tagway keys rotate-kek` or `rotate-index`: {what}"
 
 
 async def _master_key(settings: Settings) -> str:

@@ -16,7 +16,7 @@ from gateway.metrics import Metrics
 from gateway.subjects import Subjects
 from privacy.gate import gate
 from privacy.protect import protect
-from privacy.pseudonym import aliases_of
+from privacy.pseudonym import aliases_of, mentions_of
 from privacy.signals.sources import NAMES as CONSENT_FIELDS
 from privacy.signals.sources import Signal, signals_of
 from privacy.wrapping import UnknownEpoch
@@ -56,22 +56,28 @@ class LookUp:
 
     async def __call__(self, batch: Batch) -> None:
         """Fill `aliases` and `stored` of each item, and the batch's `standing`."""
+        mentions: dict[int, tuple[Alias, ...]] = {}
 
         def index(item: Item, call: Call) -> None:
             item.aliases = aliases_of(call, batch.workspace.keys)
             if not item.aliases:
                 item.end(Outcome.INVALID, code="invalid_event", message="userId, anonymousId: a placeholder, not an id")
+            elif mentioned := mentions_of(call, batch.workspace.keys):
+                mentions[id(item)] = mentioned
 
         batch.each(index)
         wanted = {alias: None for item, _ in batch.open for alias in item.aliases}
+        wanted |= {alias: None for mentioned in mentions.values() for alias in mentioned}
         batch.standing = await self._subjects.look_up(batch.workspace, wanted)
         for item, _ in batch.open:
-            self._stand(batch, item)
+            self._stand(batch, item, mentions.get(id(item), ()))
 
     @staticmethod
-    def _stand(batch: Batch, item: Item) -> None:
+    def _stand(batch: Batch, item: Item, mentions: tuple[Alias, ...]) -> None:
         subjects = [batch.standing.subjects[alias] for alias in item.aliases if alias in batch.standing.subjects]
-        if any(subject.suppressed for subject in subjects) or not batch.standing.suppressed.isdisjoint(item.aliases):
+        if any(subject.suppressed for subject in subjects) or not batch.standing.suppressed.isdisjoint(
+            (*item.aliases, *mentions)
+        ):
             item.end(Outcome.DROPPED_SUPPRESSED)
             return
         item.stored = tuple(subject.consent for subject in subjects)

@@ -1,5 +1,6 @@
-"""An own Valkey (or Redis) in a folder, append-only file by default."""
+"""An own Valkey (or Redis) in a folder, in memory only."""
 
+import shutil
 import signal
 from pathlib import Path
 
@@ -12,7 +13,11 @@ from stores.embedded.server import EmbeddedServer, password
 
 
 class EmbeddedValkey(EmbeddedServer):
-    """A Valkey server in `home`, with a password, that refuses writes rather than evict keys when memory is full."""
+    """A Valkey server in `home`, with a password, that refuses writes rather than evict keys when memory is full.
+
+    It writes nothing down: all in it can be read again elsewhere, and a file of its commands would hold the wrapped
+    keys of people who were erased since.
+    """
 
     death_signal = signal.SIGTERM
     stop_within = 30.0
@@ -22,6 +27,8 @@ class EmbeddedValkey(EmbeddedServer):
         self._program = usable_valkey(self._asked_program, self.account, home)
         data = home / "data"
         make_private(data, self.account)
+        # Earlier versions wrote such a file.
+        shutil.rmtree(data / "appendonlydir", ignore_errors=True)
         return data
 
     def command(self, home: Path, data: Path, port: int) -> list[str]:
@@ -31,8 +38,7 @@ class EmbeddedValkey(EmbeddedServer):
             "port": str(port),
             "dir": str(data),
             "requirepass": password(home),
-            "appendonly": "no" if self.volatile else "yes",
-            "appendfsync": "everysec",
+            "appendonly": "no",
             "save": '""',
             "maxmemory-policy": "noeviction",
             "databases": "16",

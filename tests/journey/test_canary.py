@@ -5,13 +5,21 @@ import base64
 import json
 import secrets
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 
 from domain.alias import AliasKind
+from domain.topics import EVENTS
 from privacy.platform import Platform, digest_for, email_for
+from stores.eventlog.open import open_log
+from stores.eventlog.port import Record
+from stores.postgres import Database
+from tests.fixtures.office import EXPORT, FOLLOW, OPEN
 from tests.fixtures.stack import Stack
 from tests.fixtures.traces import (
     Traces,
@@ -23,11 +31,27 @@ from tests.fixtures.traces import (
     read_tables,
     sightings,
 )
+from tests.journey.test_rights import copy
+from tests.privacy.signals import writing
 
 CONSENT: Final = {"consent": {"categoryPreferences": {"analytics": True, "personalization": True, "functional": True}}}
 RELEASE: Final = """mutation ($detokenize: DetokenizeInput!, $issue: IssueTokenInput!) {
   detokenize(input: $detokenize) { __typename ... on Released { values { value } } }
   issueToken(input: $issue) { __typename ... on IssuedToken { token } } }"""
+LOST: Final = "{ droppedFields { path reason count } }"
+WRITTEN: Final = (
+    "access_log",
+    "consent_evidence",
+    "consent_opening",
+    "consent_record",
+    "dead_letter",
+    "dropped_field",
+    "erasure",
+    "privacy_request",
+    "suppression",
+    "vault_token",
+)
+"""Tables that must hold something for their silence to prove anything."""
 LOOKS: Final = "{ accessLog(first: 50) { nodes { actor action fields purpose reason } } }"
 PERSON: Final = "query ($by: ProfileBy!) { profile(by: $by) { id traits counters identities { kind } } }"
 EVERYTHING: Final = """{ profiles(first: 50) { nodes {
@@ -53,6 +77,11 @@ class Canary:
         self.phone = f"+49151{digits}"
         self.hashed_phone = f"+49160{digits}"
         self.spaced_phone = f"+49 151 {digits}"
+        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        chosen = sorted(secrets.SystemRandom().sample(range(1, 400), 40))
+        tc = writing.tc_string(consents=range(1, 12), made=today, vendor_consents=writing.vendors(*chosen))
+        self.signals: dict[str, Any] = {"tcString": tc, "gpp": f"{writing.gpp_header(2)}~{tc}", "gpp_sid": [2]}
+        """Raw words of consent, as telling as a fingerprint."""
         self.tokens: list[str] = []
         """What stands for values outside: nothing that we keep may be turned back into it."""
         self.address = f"203.0.113.{100 + secrets.randbelow(100)}"
@@ -71,7 +100,8 @@ class Canary:
             self.phone[3:],
             self.spaced_phone,
         ]
-        return [self.mark, *identifiers, *phones, self.address, self.address6, "9abc:def0:1357"]
+        addresses = [self.address, self.address6, "9abc:def0:1357"]
+        return [self.mark, *identifiers, *phones, *addresses, self.signals["tcString"]]
 
     def events(self) -> Iterator[dict[str, Any]]:
         """All places of an event that may hold personal data, one event for each kind of place."""
@@ -96,10 +126,12 @@ class Canary:
         yield {"type": "group", "groupId": f"group-{mark}", "traits": {"name": f"of {mark}", "email": email}}
         yield {"type": "alias", "userId": self.user_id, "previousId": f"earlier-{mark}"}
         yield {"type": "track", "event": f"Viewed /u/{phone}/{self.address} as {email.replace('@', '%40')}"}
+        # A browser of their own: two people on one, built side by side, would share it in either order.
+        who = {"userId": self.hashed_id, "anonymousId": f"hashed-{self.anonymous_id}"}
         for platform in Platform:
             hashed = digest_for(platform, AliasKind.EMAIL, self.gmail.lower())
             number = digest_for(platform, AliasKind.PHONE, self.hashed_phone)
-            yield {"type": "identify", "userId": self.hashed_id, "traits": {"email": hashed, "phone": number}}
+            yield {"type": "identify", **who, "traits": {"email": hashed, "phone": number}}
         yield {"type": "track", "event": "search", email: mark, "integrations": {mark: phone}, "properties": {}}
         yield {"type": "track", "event": "search", "messageId": email}
         yield {"type": "track", "event": "search", "messageId": f"of {mark}"}
@@ -195,7 +227,8 @@ async def tell(client: Client, stack: Stack, canary: Canary) -> None:
     whose = {"userId": canary.user_id, "anonymousId": canary.anonymous_id}
     consent = whose | {"event": "Consent Preference Updated", "context": CONSENT}
     await client.send("/v1/track", consent, key=stack.write_key)
-    batch = [whose | event | {"context": CONSENT | event.get("context", {})} for event in canary.events()]
+    said = CONSENT | canary.signals
+    batch = [whose | event | {"context": said | event.get("context", {})} for event in canary.events()]
     answer = await client.send("/v1/batch", {"batch": batch, "context": {"ip": canary.address}}, key=stack.write_key)
     assert answer["counts"] == {"accepted": len(batch) - 2, "invalid": 2}, answer
     for event in batch[:5]:
@@ -232,6 +265,60 @@ async def look(client: Client, stack: Stack, canary: Canary) -> None:
             canary.tokens.append(token)
     await client.send("/graphql", {"query": LOOKS}, key=stack.secret_key)
     assert b"[id] asked from [email] and calls on [phone], at [ip]" in client.answers[-1]
+
+
+async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something in the product's other processes holds."""
+    async with asyncio.timeout(30):
+        while not await holds():
+            await asyncio.sleep(0.1)
+
+
+async def ask(stack: Stack, canary: Canary, kind: str, by: dict[str, str], **more: Any) -> str:
+    """Open a request with a reason that repeats what is personal, and wait until it is met."""
+    reason = f"{' '.join(by.values())} wrote from {canary.email} and calls on {canary.spaced_phone}"
+    opened = await stack.graphql(OPEN, input={"kind": kind, "by": by, "reason": reason, **more})
+    request: str = opened["openPrivacyRequest"]["request"]["id"]
+
+    async def is_met() -> bool:
+        status: str = (await stack.graphql(FOLLOW, id=request))["privacyRequest"]["status"]
+        assert status != "FAILED"
+        return status == "DONE"
+
+    await eventually(is_met)
+    return request
+
+
+async def exercise(stack: Stack, canary: Canary) -> None:
+    """Let answers and corrections lie sealed, answers be fetched, and somebody be erased."""
+    by = {"email": canary.email}
+    await ask(stack, canary, "RECTIFY", by, traits={"firstName": f"Anna-{canary.mark}"})
+    for kind, named in (("ACCESS", by), ("PORTABILITY", {"externalId": canary.user_id})):
+        request = await ask(stack, canary, kind, named)
+        export = (await stack.graphql(EXPORT, id=request))["privacyRequest"]["export"]
+        assert canary.phone in repr(export)
+    await ask(stack, canary, "ERASE", {"externalId": canary.other_id})
+
+
+async def spoil(stack: Stack, canary: Canary, kafka_bootstrap: str | None) -> None:
+    """Cut an event of hers on the log, so that it becomes a dead letter."""
+    url = json.loads((stack.data / "stores.json").read_text())["TAGWAY_POSTGRES_URL"]
+    traces = await (read_kafka(kafka_bootstrap) if kafka_bootstrap else read_tables(url))
+    lines = [line for content in traces.values() for line in content.split(b"\n")]
+    event = next(line for line in lines if line.startswith(b"{") and canary.plain.encode() in line)
+    database = await Database.open(url, role="worker", max_size=2)
+    log = await open_log(kafka_bootstrap, database)
+    try:
+        await log.append(EVENTS, [Record(UUID(json.loads(event)["subject"]).bytes, event[:-1])])
+
+        async def is_buried() -> bool:
+            async with database.across() as connection:
+                return bool(await connection.fetchval("SELECT count(*) FROM dead_letter"))
+
+        await eventually(is_buried)
+    finally:
+        await log.close()
+        await database.close()
 
 
 async def be_refused(client: Client, stack: Stack, canary: Canary) -> None:
@@ -274,17 +361,17 @@ def questions(canary: Canary) -> Iterator[tuple[str, Any]]:
     yield PERSON, {canary.mark: canary.email}
 
 
-async def known(stack: Stack, canary: Canary) -> dict[str, Any]:
+async def known(stack: Stack, canary: Canary, identified: int = 5) -> dict[str, Any]:
     """Wait until the person is built, and return what is shown of them."""
     async with asyncio.timeout(20):
         while True:
             profile = (await stack.graphql(PERSON, by={"email": canary.email}))["profile"]
-            if profile and profile["counters"].get("identify", 0) >= 5:
+            if profile and profile["counters"].get("identify", 0) >= identified:
                 return dict(profile)
             await asyncio.sleep(0.05)
 
 
-async def leave_traces(stack: Stack, canary: Canary) -> Traces:
+async def leave_traces(stack: Stack, canary: Canary, kafka_bootstrap: str | None = None) -> Traces:
     """Send everything, and gather what was written and said anywhere."""
     stores = json.loads((stack.data / "stores.json").read_text())
     workspace = json.loads((stack.data / "keys.json").read_text())["workspace"]
@@ -301,9 +388,19 @@ async def leave_traces(stack: Stack, canary: Canary) -> Traces:
     assert {each["kind"] for each in profile["identities"]} == {"USER_ID", "EMAIL", "PHONE", "ANONYMOUS_ID"}
     assert profile["traits"]["plan"] == "gold"
     assert (await stack.graphql(PERSON, by={"externalId": canary.other_id}))["profile"]["id"] != profile["id"]
+    await exercise(stack, canary)
+    await spoil(stack, canary, kafka_bootstrap)
+
+    async def is_counted() -> bool:
+        return bool((await stack.graphql(LOST))["droppedFields"])
+
+    await eventually(is_counted)
+    await client.send("/graphql", {"query": LOST}, key=stack.secret_key)
     traces = await read_tables(stores["TAGWAY_POSTGRES_URL"]) | await read_redis(stores["TAGWAY_REDIS_URL"])
     traces |= {f"answer {number}": answer for number, answer in enumerate(client.answers)}
     traces |= {"published": b"\n".join(heard), "output": stack.output.read_bytes()}
+    assert [table for table in WRITTEN if not traces[f"table {table}"].strip()] == []
+    assert (stack.data / "erasures.jsonl").read_bytes()
     return traces
 
 
@@ -311,6 +408,7 @@ def holds(traces: Traces, begin: str, text: str) -> bool:
     return any(text.encode() in content for place, content in traces.items() if place.startswith(begin))
 
 
+@pytest.mark.timeout(300)
 async def test_nothing_personal_is_left_behind(start_stack: Callable[..., Awaitable[Stack]]) -> None:
     stack, canary = await start_stack(), Canary()
     traces = await leave_traces(stack, canary)
@@ -325,13 +423,33 @@ async def test_nothing_personal_is_left_behind(start_stack: Callable[..., Awaita
     assert sightings(traces, canary.secrets) == []
     assert len(canary.tokens) == 2
     assert not any(holds(traces, "", token) for token in canary.tokens)
+    restored = await restore(start_stack, stack, canary)
+    assert sightings(restored, canary.secrets) == []
+    assert not any(holds(restored, "", token) for token in canary.tokens)
 
 
+async def restore(start_stack: Callable[..., Awaitable[Stack]], stack: Stack, canary: Canary) -> Traces:
+    """Start the product on a cold copy of its data, and gather what that holds and says."""
+    folder = stack.data.with_name(f"{stack.data.name}.restored")
+    await copy(stack.data, folder)
+    restored = await start_stack(folder)
+    stores: dict[str, str] = json.loads((Path(folder) / "stores.json").read_text())
+    profile = (await restored.graphql(PERSON, by={"email": canary.email}))["profile"]
+    assert profile["traits"]["plan"] == "gold"
+    assert (await restored.graphql(PERSON, by={"externalId": canary.other_id}))["profile"] is None
+    traces = await read_tables(stores["TAGWAY_POSTGRES_URL"]) | await read_redis(stores["TAGWAY_REDIS_URL"])
+    assert await restored.stop() == 0
+    traces |= read_files(folder) | {"output": restored.output.read_bytes()}
+    assert holds(traces, "table event_default", canary.plain)
+    return traces
+
+
+@pytest.mark.timeout(300)
 async def test_nothing_personal_reaches_kafka(
     start_stack: Callable[..., Awaitable[Stack]], kafka_bootstrap: str
 ) -> None:
     stack, canary = await start_stack(kafka_bootstrap=kafka_bootstrap), Canary()
-    traces = await leave_traces(stack, canary) | await read_kafka(kafka_bootstrap)
+    traces = await leave_traces(stack, canary, kafka_bootstrap) | await read_kafka(kafka_bootstrap)
     assert holds(traces, "kafka tagway.events", canary.plain)
     assert not holds(traces, "table log_record", canary.plain)
     assert sightings(traces, canary.secrets) == []

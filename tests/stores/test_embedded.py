@@ -58,10 +58,11 @@ async def _remember(server: EmbeddedServer, value: str) -> None:
     await connection.close()
 
 
-async def _recall(server: EmbeddedServer) -> str:
+async def _recall(server: EmbeddedServer) -> str | None:
     if isinstance(server, EmbeddedValkey):
         async with redis.asyncio.Redis.from_url(server.url, decode_responses=True) as client:
-            return str(await client.get("value"))
+            value = await client.get("value")
+            return None if value is None else str(value)
     connection = await asyncpg.connect(server.url)
     try:
         return str(await connection.fetchval("SELECT value FROM memory"))
@@ -83,7 +84,7 @@ async def _ended(pid: int, within: float = 30) -> None:
 
 
 @pytest.mark.parametrize("kind", _SERVERS)
-async def test_a_second_start_keeps_the_data_and_the_url(kind: type[EmbeddedServer], home: Path) -> None:
+async def test_a_second_start_keeps_the_url_and_what_is_stored(kind: type[EmbeddedServer], home: Path) -> None:
     server = kind(home / "server")
     first = await server.start()
     await _remember(server, "kept")
@@ -93,14 +94,31 @@ async def test_a_second_start_keeps_the_data_and_the_url(kind: type[EmbeddedServ
     server = kind(home / "server")
     try:
         assert await server.start() == first
-        assert await _recall(server) == "kept"
+        assert await _recall(server) == ("kept" if kind is EmbeddedPostgres else None)
     finally:
         await server.stop()
 
 
-@pytest.mark.parametrize("kind", _SERVERS)
-async def test_kill_9_loses_nothing(kind: type[EmbeddedServer], home: Path) -> None:
-    server = kind(home / "server")
+async def test_a_cache_writes_nothing_down(home: Path) -> None:
+    old = home / "server" / "data" / "appendonlydir" / "appendonly.aof.1.incr.aof"
+    server = EmbeddedValkey(home / "server")
+    await server.start()
+    await server.stop()
+    old.parent.mkdir()
+    old.write_text("SET value remembered")
+    await server.start()
+    try:
+        await _remember(server, "remembered")
+        async with redis.asyncio.Redis.from_url(server.url) as client:
+            assert (await client.config_get("appendonly"))["appendonly"] == "no"
+    finally:
+        await server.stop()
+    files = [path for path in (home / "server").rglob("*") if path.is_file()]
+    assert not any(b"remembered" in path.read_bytes() for path in files)
+
+
+async def test_kill_9_loses_nothing(home: Path) -> None:
+    server = EmbeddedPostgres(home / "server")
     await server.start()
     try:
         await _remember(server, "kept")

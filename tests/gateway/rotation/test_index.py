@@ -225,3 +225,25 @@ async def test_a_rotation_that_is_killed_goes_on_where_it_was(gateway: Gateway, 
     await rotate_index(job, [workspace])
     assert await counts(gateway) == {2: MANY}
     assert await states(gateway) == ["retired", "active"]
+
+
+@pytest.mark.parametrize("last", ["none", *STEPS])
+async def test_the_word_of_a_stranger_is_heard_whatever_step_the_gateway_has_missed(
+    gateway: Gateway, job: Job, refresh: Refresh, last: str
+) -> None:
+    workspace = gateway.tenant.workspace
+    await gateway.batch(event(userId="somebody"))
+    steps = STEPS[: STEPS.index(last) + 1] if last in STEPS else ()
+    for step in steps:
+        await advance(job, workspace, step)
+    query = """mutation { setConsent(input: {by: {externalId: "stranger"}, purposes: [
+        {purpose: ANALYTICS, state: DENIED}, {purpose: PERSONALIZATION, state: DENIED},
+        {purpose: ADVERTISING, state: DENIED}]}) { __typename } }"""
+    bearer = {"Authorization": f"Bearer {gateway.tenant.secret_key}"}
+    _, answer = await gateway.post("/graphql", {"query": query}, headers=bearer, key=None)
+    assert answer == {"data": {"setConsent": {"__typename": "ConsentPayload"}}}
+    for step in STEPS[len(steps) :]:
+        await advance(job, workspace, step)
+    await refresh()
+    (refused,) = await gateway.batch(event(userId="stranger"))
+    assert refused["outcome"] == "dropped_consent"

@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from domain.consent import Purpose, State
@@ -48,6 +48,7 @@ def audit(
     return audit
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(1, SIZE), max_size=4), st.integers(1, SIZE))
 def test_what_was_not_touched_is_intact(heads: set[int], pieces: int) -> None:
     found = audit(ROWS, tuple(heads), pieces=pieces)

@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from privacy.ledger.merkle import (
@@ -23,6 +23,7 @@ from privacy.ledger.merkle import (
 
 LEAVES = [leaf_hash(str(number).encode()) for number in range(3 * TILE + 41)]
 SIZES = st.integers(1, 300)
+unhurried = settings(deadline=None)
 
 
 def naive(leaves: Sequence[bytes]) -> bytes:
@@ -55,6 +56,7 @@ def test_the_vectors_of_the_rfc_s_first_implementation() -> None:
     assert frontier.root().hex() == "5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328"
 
 
+@unhurried
 @given(SIZES)
 def test_the_root_is_that_of_the_definition(size: int) -> None:
     frontier, _ = grow(size)
@@ -62,6 +64,7 @@ def test_the_root_is_that_of_the_definition(size: int) -> None:
     assert Frontier(size, frontier.peaks).root() == frontier.root()
 
 
+@unhurried
 @given(st.data())
 def test_every_leaf_is_proven_and_no_other(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, len(LEAVES)))
@@ -77,6 +80,7 @@ def test_every_leaf_is_proven_and_no_other(data: st.DataObject) -> None:
         assert broken == path or not is_included(LEAVES[index], index, size, broken, frontier.root())
 
 
+@unhurried
 @given(st.data())
 def test_growth_is_proven_and_a_rewrite_is_not(data: st.DataObject) -> None:
     new = data.draw(st.integers(1, len(LEAVES)))
@@ -91,6 +95,7 @@ def test_growth_is_proven_and_a_rewrite_is_not(data: st.DataObject) -> None:
         assert not is_consistent(old, before, new, frontier.root(), path[:-1])
 
 
+@unhurried
 @given(st.data())
 def test_a_proof_needs_no_more_than_its_tiles(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, len(LEAVES)))

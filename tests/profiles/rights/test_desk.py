@@ -197,3 +197,14 @@ async def test_requests_are_listed_by_status(office: Office) -> None:
     assert len(rest["nodes"]) == 1
     assert rest["pageInfo"]["hasNextPage"] is False
     assert (await office.api.data(query, status="DONE"))["privacyRequests"]["totalCount"] == 1
+
+
+async def test_a_reason_does_not_repeat_by_what_a_person_was_named(office: Office) -> None:
+    assert office.rest is not None
+    await office.rest()
+    await office.open("ACCESS", {"externalId": "customer-4711"}, reason="customer-4711 wrote from ann@example.com")
+    await office.visitor(user_id="visitor-17").open("ACCESS", reason="visitor-17 would like to know")
+    rows = await office.gateway.sql(
+        "SELECT reason FROM privacy_request WHERE workspace_id = $1 ORDER BY received_at", office.workspace
+    )
+    assert [row["reason"] for row in rows] == ["[id] wrote from [email]", "[id] would like to know"]

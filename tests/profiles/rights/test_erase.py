@@ -119,6 +119,15 @@ async def test_subscribers_are_told_and_the_log_forgets(office: Office) -> None:
         {"userId": "somebody else", "traits": {"email": " ANN@example.com"}, "type": "identify"},
         {"userId": "somebody new", "anonymousId": "phone of ann"},
         {"anonymousId": "new phone", "traits": {"phone": "+49 151 12345678"}, "type": "identify"},
+        {"userId": "Ann@Example.com"},
+        {"anonymousId": "ann@example.com"},
+        {"userId": "somebody new", "previousId": "ann@example.com", "type": "alias"},
+        {
+            "userId": "somebody new",
+            "traits": {"email": "new@example.com"},
+            "context": {"traits": {"email": "ann@example.com"}},
+            "type": "identify",
+        },
     ],
 )
 async def test_whoever_is_erased_stays_so_under_each_alias(office: Office, whose: dict[str, Any]) -> None:
