@@ -2,7 +2,7 @@ import asyncio
 from datetime import datetime, timedelta
 
 from domain.clock import utc_now
-from learning.popular import FRESHNESS, Popular
+from learning.trending import FRESHNESS, Trending
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.graphql import CountedDatabase, Statements
 
@@ -13,10 +13,10 @@ async def test_a_crowd_has_the_list_made_once_and_once_more_when_it_is_old(gatew
     def clock() -> datetime:
         return time[0]
 
-    popular = Popular(CountedDatabase(gateway.resources.database, statements), clock)
+    trending = Trending(CountedDatabase(gateway.resources.database, statements), clock)
 
     async def crowd() -> None:
-        await asyncio.gather(*(popular.top(gateway.tenant.workspace, 10) for _ in range(20)))
+        await asyncio.gather(*(trending.items(gateway.tenant.workspace) for _ in range(20)))
 
     await crowd()
     await crowd()

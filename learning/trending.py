@@ -5,36 +5,32 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-import msgspec
-
 from domain.clock import Clock
-from stores.popularity import popular_items
+from learning.weights import WEIGHTS
 from stores.postgres import Database
+from stores.trending import trending_items
 
 HORIZON: Final = timedelta(days=7)
+HALF_LIFE: Final = timedelta(days=2)
 FRESHNESS: Final = timedelta(seconds=30)
-LONGEST: Final = 100
+LONGEST: Final = 1_000
+"""Filters choose among so many."""
+
+Scored = tuple[tuple[str, float], ...]
+"""Item ids with their scores, the best first; a score orders a list and means nothing between lists."""
 
 
-class Item(msgspec.Struct, frozen=True):
-    """One recommended item. `score` orders a list and means nothing between lists."""
-
-    product_id: str
-    score: float
-    reason: str
-
-
-class Popular:
-    """The popular items of each workspace over the last seven days, made anew when they are `FRESHNESS` old."""
+class Trending:
+    """The trending items of each workspace over the last seven days, made anew when they are `FRESHNESS` old."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._lists: dict[UUID, tuple[float, tuple[Item, ...]]] = {}
+        self._lists: dict[UUID, tuple[float, Scored]] = {}
         self._locks: dict[UUID, asyncio.Lock] = {}
 
-    async def top(self, workspace: UUID, first: int) -> tuple[Item, ...]:
-        """List the `first` (at most 100) most wanted items, best first. Raises `StoreUnavailable`."""
+    async def items(self, workspace: UUID) -> Scored:
+        """List the most wanted items, best first. Raises `StoreUnavailable`."""
         if not self._is_fresh(workspace):
             # One caller makes the list. The others take the old one meanwhile, or wait when there is none.
             making = self._locks.setdefault(workspace, asyncio.Lock())
@@ -42,7 +38,7 @@ class Popular:
                 async with making:
                     if not self._is_fresh(workspace):
                         await self._make(workspace)
-        return self._lists[workspace][1][:first]
+        return self._lists[workspace][1]
 
     def _is_fresh(self, workspace: UUID) -> bool:
         kept = self._lists.get(workspace)
@@ -50,6 +46,7 @@ class Popular:
 
     async def _make(self, workspace: UUID) -> None:
         now = self._clock()
-        rows = await popular_items(self._database, workspace, now - HORIZON, LONGEST)
-        items = tuple(Item(product_id=item, score=score, reason="popular") for item, score in rows)
-        self._lists[workspace] = (now.timestamp(), items)
+        rows = await trending_items(
+            self._database, workspace, WEIGHTS, now=now, horizon=HORIZON, half_life=HALF_LIFE, limit=LONGEST
+        )
+        self._lists[workspace] = (now.timestamp(), tuple(rows))
