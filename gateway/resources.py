@@ -14,6 +14,7 @@ from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
 from gateway.metrics import Metrics
 from gateway.settings import Settings
+from gateway.sites import Sites
 from gateway.workspace import Workspaces
 from learning.recommender import Recommender
 from stores.eventlog.port import EventLog
@@ -31,6 +32,7 @@ class Resources:
     redis: Redis
     log: EventLog
     workspaces: Workspaces
+    sites: Sites
     authenticator: Authenticator
     losses: Losses
     collector: Collector

@@ -18,6 +18,7 @@ from gateway.metrics import Metrics
 from gateway.provider import open_provider
 from gateway.resources import Resources
 from gateway.settings import Settings
+from gateway.sites import Sites
 from gateway.subjects import Subjects
 from gateway.workspace import Workspaces
 from learning.exposures import Exposures
@@ -88,6 +89,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             redis=redis,
             log=log,
             workspaces=workspaces,
+            sites=Sites(database),
             authenticator=authenticator,
             losses=losses,
             collector=Collector(

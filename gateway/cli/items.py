@@ -5,7 +5,7 @@ import csv
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 import typer
@@ -14,13 +14,9 @@ from rich.console import Console
 from domain.clock import utc_now
 from domain.errors import Refused
 from domain.item import Item
-from gateway.cli.data import find_stores
 from gateway.cli.progress import Bar
-from gateway.cli.workspace import DEV
-from gateway.settings import Settings, read_settings
+from gateway.cli.workspace import DEV, WorkspaceName, open_workspace
 from stores.items import save_items
-from stores.postgres import Database
-from stores.workspaces import find_workspace
 
 _AT_ONCE = 1_000
 _COLUMNS = ("id", "name", "category", "price", "image_url", "available")
@@ -28,15 +24,11 @@ _FALSE = frozenset({"false", "0", "no", ""})
 
 app = typer.Typer(no_args_is_help=True, help="The catalogue of what can be recommended.")
 
-WorkspaceName = Annotated[str, typer.Option("--workspace", help="Name of the workspace.")]
-
 
 @app.command("import")
 def import_(file: Path, workspace: WorkspaceName = DEV) -> None:
     """Save the items of a CSV file with a header, or of JSON lines. Columns that are not ours become attributes."""
-    settings = find_stores(read_settings())
-    settings.needs("postgres_url")
-    asyncio.run(_import(settings, workspace, file))
+    asyncio.run(_import(workspace, file))
 
 
 def read_items(path: Path) -> Iterator[Item]:
@@ -70,21 +62,14 @@ def _item(row: dict[str, Any]) -> Item:
     return msgspec.convert({**named, "attributes": {**attributes, **row}}, Item)
 
 
-async def _import(settings: Settings, name: str, path: Path) -> None:
+async def _import(name: str, path: Path) -> None:
     console = Console(highlight=False)
-    database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
     saved = 0
-    try:
-        async with database.across() as connection, connection.transaction():
-            workspace = await find_workspace(connection, name)
-            if workspace is None:
-                raise Refused(f"there is no workspace named {name}: see `tagway workspaces`", code="not_found")
-            items = read_items(path)
-            with Bar(console) as bar:
-                while chunk := list(islice(items, _AT_ONCE)):
-                    await save_items(connection, workspace, chunk, "operator", utc_now())
-                    saved += len(chunk)
-                    bar(f"{saved:,} items", 0.0)
-    finally:
-        await database.close()
+    async with open_workspace(name) as (connection, workspace), connection.transaction():
+        items = read_items(path)
+        with Bar(console) as bar:
+            while chunk := list(islice(items, _AT_ONCE)):
+                await save_items(connection, workspace, chunk, "operator", utc_now())
+                saved += len(chunk)
+                bar(f"{saved:,} items", 0.0)
     console.print(f"{saved:,} items saved")

@@ -15,10 +15,10 @@ import typer
 from rich.console import Console
 
 from domain.clock import utc_now
-from domain.errors import Refused, StoreUnavailable
+from domain.errors import StoreUnavailable
 from gateway.cli.data import find_stores
 from gateway.cli.progress import Bar
-from gateway.cli.workspace import DEV
+from gateway.cli.workspace import DEV, no_workspace
 from gateway.logs import configure_logs
 from gateway.settings import Settings, child_environment, read_settings
 from learning.gleaning import Gleaner
@@ -119,7 +119,7 @@ async def _find(connection: Connection, named: str) -> UUID:
     for each in await list_workspaces(connection):
         if named in (each.name, str(each.id)):
             return each.id
-    raise Refused(f"there is no workspace named {named}: see `tagway workspaces`", code="not_found")
+    raise no_workspace(named)
 
 
 def _summary(row: ModelRow) -> str:

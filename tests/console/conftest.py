@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 import resolvers.schema
 from console import files
-from tag_sdk.files import site_tag
+from tag_sdk.files import part_source, site_tag
 
 SECRET_KEY = "sk_test"
 WRITE_KEY = "wk_test"
@@ -213,6 +213,9 @@ def application(standin: Standin) -> Starlette:
     async def tag(_request: Request) -> Response:
         return Response(site_tag({"writeKey": WRITE_KEY}), media_type="text/javascript")
 
+    async def part(request: Request) -> Response:
+        return Response(part_source(f"extras/{request.path_params['name']}"), media_type="text/javascript")
+
     return Starlette(
         routes=[
             Route("/", console_page),
@@ -223,6 +226,7 @@ def application(standin: Standin) -> Starlette:
             Route("/demo", demo_page),
             Route("/demo/{path:path}", demo_page),
             Route(f"/tag/{WRITE_KEY}.js", tag),
+            Route("/tag/extras/{name}.js", part),
             Route("/v1/batch", standin.collect, methods=["POST"]),
             Route("/graphql", standin.answer, methods=["POST"]),
             WebSocketRoute("/graphql", standin.converse),
