@@ -13,6 +13,8 @@ from stores.trending import trending_items
 HORIZON: Final = timedelta(days=7)
 HALF_LIFE: Final = timedelta(days=2)
 FRESHNESS: Final = timedelta(seconds=30)
+EMPTY_FRESHNESS: Final = timedelta(seconds=1)
+"""A new shop does not wait for its first list, and looking for one there costs nothing."""
 LONGEST: Final = 1_000
 """Filters choose among so many."""
 
@@ -21,7 +23,10 @@ Scored = tuple[tuple[str, float], ...]
 
 
 class Trending:
-    """The trending items of each workspace over the last seven days, made anew when they are `FRESHNESS` old."""
+    """The trending items of each workspace over the last seven days, made anew when they are `FRESHNESS` old.
+
+    A list without items is looked at again after `EMPTY_FRESHNESS`.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -42,7 +47,10 @@ class Trending:
 
     def _is_fresh(self, workspace: UUID) -> bool:
         kept = self._lists.get(workspace)
-        return kept is not None and self._clock().timestamp() - kept[0] <= FRESHNESS.total_seconds()
+        if kept is None:
+            return False
+        made_at, items = kept
+        return self._clock().timestamp() - made_at <= (FRESHNESS if items else EMPTY_FRESHNESS).total_seconds()
 
     async def _make(self, workspace: UUID) -> None:
         now = self._clock()
