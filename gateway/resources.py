@@ -16,7 +16,7 @@ from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.sites import Sites
 from gateway.workspace import Workspaces
-from learning.popular import Popular
+from learning.recommender import Recommender
 from stores.eventlog.port import EventLog
 from stores.postgres import Database
 from stores.redis import Redis
@@ -38,7 +38,7 @@ class Resources:
     collector: Collector
     intake: Intake
     feed: LiveFeed
-    popular: Popular
+    recommender: Recommender
     metrics: Metrics
     graphql: GraphQLApp
 
