@@ -114,11 +114,16 @@ export interface Extras {
   datalayer: { options: { dataLayer?: string; rules?: DataLayerRule[] }; part: void };
   /** Hashes e-mail addresses and phone numbers before they leave the browser. */
   hash: { options: Record<string, never>; part: Hashes };
-  /** Fills `data-tagway-slot` by segments; `token` is a function, or where the site's server gives one (POST). */
-  slots: { options: { slots: Record<string, (SlotContent & { segment: string })[]>; token: string | (() => string | Promise<string>) }; part: void };
+  /** Fills `data-tagway-slot` by segments. */
+  slots: { options: { slots: Record<string, (SlotContent & { segment: string })[]>; token: VisitorToken }; part: void };
+  /** Fills `data-tagway-picks` with recommendations, by the template inside. */
+  picks: { options: { token: VisitorToken; pageType?: string; device?: string }; part: void };
   live: { options: Record<string, never>; part: (token: TokenSource, listener: (change: SegmentChange) => void) => () => void };
 }
 export type Extra = keyof Extras;
+
+/** Gives the visitor's short-lived token: a function, or the address at which the site's server does (POST). */
+export type VisitorToken = string | (() => string | Promise<string>);
 
 export interface Product {
   product_id: string | number;

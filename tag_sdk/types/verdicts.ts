@@ -36,6 +36,9 @@ tagway.consent.from("tcf", { purposes: { analytics: ["8"] } });
 
 tagway.use("scroll", { steps: [50] });
 tagway.use("shop", {}, (shop) => shop.productView({ product_id: "lamp" }));
+tagway.use("picks", { token: async () => "token", pageType: "home" });
+// @ts-expect-error Whose picks, is for a token to say.
+tagway.use("picks", { pageType: "home" });
 // @ts-expect-error No such extra.
 tagway.use("telepathy");
 // @ts-expect-error A product has an id.
@@ -53,6 +56,11 @@ const settings: Partial<Settings> = { writeKey: "wk", extras: { scroll: {} }, co
 // @ts-expect-error No such place.
 const elsewhere: Partial<Settings> = { storage: "sessionStorage" };
 type Rules = NonNullable<Extras["datalayer"]["options"]["rules"]>;
-const rules: Rules = [{ on: "login", identify: "user.id" }];
+const rules: Rules = [
+  { on: "login", identify: "user.id" },
+  { on: { matches: "^video_" }, when: { "video.length": { over: 60 } }, track: "", properties: { player: { value: "own" } } },
+];
+// @ts-expect-error A path or a fixed value.
+const wrong: Rules = [{ on: "login", properties: { plan: 7 } }];
 
-export const seen = [state, stop, settings, elsewhere, rules];
+export const seen = [state, stop, settings, elsewhere, rules, wrong];

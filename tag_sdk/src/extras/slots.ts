@@ -1,10 +1,8 @@
 import type { Extras, SlotContent } from "../../types/index";
 import { extend } from "../parts";
+import { harmless, setHarmless } from "./harmless";
 import { followSegments } from "./segments";
-
-// Nothing that runs, styles or sends: what a slot may set is looked at, not executed.
-const ATTRIBUTES = ["href", "src", "alt", "title", "hidden", "aria-label", "lang", "width", "height"];
-const ADDRESSES = ["href", "src"];
+import { askToken } from "./token";
 
 /**
  * Fills declared places (`data-tagway-slot="hero"`) by the visitor's own segments: text and harmless attributes only,
@@ -17,12 +15,7 @@ extend<Extras["slots"]["options"]>(({ tagway, settings, options, emit }) => {
 
   const set = (element: HTMLElement, { text, attributes = {} }: SlotContent) => {
     if (text !== undefined && element.textContent !== text) element.textContent = text;
-    for (const [name, value] of Object.entries(attributes)) {
-      if (!ATTRIBUTES.includes(name)) continue;
-      if (value === null) element.removeAttribute(name);
-      else if (!ADDRESSES.includes(name) || /^https?:$/.test(new URL(value, location.href).protocol))
-        element.setAttribute(name, value);
-    }
+    for (const [name, value] of Object.entries(attributes)) setHarmless(element, name, value);
   };
   const render = () => {
     for (const element of document.querySelectorAll<HTMLElement>("[data-tagway-slot]")) {
@@ -34,20 +27,14 @@ extend<Extras["slots"]["options"]>(({ tagway, settings, options, emit }) => {
       if (original) set(element, original);
       if (!content) originals.delete(element);
       else {
-        const attributes = ATTRIBUTES.map((name) => [name, element.getAttribute(name)] as const);
+        const attributes = harmless.map((name) => [name, element.getAttribute(name)] as const);
         const text = content.text === undefined ? {} : { text: element.textContent ?? "" };
         if (!original) originals.set(element, { ...text, attributes: Object.fromEntries(attributes) });
         set(element, content);
       }
     }
   };
-  const token = async () => {
-    if (typeof options.token !== "string") return options.token();
-    const body = JSON.stringify({ anonymousId: tagway.user().anonymousId });
-    const response = await fetch(options.token, { method: "POST", headers: { "Content-Type": "application/json" }, body });
-    return ((await response.json()) as { token: string }).token;
-  };
-  const live = followSegments(settings.host, token, (change) => {
+  const live = followSegments(settings.host, () => askToken(tagway, options.token), (change) => {
     segments = change.segments;
     try {
       render();
