@@ -130,6 +130,31 @@ async def test_without_consent_for_personalisation_the_page_shows_its_own(site: 
     await text(page, "Hello")
 
 
+async def test_consent_that_comes_back_begins_with_what_stands_then(site: Site, visitor: Visitor) -> None:
+    line = Line()
+    page = await opened(site, visitor, line)
+    heard = "void (window.heard = [], tagway.live(() => 'visitor', ({segments}) => heard.push(segments)))"
+    await consent(page, ALL)
+    await line.change()
+    line.tell(("SNAPSHOT_MEMBER", "keen"), ("SNAPSHOT_END", None))
+    await text(page, "Three lamps for two")
+    await consent(page, {"personalization": False})
+    await line.change()
+    await text(page, "Hello")
+    await consent(page, {"personalization": True})
+    await line.change()
+    assert line.after == [None, None]
+    line.tell(("SNAPSHOT_MEMBER", "keen"), ("SNAPSHOT_END", None))
+    await text(page, "Three lamps for two")
+
+    await page.evaluate(heard)
+    await line.change()
+    line.tell(("SNAPSHOT_MEMBER", "keen"), ("SNAPSHOT_END", None))
+    await page.wait_for_function("heard.length === 1")
+    await consent(page, {"personalization": False})
+    assert await page.evaluate("heard") == [["keen"], []]
+
+
 async def test_a_lost_line_is_taken_up_after_the_last_change(site: Site, visitor: Visitor) -> None:
     line = Line()
     page = await opened(site, visitor, line)

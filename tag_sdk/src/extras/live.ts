@@ -7,7 +7,7 @@ extend(({ tagway, settings }) => {
   const lives = new Set<Live>();
   const followConsent = () => {
     const allowed = tagway.consent.get().personalization === "granted";
-    for (const live of lives) live[allowed ? "open" : "close"]();
+    for (const live of lives) live[allowed ? "open" : "forget"]();
   };
   tagway.on("consent", followConsent);
   // An open line would keep the page out of the back/forward cache.

@@ -12,7 +12,10 @@ interface Change {
 
 export interface Live {
   open(): void;
+  /** Closes the line, to go on where it ended. */
   close(): void;
+  /** Closes the line, to begin anew; the listener is told that there is nothing. */
+  forget(): void;
 }
 
 /** Follows the visitor's own segments over `graphql-transport-ws`, and resumes after the last change on a new line. */
@@ -65,6 +68,15 @@ export function followSegments(host: string, token: TokenSource, listener: (chan
       again();
     }
   }
+  const close = () => {
+    wanted = false;
+    clearTimeout(timer);
+    if (socket) {
+      socket.onmessage = socket.onclose = null;
+      socket.close();
+    }
+    socket = undefined;
+  };
   return {
     open() {
       if (wanted) return;
@@ -72,14 +84,13 @@ export function followSegments(host: string, token: TokenSource, listener: (chan
       failures = 0;
       void connect();
     },
-    close() {
-      wanted = false;
-      clearTimeout(timer);
-      if (socket) {
-        socket.onmessage = socket.onclose = null;
-        socket.close();
-      }
-      socket = undefined;
+    close,
+    forget() {
+      close();
+      after = null;
+      snapshot = new Set();
+      if (members.size) listener({ kind: "SNAPSHOT", segments: [] });
+      members = new Set();
     },
   };
 }

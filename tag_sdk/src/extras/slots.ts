@@ -44,9 +44,7 @@ extend<Extras["slots"]["options"]>(({ tagway, settings, options, emit }) => {
   });
   const followConsent = () => {
     if (tagway.consent.get().personalization === "granted") return live.open();
-    live.close();
-    segments = [];
-    render();
+    live.forget();
   };
   tagway.on("consent", followConsent);
   tagway.on("message", ({ type }) => type === "page" && render());
