@@ -26,6 +26,8 @@ async def test_the_first_id_is_kept_out_of_the_reach_of_scripts(gateway: Gateway
     assert (status, answer) == (200, {"anonymousId": OLD})
     assert kept is not None
     assert (kept.value, kept["httponly"], kept["samesite"], kept["max-age"]) == (OLD, True, "lax", str(400 * 86400))
+    # The gateway itself was reached without TLS, as behind a server that ends it.
+    assert kept["secure"] is True
 
 
 async def test_an_older_id_wins_and_is_kept_for_longer(gateway: Gateway) -> None:
