@@ -11,7 +11,7 @@ from domain.clock import utc_now
 from domain.consent import Consent, Purpose, State
 from domain.event import ProtectedEvent
 from privacy.ledger.checkpoint import Signer
-from privacy.ledger.proof import Evidence, Finding, Proof, check_proof, encode_proof, read_proof
+from privacy.ledger.proof import Evidence, Finding, Proof, check_proof, encode_proof, read_proof, signed
 from privacy.ledger.record import LINKED, Record, read_record
 from stores.consents import Statement, store_consents
 from stores.ledger.heads import sign_head
@@ -45,7 +45,12 @@ async def prove(gateway: Gateway, events: list[ProtectedEvent]) -> list[Finding]
         size = await connection.fetchval("SELECT size FROM ledger_head WHERE workspace_id = $1", workspace.id)
         grants = await read_grants(connection, workspace.id, seqs, size)
     evidence = tuple(
-        Evidence(each.message_id, each.subject, each.received_at, each.purposes, tuple(map(grants.get, each.proofs)))
+        signed(
+            Evidence(
+                each.message_id, each.subject, each.received_at, each.purposes, tuple(map(grants.get, each.proofs))
+            ),
+            signer,
+        )
         for each in events
     )
     proof = Proof(public_key=signer.public_key, checkpoint=note, events=evidence)
