@@ -95,7 +95,7 @@ class SetConsentInput:
     policy_version: str | None = strawberry.field(default=None, description="The text that the person was shown.")
     own_choice: bool = strawberry.field(
         default=False,
-        description="For keys: the person has made this choice themselves, by an act of their own, and you can show it. "
+        description="For keys: the person has made this choice themselves, by their own act, and you can show it. "
         "Without it no grant ends their Global Privacy Control. End users always speak for themselves.",
     )
     client_mutation_id: str | None = None
