@@ -6,7 +6,7 @@ import structlog
 
 from domain.clock import Clock, utc_now
 from domain.errors import LogUnavailable, StoreUnavailable
-from domain.topics import EVENTS
+from domain.topics import CONSENTS, EVENTS
 from gateway.provider import open_provider
 from gateway.settings import Settings
 from gateway.workspace import Workspaces
@@ -47,10 +47,11 @@ async def replay_erasures(settings: Settings, clock: Clock = utc_now) -> None:
 
 async def _forget_copies(settings: Settings, database: Database, done: Replayed) -> None:
     """Take them out of the log, if it was restored too, and out of the cache, whose entries end by themselves."""
-    log = await open_log(settings.kafka_bootstrap, database)
+    log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
     try:
         with suppress(LogUnavailable):
             await log.forget(EVENTS, done.log_keys())
+            await log.forget(CONSENTS, done.consent_keys())
     finally:
         await log.close()
     with suppress(StoreUnavailable):
