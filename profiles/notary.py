@@ -120,8 +120,5 @@ class Notary:
 
 def _announcement(workspace: UUID, told: Told) -> Record:
     record = read_record(told.leaf)
-    if told.subject is None:
-        key = workspace.bytes + told.seq.to_bytes(8)
-    else:
-        key = told_key(told.subject, record.purpose)
+    key = workspace.bytes + told.seq.to_bytes(8) if told.subject is None else told_key(told.subject, record.purpose)
     return Record(key, _encode(Announcement(workspace, told.subject, record)))

@@ -1,6 +1,5 @@
 """Erasure: out of the tables in one transaction, then out of everything that holds a copy."""
 
-
 from domain.access import Access
 from domain.consent import Purpose
 from domain.errors import Refused, StoreUnavailable
