@@ -20,8 +20,10 @@ MARKED: Final = {"table access_log", "table erasure", "table privacy_request", "
 """Where the random id of an erased person stays, with nothing that leads to it: marks, receipts, who looked."""
 INDEXED: Final = {"table suppression", "table privacy_request", "journal"}
 """Where their blind indexes stay, so that they stay forgotten."""
-ANNOUNCED: Final = ("log tagway.erasures", "log tagway.consents", "kafka tagway.erasures")
-"""Topics of news: erasures hold what the journal does, consents a random id until the topic's time is over."""
+ANNOUNCED: Final = ("log tagway.erasures", "kafka tagway.erasures")
+"""The topic of erasures holds what the journal does."""
+CACHED: Final = "redis tagway:subject:"
+"""For seconds after somebody has asked, gateways remember here that an index is suppressed, and not a word more."""
 
 
 async def live(stack: Stack, canary: Canary, kafka_bootstrap: str | None) -> None:
@@ -91,7 +93,13 @@ def assert_forgotten(traces: Traces, canary: Canary, ids: Ids) -> None:
     assert sightings(traces, [*canary.secrets, *canary.tokens, canary.plain]) == []
     announced = {place for place in traces if place.startswith(ANNOUNCED)}
     assert ids.places(traces, ids.ids) <= MARKED | announced
-    assert ids.places(traces, ids.indexes) <= INDEXED | announced
+    refused = {place for place, content in traces.items() if place.startswith(CACHED) and is_refusal(place, content)}
+    assert ids.places(traces, ids.indexes) <= INDEXED | announced | refused
+
+
+def is_refusal(place: str, content: bytes) -> bool:
+    """Tell whether an entry of the cache says nothing beyond its name: workspace, kind, version and keyed index."""
+    return content.replace(place.removeprefix("redis ").encode(), b"").strip() in {b"suppressed", b""}
 
 
 async def assert_stays_forgotten(stack: Stack, canary: Canary) -> None:
