@@ -147,12 +147,14 @@ async def test_nobody_is_erased_while_they_are_told_of(office: Office) -> None:
     telling = asyncio.create_task(office.tell())
     async with asyncio.timeout(10):
         await office.log.asked.wait()
-    async with office.world.database.across() as connection, connection.transaction():
-        await connection.execute("SET LOCAL lock_timeout = '200ms'")
-        with pytest.raises(asyncpg.LockNotAvailableError):
-            await connection.execute("DELETE FROM subject WHERE id = $1", subject)
-    office.log.open.set()
-    await telling
+    try:
+        async with office.world.database.across() as connection, connection.transaction():
+            await connection.execute("SET LOCAL lock_timeout = '200ms'")
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await connection.execute("DELETE FROM subject WHERE id = $1", subject)
+    finally:
+        office.log.open.set()
+        await telling
     await office.world.execute("DELETE FROM subject WHERE id = $1", subject)
     assert [each.subject for each in office.log.told] == [subject]
 
