@@ -10,18 +10,18 @@ from domain.alias import Alias
 from domain.event import ProtectedEvent
 from privacy.keys import WorkspaceKeys
 from profiles.catalogue import Definitions
-from profiles.identity import Limits, Person, Resolution, resolve
+from profiles.identity import Person, Resolution, resolve
 from profiles.memory import Memory
 from profiles.segments.leaf import event_key, event_stamp
 from profiles.standing import look_again
 from profiles.traits import fold_event
 from profiles.work import Work
+from stores.claims import add_claims, partings_in_force
 from stores.events import claim_messages, store_events
 from stores.faults import Contended
 from stores.identities import (
     Link,
     Owner,
-    add_claims,
     add_links,
     any_moved,
     count_identifiers,
@@ -69,7 +69,6 @@ class Step:
         definitions: Definitions,
         *,
         memory: Memory,
-        limits: Limits,
         now: datetime,
         keys: WorkspaceKeys | None = None,
     ) -> None:
@@ -77,7 +76,6 @@ class Step:
         self._workspace = workspace
         self._definitions = definitions
         self._memory = memory
-        self._limits = limits
         self._now = now
         self._keys = keys
 
@@ -140,9 +138,11 @@ class Step:
             return Resolution(spoken.profile_of, {}, [], [])
         counts = await count_identifiers(connection, workspace, profiles)
         people = {
-            each.id: Person(each.id, each.first_seen_at, *counts.get(each.id, (1, {}))) for each in profiles.values()
+            each.id: Person(each.id, each.first_seen_at, *counts.get(each.id, (1, {})), holds=each.holds)
+            for each in profiles.values()
         }
-        who = resolve(telling, spoken.profile_of, spoken.owners, people, self._limits)
+        apart = await partings_in_force(connection, workspace, profiles) if len(profiles) > 1 else ()
+        who = resolve(telling, spoken.profile_of, spoken.owners, people, self._definitions.identity, apart)
         if who.links and not await add_links(connection, workspace, self._everywhere(who.links)):
             raise Contended("an identifier was linked by another builder")
         if who.claims:

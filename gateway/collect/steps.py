@@ -59,7 +59,7 @@ class LookUp:
         mentions: dict[int, tuple[Alias, ...]] = {}
 
         def index(item: Item, call: Call) -> None:
-            item.aliases = aliases_of(call, batch.workspace.keys)
+            item.aliases = aliases_of(call, batch.workspace.keys, batch.workspace.rules)
             if not item.aliases:
                 item.end(Outcome.INVALID, code="invalid_event", message="userId, anonymousId: a placeholder, not an id")
             elif mentioned := mentions_of(call, batch.workspace.keys):
