@@ -9,7 +9,7 @@ from profiles.segments.leaf import event_key
 from stores.profiles import Profile
 
 _SEALED_TRAIT: Final = "traits."
-_STATING: Final = {CallType.IDENTIFY: "", CallType.GROUP: "group."}
+STATING: Final = {CallType.IDENTIFY: "", CallType.GROUP: "group."}
 """Calls that state traits, and what goes before the names: a company's name is not the person's."""
 
 Stated = dict[str, dict[str, Any]]
@@ -20,7 +20,7 @@ def sealed_at(path: str) -> tuple[str, str] | None:
 
     `path` is `traits.email` for what was stated of the person, `group.name` of their group. None for any other.
     """
-    for prefix in _STATING.values():
+    for prefix in STATING.values():
         name = path.removeprefix(prefix or _SEALED_TRAIT)
         if name != path:
             return prefix + name, _SEALED_TRAIT + name
@@ -37,7 +37,7 @@ def fold_event(profile: Profile, event: ProtectedEvent) -> list[str]:
     profile.last_seen_at = max(profile.last_seen_at, at)
     name = event_key(event)
     profile.counters[name] = profile.counters.get(name, 0) + 1
-    prefix = _STATING.get(event.type)
+    prefix = STATING.get(event.type)
     if prefix is None:
         return []
     mark = {"t": to_micros(at), "m": event.message_id, "p": list(event.purposes)}

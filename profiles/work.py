@@ -97,6 +97,16 @@ class Work:
                 self.touch(winner).rebuild.update(index.counts)
             self._restate(winner, index)
 
+    def restart(self, profile: UUID, cause: Cause) -> Touch:
+        """Take the profile's leaves from its history, as if nothing were known of them, and judge every segment."""
+        index, touch = self.index(profile), self.touch(profile)
+        self.profiles[profile].leaves = {}
+        self._emptied.append(profile)
+        touch.rebuild.update(index.counts)
+        touch.everything(index, cause)
+        self._changed.add(profile)
+        return touch
+
     async def settle(self) -> None:
         """Judge every touched profile at `now` and write all that has changed."""
         await self._rebuild()

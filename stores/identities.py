@@ -133,3 +133,31 @@ async def move_subjects(connection: Connection, workspace: UUID, merges: Mapping
         list(merges),
         list(merges.values()),
     )
+
+
+async def point_subjects(connection: Connection, workspace: UUID, subjects: Collection[UUID], profile: UUID) -> None:
+    """Let a profile carry some subjects."""
+    await connection.execute(
+        "UPDATE subject SET profile_id = $3 WHERE workspace_id = $1 AND id = ANY($2::uuid[])",
+        workspace,
+        list(subjects),
+        profile,
+    )
+
+
+async def current_profiles(connection: Connection, workspace: UUID, profiles: Collection[UUID]) -> dict[UUID, UUID]:
+    """Map profiles to those that they have become; unknown ones are left out."""
+    rows = await connection.fetch(
+        """
+        WITH RECURSIVE trail AS (
+            SELECT id AS asked, id, merged_into FROM profile WHERE workspace_id = $1 AND id = ANY($2::uuid[])
+            UNION
+            SELECT asked, next.id, next.merged_into FROM trail
+            JOIN profile AS next ON next.workspace_id = $1 AND next.id = trail.merged_into
+        )
+        SELECT asked, id FROM trail WHERE merged_into IS NULL
+        """,
+        workspace,
+        list(profiles),
+    )
+    return dict(rows)
