@@ -14,6 +14,8 @@ from resolvers.detokenize import DetokenizeMutations
 from resolvers.editing import Edit, delete, save
 from resolvers.egress import EgressMutations
 from resolvers.fields import mutation
+from resolvers.identity import IdentityMutations
+from resolvers.identity_rules import IdentityRuleMutations
 from resolvers.permissions import needs
 from resolvers.plan import PlanMutations
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
@@ -62,6 +64,8 @@ class Mutation(
     ConsentSettingsMutations,
     DetokenizeMutations,
     EgressMutations,
+    IdentityMutations,
+    IdentityRuleMutations,
     PlanMutations,
     PrivacyRequestMutations,
 ):

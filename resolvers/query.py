@@ -15,6 +15,8 @@ from resolvers.context import Info
 from resolvers.counts import threshold
 from resolvers.event import event_of
 from resolvers.fields import field
+from resolvers.identity import IdentityQueries
+from resolvers.identity_rules import IdentityRuleQueries
 from resolvers.keys import KeyQueries
 from resolvers.node import Node, from_global, to_global, uuid_of
 from resolvers.permissions import needs
@@ -39,7 +41,16 @@ class Viewer:
 
 
 @strawberry.type
-class Query(AccessQueries, ConsentQueries, ConsentSettingsQueries, KeyQueries, PlanQueries, PrivacyRequestQueries):
+class Query(
+    AccessQueries,
+    ConsentQueries,
+    ConsentSettingsQueries,
+    IdentityQueries,
+    IdentityRuleQueries,
+    KeyQueries,
+    PlanQueries,
+    PrivacyRequestQueries,
+):
     """The root of queries."""
 
     @field(needs())
