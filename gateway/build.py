@@ -19,6 +19,7 @@ from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
 from profiles.builder import Builder
 from profiles.catalogue import Catalogue
+from profiles.declaring import Declaring
 from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from profiles.notary import Notary
@@ -92,6 +93,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         chores: dict[str, Chore] = {
             "timers": timers.run,
             "backfill": Backfill(database, clock, metrics, catalogue=catalogue, memory=memory).run,
+            "declaring": Declaring(database, clock, metrics, catalogue=catalogue, memory=memory).run,
             "publisher": Publisher(database, redis, log, metrics).run,
             "notary": Notary(database, log, clock, workspaces.keys).run,
             "desk": Desk(

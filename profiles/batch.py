@@ -204,6 +204,6 @@ def _fold(work: Work, events: Iterable[ProtectedEvent], profile_of: Mapping[UUID
     for event in events:
         profile = work.profiles[profile_of[event.subject]]
         index, touch, cause = work.index(profile.id), work.touch(profile.id), {"event": event.message_id}
-        touch.traits(index, fold_event(profile, event), cause)
+        touch.traits(index, fold_event(profile, event, work.declared(profile.id)), cause)
         touch.event(index, event_key(event), event.properties, event_stamp(event), cause)
         work.change(profile.id)

@@ -60,7 +60,7 @@ async def part(connection: Connection, workspace: UUID, definitions: Definitions
         if profile.merged_into != successor or successor is None:
             profile.merged_into = successor
             work.change(id_)
-    await _restore(connection, workspace, profiles[staying], profiles[back], subjects, moved)
+    await _restore(connection, workspace, work, (profiles[staying], profiles[back]), subjects, moved)
     await _give_back_holds(connection, workspace, claim, profiles[staying], profiles[back])
     for id_, other in ((staying, back), (back, staying)):
         await _judge(connection, workspace, work, id_, other)
@@ -134,16 +134,17 @@ async def _lock(
 async def _restore(
     connection: Connection,
     workspace: UUID,
-    staying: Profile,
-    back: Profile,
+    work: Work,
+    two: tuple[Profile, Profile],
     subjects: Mapping[UUID, datetime],
     moved: Collection[UUID],
 ) -> None:
+    staying, back = two
     traits, sealed = dict(staying.traits), dict(staying.sealed)
     of_back = {id_: at for id_, at in subjects.items() if id_ in moved}
     of_staying = {id_: at for id_, at in subjects.items() if id_ not in moved}
-    stating = await retrace(connection, workspace, staying, of_staying)
-    stating |= await retrace(connection, workspace, back, of_back)
+    stating = await retrace(connection, workspace, staying, of_staying, work.declared(staying.id))
+    stating |= await retrace(connection, workspace, back, of_back, work.declared(back.id))
     # Whose a plain statement was cannot be told once its event is gone: it stays where it is.
     staying.traits = outliving(traits, stating) | staying.traits
     for name, statement in outliving(sealed, stating).items():
