@@ -1,7 +1,8 @@
 """Declared traits, compiled: what an event does to each, in whatever order events arrive.
 
 A trait's state stands in its own statement, `{"v": value, "t": microseconds, "m": message id, "d": version,
-"s": state}`, where time and message are those of the newest event that counted.
+"s": state}`, where time and message are those of the newest event that counted, or of the statement that does; of such
+a one `"o"` is the source.
 """
 
 from collections import defaultdict
@@ -49,9 +50,11 @@ class Trait:
         if taken is None:
             return []
         state, value = taken
-        mark = {"t": _stamp(event), "m": event.message_id}
+        mark: Statement = {"t": _stamp(event), "m": event.message_id}
         if mine is not None and (mine["t"], mine["m"]) > (mark["t"], mark["m"]):
             mark = {"t": mine["t"], "m": mine["m"]}
+        if isinstance(self.definition, trait.Stated):
+            mark = {"t": state[1], "m": state[2], "o": state[4]}
         traits[self.name] = {"v": value, **mark, "d": self.version, "s": state}
         for part in self.parts:
             traits[part] = {"v": value[part.rpartition(".")[2]], **mark, "d": self.version}

@@ -20,6 +20,7 @@ from resolvers.permissions import needs
 from resolvers.plan import PlanMutations
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
 from resolvers.segment import Segment
+from resolvers.trait import TraitMutations
 
 
 @strawberry.input
@@ -68,6 +69,7 @@ class Mutation(
     IdentityRuleMutations,
     PlanMutations,
     PrivacyRequestMutations,
+    TraitMutations,
 ):
     """The root of mutations."""
 

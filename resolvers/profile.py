@@ -21,6 +21,7 @@ from resolvers.node import Node, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.privacy_control import GlobalPrivacyControl, control_of
 from resolvers.segment import Segment, segment_of
+from resolvers.trait import ProfileTraits
 from resolvers.visible import visible_traits
 from stores.reads import profiles
 from stores.reads.profiles import ProfileRow, Recent
@@ -60,7 +61,7 @@ class SegmentMembership:
 
 
 @strawberry.type
-class Profile(Node):
+class Profile(ProfileTraits, Node):
     """One person, over all devices that were shown to be theirs."""
 
     row: strawberry.Private[ProfileRow]

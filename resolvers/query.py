@@ -24,6 +24,7 @@ from resolvers.plan import PlanQueries
 from resolvers.profile import Profile, ProfileBy, find_profile, list_profiles, profile_of
 from resolvers.segment import Segment, list_segments, segment_of
 from resolvers.taking import find_request
+from resolvers.trait import TraitQueries
 
 
 @strawberry.type
@@ -50,6 +51,7 @@ class Query(
     KeyQueries,
     PlanQueries,
     PrivacyRequestQueries,
+    TraitQueries,
 ):
     """The root of queries."""
 
