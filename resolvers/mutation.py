@@ -19,6 +19,7 @@ from resolvers.identity_rules import IdentityRuleMutations
 from resolvers.permissions import needs
 from resolvers.plan import PlanMutations
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
+from resolvers.recommending import RecommendationMutations
 from resolvers.segment import Segment
 from resolvers.trait import TraitMutations
 
@@ -69,6 +70,7 @@ class Mutation(
     IdentityRuleMutations,
     PlanMutations,
     PrivacyRequestMutations,
+    RecommendationMutations,
     TraitMutations,
 ):
     """The root of mutations."""
