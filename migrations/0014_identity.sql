@@ -55,11 +55,14 @@ CREATE TABLE likeness (
     field text NOT NULL CHECK (field IN ('name', 'birth_date', 'postcode')),
     bits bytea NOT NULL,
     at timestamptz NOT NULL,
+    compared boolean NOT NULL DEFAULT false,
     PRIMARY KEY (workspace_id, subject_id, field),
     FOREIGN KEY (workspace_id, subject_id) REFERENCES subject ON DELETE CASCADE
 );
 -- Only people who agree exactly in one of the two are ever compared.
 CREATE INDEX likeness_block ON likeness (workspace_id, field, bits) WHERE field <> 'name';
+
+CREATE INDEX likeness_waiting ON likeness (workspace_id, subject_id) WHERE NOT compared;
 
 CREATE TABLE match_candidate (
     workspace_id uuid NOT NULL,

@@ -29,6 +29,7 @@ from stores.identities import (
     find_profiles,
     move_subjects,
 )
+from stores.likeness import keep_likeness
 from stores.persons import carry_holds
 from stores.postgres import Connection
 from stores.profiles import Profile, create_profiles
@@ -99,6 +100,8 @@ class Step:
         profiles, born = await self._lock(spoken)
         who = await self._identify(spoken, profiles)
         await store_events(connection, workspace, fresh)
+        if self._definitions.identity.matching and any(event.likeness for event in fresh):
+            await keep_likeness(connection, workspace, fresh)
         work = Work(connection, workspace, self._definitions, profiles, self._now)
         if who.merges:
             work.merge(who.merges)

@@ -37,6 +37,18 @@ class Person(msgspec.Struct):
         return (min(ranks, default=len(rules.ranks)), self.first_seen_at, self.id)
 
 
+def objection(person: Person, other: Person, rules: IdentityRules) -> str | None:
+    """Say which limit keeps two people from becoming one."""
+    for kind, most in rules.most.items():
+        mine, theirs = person.identifiers.get(kind, 0), other.identifiers.get(kind, 0)
+        # Who has more than allowed already, by a request, may still gather what the other has none of.
+        if mine and theirs and mine + theirs > most:
+            return f"more than {most} of {kind}"
+    if person.subjects + other.subjects > rules.subjects:
+        return f"more than {rules.subjects} subjects"
+    return None
+
+
 class Resolution(msgspec.Struct):
     """What was decided. `merges` maps each losing profile to the one that has its subjects in the end."""
 
@@ -141,16 +153,11 @@ class _Decider:
         both = {person.id, other.id}
         if any({self._final(one), self._final(another)} == both for one, another in self._apart):
             return _KEPT_APART
-        for kind, most in self._rules.most.items():
-            mine, theirs = person.identifiers.get(kind, 0), other.identifiers.get(kind, 0)
-            # Who has more than allowed already, by a request, may still gather what the other has none of.
-            if mine and theirs and mine + theirs > most:
-                if kind is AliasKind.USER_ID and event.type is CallType.ALIAS:
-                    return _ALIAS_OF_USERS
-                return f"more than {most} of {kind}"
-        if person.subjects + other.subjects > self._rules.subjects:
-            return f"more than {self._rules.subjects} subjects"
-        return None
+        reason = objection(person, other, self._rules)
+        users = AliasKind.USER_ID
+        if reason == f"more than {self._rules.most[users]} of {users}" and event.type is CallType.ALIAS:
+            return _ALIAS_OF_USERS
+        return reason
 
     def _claim(
         self,

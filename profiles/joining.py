@@ -11,7 +11,7 @@ from domain.alias import Alias
 from domain.errors import Refused, StoreUnavailable
 from domain.identity import Decision
 from profiles.catalogue import Catalogue, Definitions
-from profiles.identity import Person
+from profiles.identity import Person, objection
 from profiles.memory import Memory
 from profiles.work import Work
 from stores.changes import call_publisher
@@ -93,8 +93,12 @@ async def join(
     deed: Deed,
     *,
     into: UUID | None = None,
+    within_limits: bool = False,
 ) -> Outcome:
-    """Merge inside a transaction that holds the definitions. Raises as `merge`, and `Contended`."""
+    """Merge inside a transaction that holds the definitions. Raises as `merge`, and `Contended`.
+
+    With `within_limits`, what limits or a parting would refuse an event is refused here too.
+    """
     current = await current_profiles(connection, workspace, wanted)
     if len(current) < len(set(wanted)):
         raise Refused("there is no such profile", code="not_found")
@@ -111,6 +115,8 @@ async def join(
     if winner.subjects + loser.subjects > definitions.identity.subjects:
         raise Refused(f"more than {definitions.identity.subjects} subjects", code="conflict")
     apart = [id_ for id_, *_ in await partings_in_force(connection, workspace, (one, other))]
+    if within_limits and (apart or objection(winner, loser, definitions.identity)):
+        raise Refused("only a request may merge these", code="conflict")
     claim = Claim(
         await _spokesman(connection, workspace, winner.id),
         await _spokesman(connection, workspace, loser.id),

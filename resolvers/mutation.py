@@ -16,6 +16,7 @@ from resolvers.egress import EgressMutations
 from resolvers.fields import mutation
 from resolvers.identity import IdentityMutations
 from resolvers.identity_rules import IdentityRuleMutations
+from resolvers.match import MatchMutations
 from resolvers.permissions import needs
 from resolvers.plan import PlanMutations
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
@@ -68,6 +69,7 @@ class Mutation(
     EgressMutations,
     IdentityMutations,
     IdentityRuleMutations,
+    MatchMutations,
     PlanMutations,
     PrivacyRequestMutations,
     RecommendationMutations,

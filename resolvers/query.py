@@ -18,6 +18,7 @@ from resolvers.fields import field
 from resolvers.identity import IdentityQueries
 from resolvers.identity_rules import IdentityRuleQueries
 from resolvers.keys import KeyQueries
+from resolvers.match import MatchQueries
 from resolvers.node import Node, from_global, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.plan import PlanQueries
@@ -50,6 +51,7 @@ class Query(
     ConsentSettingsQueries,
     IdentityQueries,
     IdentityRuleQueries,
+    MatchQueries,
     KeyQueries,
     PlanQueries,
     PrivacyRequestQueries,

@@ -1,20 +1,25 @@
 """`tagway identity`: who was taken to be whom, and merges made and taken back."""
 
 import asyncio
+import csv
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from domain.clock import utc_now
+from domain.errors import Refused
 from domain.identity import Decision
 from gateway.cli.data import find_stores
 from gateway.cli.workspace import DEV, WorkspaceName, named_workspace, open_workspace
 from gateway.settings import read_settings
+from privacy.resemblance import alike
 from profiles.joining import Deed, Outcome, merge
 from profiles.parting import unmerge
 from stores.claims import StoredClaim, list_claims
@@ -85,6 +90,29 @@ def unmerge_(
 
     outcome = asyncio.run(_decide(workspace, reason, act))
     print(f"{outcome.other} is back, apart from {outcome.profile}")
+
+
+@app.command()
+def duplicates(
+    file: Annotated[Path, typer.Argument(help="CSV with a header, or JSON lines: name, birthday, postcode.")],
+    least: Annotated[float, typer.Option(min=0, max=1, help="How alike rows must be.")] = 0.8,
+) -> None:
+    """Tell which rows of a file are alike, by their numbers, before it is imported. Nothing of it is kept."""
+    table = Table("row", "other row", "alike", "by field", box=None)
+    for one, other, likeness in alike(_rows(file), least):
+        by_field = ", ".join(f"{name} {score:.2f}" for name, score in likeness.fields.items())
+        table.add_row(str(one + 1), str(other + 1), f"{likeness.score:.2f}", by_field)
+    Console().print(table if table.row_count else "no two rows are alike")
+
+
+def _rows(file: Path) -> list[dict[str, Any]]:
+    with file.open(encoding="utf-8-sig", newline="") as lines:
+        if file.suffix.lower() == ".csv":
+            return list(csv.DictReader(lines))
+        try:
+            return [msgspec.json.decode(line, type=dict[str, Any]) for line in lines if line.strip()]
+        except msgspec.DecodeError:
+            raise Refused(f"{file.name} is not one JSON object per line") from None
 
 
 async def _claims(name: str, profile: UUID | None, decision: Decision | None, most: int) -> list[StoredClaim]:
