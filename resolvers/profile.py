@@ -30,6 +30,7 @@ from resolvers.recommendation import (
     recommendations_for,
 )
 from resolvers.segment import Segment, segment_of
+from resolvers.trait import ProfileTraits
 from resolvers.visible import visible_traits
 from stores.reads import profiles
 from stores.reads.profiles import ProfileRow, Recent
@@ -69,7 +70,7 @@ class SegmentMembership:
 
 
 @strawberry.type
-class Profile(Node):
+class Profile(ProfileTraits, Node):
     """One person, over all devices that were shown to be theirs."""
 
     row: strawberry.Private[ProfileRow]

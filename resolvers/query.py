@@ -15,7 +15,10 @@ from resolvers.context import Info
 from resolvers.counts import threshold
 from resolvers.event import event_of
 from resolvers.fields import field
+from resolvers.identity import IdentityQueries
+from resolvers.identity_rules import IdentityRuleQueries
 from resolvers.keys import KeyQueries
+from resolvers.match import MatchQueries
 from resolvers.node import Node, from_global, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.plan import PlanQueries
@@ -24,6 +27,7 @@ from resolvers.recommendation import item_of
 from resolvers.recommending import RecommendationQueries
 from resolvers.segment import Segment, list_segments, segment_of
 from resolvers.taking import find_request
+from resolvers.trait import TraitQueries
 
 
 @strawberry.type
@@ -45,10 +49,14 @@ class Query(
     AccessQueries,
     ConsentQueries,
     ConsentSettingsQueries,
+    IdentityQueries,
+    IdentityRuleQueries,
+    MatchQueries,
     KeyQueries,
     PlanQueries,
     PrivacyRequestQueries,
     RecommendationQueries,
+    TraitQueries,
 ):
     """The root of queries."""
 
