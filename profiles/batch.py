@@ -207,3 +207,4 @@ def _fold(work: Work, events: Iterable[ProtectedEvent], profile_of: Mapping[UUID
         touch.traits(index, fold_event(profile, event), cause)
         touch.event(index, event_key(event), event.properties, event_stamp(event), cause)
         work.change(profile.id)
+        work.advance(profile.id)

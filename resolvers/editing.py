@@ -65,7 +65,8 @@ async def _apply(
         return problem
     if existing is None:
         return await definitions.create(connection, uuid4(), draft, now)
-    if edit.definition is None or edit.definition == existing.definition:
+    is_same = edit.definition is None or edit.definition == existing.definition
+    if is_same and (edit.definition is None or existing.status is not SegmentStatus.FAILED):
         return await definitions.rename(connection, existing.id, draft, now)
     return await definitions.redefine(connection, existing.id, draft, now)
 

@@ -4,7 +4,7 @@ import asyncio
 import random
 from datetime import timedelta
 
-from profiles.segments.definition import MAX_N
+from profiles.segments.reading import MAX_N
 from tests.fixtures.world import NOON, Sent, World
 
 TWICE = {"type": "count", "event": "view", "op": ">=", "n": 2, "window": "2h"}
