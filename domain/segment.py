@@ -142,7 +142,7 @@ class InSegment(msgspec.Struct, frozen=True, tag="segment", forbid_unknown_field
 
 
 class Score(msgspec.Struct, frozen=True, tag="model", forbid_unknown_fields=True):
-    """What a model says of the profile: its score compared, and how sure it is at least; false where it said nothing."""
+    """What a model says of the profile: its score compared, if it is sure enough; false where it said nothing."""
 
     model: str
     op: Comparison

@@ -1,6 +1,7 @@
 """Loads whatever is reachable from a list for the whole list at once."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
@@ -9,7 +10,7 @@ from strawberry.dataloader import DataLoader
 from domain.alias import Alias
 from domain.consent import Consent
 from stores.postgres import Connection, Database
-from stores.reads import events, profiles, segments
+from stores.reads import events, moves, profiles, segments
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -34,6 +35,8 @@ class Loaders:
         self.event_count: DataLoader[UUID, int | None] = self._one(_count_events)
         self.segment: DataLoader[UUID, segments.SegmentRow | None] = self._one(segments.by_ids)
         self.segment_of_key: DataLoader[str, segments.SegmentRow | None] = self._one(segments.by_keys)
+        self.share_built: DataLoader[UUID, float | None] = self._one(moves.shares_built)
+        self.last_move: DataLoader[UUID, datetime | None] = self._one(moves.last_moves)
         self.segment_size: DataLoader[UUID, int | None] = self._one(segments.sizes)
         self.members: DataLoader[segments.Members, list[profiles.ProfileRow]] = self._listed(segments.members)
 

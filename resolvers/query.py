@@ -21,6 +21,7 @@ from resolvers.permissions import needs
 from resolvers.plan import PlanQueries
 from resolvers.profile import Profile, ProfileBy, find_profile, list_profiles, profile_of
 from resolvers.segment import Segment, list_segments, segment_of
+from resolvers.segment_questions import SegmentQueries
 from resolvers.taking import find_request
 
 
@@ -39,7 +40,15 @@ class Viewer:
 
 
 @strawberry.type
-class Query(AccessQueries, ConsentQueries, ConsentSettingsQueries, KeyQueries, PlanQueries, PrivacyRequestQueries):
+class Query(
+    AccessQueries,
+    ConsentQueries,
+    ConsentSettingsQueries,
+    KeyQueries,
+    PlanQueries,
+    PrivacyRequestQueries,
+    SegmentQueries,
+):
     """The root of queries."""
 
     @field(needs())

@@ -33,6 +33,11 @@ async def find_for_update(connection: Connection, key: str) -> SegmentRow | None
     return segment_row(record) if record else None
 
 
+async def read_all(connection: Connection) -> dict[str, Any]:
+    """Read the definitions of all segments that are not being deleted, by key."""
+    return dict(await connection.fetch("SELECT key, definition FROM segment WHERE status <> 'deleting'"))
+
+
 async def create(connection: Connection, id: UUID, draft: Draft, now: datetime) -> SegmentRow:  # noqa: A002 - the column's name
     """Insert a segment that is to be built."""
     record = await connection.fetchrow(

@@ -15,6 +15,7 @@ class Happening(msgspec.Struct, frozen=True):
     """What a segment needs of a stored event."""
 
     profile_id: UUID
+    message_id: str
     name: str
     """A track's own name, for the other calls their type."""
     at: datetime
@@ -79,8 +80,9 @@ async def read_history(
     """
     rows = await connection.fetch(
         """
-        SELECT profile_id, name, at, properties FROM (
-            SELECT subject.profile_id, CASE event.type WHEN 'track' THEN event.name ELSE event.type END AS name,
+        SELECT profile_id, message_id, name, at, properties FROM (
+            SELECT subject.profile_id, event.message_id,
+                CASE event.type WHEN 'track' THEN event.name ELSE event.type END AS name,
                 least(event.at, event.received_at) AS at, event.properties
             FROM subject JOIN event ON event.workspace_id = subject.workspace_id AND event.subject_id = subject.id
             WHERE subject.workspace_id = $1 AND subject.profile_id = ANY($2::uuid[]) AND event.at > $4

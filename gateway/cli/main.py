@@ -6,7 +6,7 @@ import sys
 import typer
 
 from domain.errors import TagwayError
-from gateway.cli import access_log, keys, ledger, plan, requests, rotation, workspaces
+from gateway.cli import access_log, keys, ledger, plan, requests, rotation, segments, workspaces
 from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
 from gateway.cli.keeper import Moved
@@ -47,6 +47,7 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(plan.app, name="plan")
+app.add_typer(segments.app, name="segments")
 app.command()(sweep)
 
 

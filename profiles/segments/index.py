@@ -51,7 +51,7 @@ class Segment:
         self.definition = definition
         self.leaves: dict[bytes, Leaf] = {}
         self.tree = _compile(definition, self.leaves)
-        self.kept = tuple(leaf for leaf in self.leaves.values() if _is_kept(leaf))
+        self.kept = tuple(leaf for leaf in self.leaves.values() if is_kept(leaf))
 
 
 class Index:
@@ -73,7 +73,7 @@ class Index:
         for segment in self.segments.values():
             reached = list(self._reach(segment))
             leaves = {key: leaf for each in reached for key, leaf in each.leaves.items()}
-            self.kept_of[segment.id] = tuple(leaf for leaf in leaves.values() if _is_kept(leaf))
+            self.kept_of[segment.id] = tuple(leaf for leaf in leaves.values() if is_kept(leaf))
             for each in reached:
                 concerns[each.id].append(segment)
             for key, leaf in leaves.items():
@@ -81,7 +81,7 @@ class Index:
                 self.leaves.setdefault(key, leaf)
         self.concerns = {id_: tuple(those) for id_, those in concerns.items()}
         self.by_leaf: dict[bytes, tuple[Segment, ...]] = {key: tuple(those) for key, those in by_leaf.items()}
-        self.kept: dict[bytes, KeptLeaf] = {key: leaf for key, leaf in self.leaves.items() if _is_kept(leaf)}
+        self.kept: dict[bytes, KeptLeaf] = {key: leaf for key, leaf in self.leaves.items() if is_kept(leaf)}
         self.by_event = _grouped((name, leaf) for leaf in self.kept.values() for name in leaf.events)
         self.by_trait = _grouped((leaf.name, leaf) for leaf in self.leaves.values() if isinstance(leaf, TraitLeaf))
         self.by_model = _grouped((leaf.model, leaf) for leaf in self.leaves.values() if isinstance(leaf, ScoreLeaf))
@@ -144,7 +144,8 @@ class Truth(dict[bytes, bool]):
         return truth
 
 
-def _is_kept(leaf: Leaf) -> TypeGuard[KeptLeaf]:
+def is_kept(leaf: Leaf) -> TypeGuard[KeptLeaf]:
+    """Tell whether a leaf keeps something of its own for each profile."""
     return not isinstance(leaf, TraitLeaf | ScoreLeaf | SegmentLeaf)
 
 

@@ -69,6 +69,9 @@ class KeptLeaf(Protocol):
     def flip(self, kept: Sequence[int], now: int) -> int | None:
         """Tell the next instant after `now` at which the truth changes if nothing happens, or None."""
 
+    def amount(self, kept: Sequence[int], moments: Sequence[Moment], now: int) -> float:
+        """Tell how much there is of what is compared, by what is kept of a history and by its moments."""
+
 
 def event_key(event: ProtectedEvent) -> str:
     """Name under which an event is counted: a track's own name, for the other calls their type."""
@@ -151,6 +154,10 @@ class CountLeaf:
     def flip(self, kept: Sequence[int], now: int) -> int | None:
         """Tell the next instant after `now` at which the truth changes if nothing happens, or None."""
         return count_flip(kept, now, self.window, self.n, exact=self.exact)
+
+    def amount(self, _kept: Sequence[int], moments: Sequence[Moment], now: int) -> float:
+        """Count the events in the window."""
+        return sum(stamp > now - self.window for stamp, _ in moments)
 
 
 class TraitLeaf:

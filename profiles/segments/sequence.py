@@ -99,8 +99,10 @@ class SequenceLeaf:
         """Tell when the newest completion leaves the window."""
         return kept[1] + self.window if self.truth(kept, now) else None
 
-    def reached(self, kept: Sequence[int], now: int) -> int:
-        """Tell how many steps the furthest sequence under way has come."""
+    def amount(self, kept: Sequence[int], _moments: Sequence[Moment], now: int) -> float:
+        """Count the steps that the furthest sequence has come."""
+        if self.truth(kept, now):
+            return len(self._steps)
         _, _, begun = self._read(kept)
         return max((step + 1 for (step, _), start in begun.items() if start >= now - self.within), default=0)
 

@@ -54,6 +54,10 @@ class SessionLeaf:
         """Tell when the session ends, or what is counted is a day old."""
         return self._ends(kept) if self.truth(kept, now) else None
 
+    def amount(self, kept: Sequence[int], _moments: Sequence[Moment], now: int) -> float:
+        """Count those of the session that is going on, up to as many as are asked for."""
+        return sum(stamp > now - DAY for stamp in kept[1:]) if kept and now < kept[0] + self.idle else 0
+
     def _ends(self, kept: Sequence[int]) -> int:
         return min(kept[0] + self.idle, kept[self.n] + DAY)
 

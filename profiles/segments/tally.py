@@ -4,6 +4,7 @@ Each keeps pairs of numbers, newest first, laid flat: `[stamp, other, stamp, oth
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Final
@@ -77,6 +78,10 @@ class DistinctLeaf:
         """Tell when a value leaves the window for good, and that matters."""
         return count_flip(kept[::2], now, self.window, self.n, exact=self.exact)
 
+    def amount(self, _kept: Sequence[int], moments: Sequence[Moment], now: int) -> float:
+        """Count the values in the window."""
+        return len({mark for stamp, mark in moments if stamp > now - self.window})
+
     def _newest(self, pairs: Iterable[Pair]) -> list[int]:
         newest: dict[int, int] = {}
         for stamp, mark in pairs:
@@ -126,6 +131,10 @@ class ValueLeaf:
         """Tell when the last value that is true now ceases to be."""
         last = max(self._decisive(kept), default=now - self.window)
         return last + self.window if last > now - self.window else None
+
+    def amount(self, _kept: Sequence[int], moments: Sequence[Moment], now: int) -> float:
+        """Count the events of the value that most in the window have."""
+        return max(Counter(mark for stamp, mark in moments if stamp > now - self.window).values(), default=0)
 
     def _decisive(self, kept: Sequence[int]) -> Iterable[int]:
         """Give the n-th newest stamp of each value that has so many."""
@@ -198,7 +207,7 @@ class SumLeaf:
                 return leaves + self.window
         return None
 
-    def amount(self, kept: Sequence[int], now: int) -> float:
+    def amount(self, kept: Sequence[int], _moments: Sequence[Moment], now: int) -> float:
         """Tell what it adds up to."""
         return sum(kept[1 : 2 * self._inside(kept, now) : 2]) / _MILLIONTHS
 

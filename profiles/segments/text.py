@@ -32,43 +32,11 @@ from domain.segment import (
 )
 
 KEYWORDS: Final = frozenset(
-    [
-        "all",
-        "and",
-        "any",
-        "by",
-        "confidence",
-        "contains",
-        "count",
-        "did",
-        "distinct",
-        "exists",
-        "false",
-        "frequency",
-        "from",
-        "idle",
-        "in",
-        "missing",
-        "model",
-        "monetary",
-        "not",
-        "null",
-        "of",
-        "or",
-        "recency",
-        "rfm",
-        "segment",
-        "sequence",
-        "session",
-        "step",
-        "sum",
-        "then",
-        "to",
-        "trait",
-        "true",
-        "where",
-        "within",
-    ]
+    {
+        *("all", "and", "any", "by", "confidence", "contains", "count", "did", "distinct", "exists", "false"),
+        *("frequency", "from", "idle", "in", "missing", "model", "monetary", "not", "null", "of", "or", "recency"),
+        *("rfm", "segment", "sequence", "session", "step", "sum", "then", "to", "trait", "true", "where", "within"),
+    }
 )
 BARE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*", re.ASCII)
 """Names that need no quotes, unless they are keywords."""

@@ -66,6 +66,10 @@ class ThenNotLeaf:
                 return ends
         return None
 
+    def amount(self, kept: Sequence[int], _moments: Sequence[Moment], now: int) -> float:
+        """Count the first events in the window that nothing followed, leaving out those whose neighbours cover them."""
+        return sum(stamp > now - self.window for stamp in kept[1:])
+
     def _spans(self, kept: Sequence[int]) -> Iterator[tuple[int, int]]:
         """Join the spans of single events that meet."""
         begins = ends = _NEVER

@@ -32,7 +32,8 @@ MAX_LENGTH: Final = 20_000
 _MAX_BRACKETS: Final = 50
 _TOKEN: Final = re.compile(
     r"""\s*(?:
-        (?P<string>"(?:[^"\\]|\\.)*") | (?P<span>[0-9]+[smhdw]\b) | (?P<number>-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
+        (?P<string>"(?:[^"\\]|\\.)*") | (?P<span>[0-9]+[smhdw]\b)
+        | (?P<number>-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
         | (?P<word>[A-Za-z_][A-Za-z0-9_.]*) | (?P<sign>==|!=|>=|<=|[><(),\[\]])
     )""",
     re.ASCII | re.VERBOSE,
