@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from domain.clock import to_micros
@@ -18,6 +19,8 @@ HOLDS: dict[str, Any] = {
 }
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _DAY = 86_400_000_000
+
+Act = dict[str, Any]
 
 
 class Oracle:
@@ -100,24 +103,25 @@ class Oracle:
         )
 
     def _sequence(self, node: dict[str, Any]) -> bool:
-        return any(ends > self.now - span(node["window"]) for ends in self._endings(node, [], 0))
+        steps = [[(at, act) for at, name, act in self.acts if matches(step, name, act)] for step in node["steps"]]
+        return any(ends > self.now - span(node["window"]) for ends in self._endings(node, steps, []))
 
-    def _endings(self, node: dict[str, Any], taken: list[tuple[int, dict[str, Any]]], place: int) -> Iterable[int]:
-        if place == len(node["steps"]):
+    def _endings(
+        self, node: dict[str, Any], steps: list[list[tuple[int, Act]]], taken: list[tuple[int, Act]]
+    ) -> Iterable[int]:
+        if len(taken) == len(steps):
             yield taken[-1][0]
             return
-        step = node["steps"][place]
-        for at, name, act in self.acts:
+        bound = [each for each in node["steps"][len(taken)].get("where", []) if "step" in each]
+        for at, act in steps[len(taken)]:
             if taken and (at <= taken[-1][0] or at - taken[0][0] > span(node["within"])):
                 continue
-            own = {**step, "where": [each for each in step.get("where", []) if "step" not in each]}
-            bound = [each for each in step.get("where", []) if "step" in each]
-            if matches(own, name, act) and all(
+            if all(
                 (each["property"] in act and act[each["property"]] == taken[each["step"] - 1][1].get(each["of"]))
                 == (each["op"] == "==")
                 for each in bound
             ):
-                yield from self._endings(node, [*taken, (at, act)], place + 1)
+                yield from self._endings(node, steps, [*taken, (at, act)])
 
     def _session(self, node: dict[str, Any]) -> bool:
         idle, ends, number = span(node["idle"]), self.now, 0
@@ -129,6 +133,7 @@ class Oracle:
         return number > 0 and bool(HOLDS[node["op"]](number, node["n"]))
 
 
+@cache
 def span(text: str) -> int:
     return int(text[:-1]) * _UNITS[text[-1]] * 1_000_000
 
@@ -141,4 +146,5 @@ def matches(node: dict[str, Any], name: str, act: dict[str, Any]) -> bool:
     return name == node["event"] and all(
         each["property"] in act and HOLDS[each["op"]](act[each["property"]], each["value"])
         for each in node.get("where", [])
+        if "step" not in each
     )
