@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import build, collect, graphql, live, oracle, popular, protect, segments, tag
+from bench import build, collect, graphql, live, oracle, popular, protect, segments, tag, timers
 from bench.figure import Figure
 
 _BENCHES = {
@@ -21,6 +21,7 @@ _BENCHES = {
     "build": build,
     "segments": segments,
     "oracle": oracle,
+    "timers": timers,
     "live": live,
     "graphql": graphql,
     "popular": popular,

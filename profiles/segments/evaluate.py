@@ -140,19 +140,21 @@ def judge(profile: Profile, index: Index, touch: Touch, now: datetime) -> tuple[
     bits = truth_of(profile, index, micros)
     moves: list[Move] = []
     stored: list[Membership] = []
+    excluded, memberships, instants = profile.holds.profiling, profile.memberships, touch.instants
     for segment, cause in touch.causes.items():
         segment_id = segment.id
-        held = profile.memberships.get(segment_id)
-        at = touch.instants.get(segment, now)
-        if profile.holds.profiling or not segment.tree(bits):
+        held = memberships.get(segment_id)
+        if excluded or not segment.tree(bits):
             if held is not None:
-                del profile.memberships[segment_id]
+                del memberships[segment_id]
+                at = instants.get(segment, now)
                 moves.append(Move(segment_id, segment.key, segment.version, ChangeKind.EXITED, at, cause))
             continue
-        ends = next_change(segment, profile, index, micros)
+        ends = next_change(segment, profile, index, micros, held=True)
         if held is None:
+            at = instants.get(segment, now)
             held = Membership(segment_id, segment.key, segment.version, at, ends, cause)
-            profile.memberships[segment_id] = held
+            memberships[segment_id] = held
             moves.append(Move(segment_id, segment.key, segment.version, ChangeKind.ENTERED, at, cause))
         elif held.segment_version == segment.version and _near(held.expires_at, ends, now):
             continue
@@ -171,15 +173,16 @@ def _near(noted: datetime | None, ends: datetime | None, now: datetime) -> bool:
     return noted <= ends and (ends - noted) * 100 < ends - now
 
 
-def next_change(segment: Segment, profile: Profile, index: Index, now: int) -> datetime | None:
-    """Look ahead to when a profile enters or leaves a segment if nothing else happens; None if never, or far off."""
-    kept = [(leaf, state) for leaf in index.kept_of[segment.id] if (state := profile.leaves.get(leaf.key))]
-    if not kept:
-        return None
-    held = segment.tree(truth_of(profile, index, now))
+def next_change(segment: Segment, profile: Profile, index: Index, now: int, *, held: bool) -> datetime | None:
+    """Look ahead to when a profile enters or leaves a segment if nothing else happens; None if never, or far off.
+
+    `held` is whether the segment is true of it now.
+    """
+    states = profile.leaves
+    kept = [(leaf, states[leaf.key].stamps) for leaf in index.kept_of[segment.id] if leaf.key in states]
     instant = now
     for _ in range(_LOOK_AHEAD):
-        flips = [flip for leaf, state in kept if (flip := leaf.flip(state.stamps, instant)) is not None]
+        flips = [flip for leaf, numbers in kept if (flip := leaf.flip(numbers, instant)) is not None]
         if not flips:
             return None
         instant = min(flips)

@@ -71,12 +71,13 @@ def explain(
             holds=holds[place],
             decisive=place in decisive,
             actual=_actual(part, whole, moments, micros),
-            changes_at=next_change(part, whole, index, micros),
+            changes_at=next_change(part, whole, index, micros, held=holds[place]),
             events=_events(part, history, micros),
         )
         for place, part in parts.items()
     )
-    return Explanation(segment.tree(truth), next_change(segment, whole, index, micros), reasons)
+    answer = segment.tree(truth)
+    return Explanation(answer, next_change(segment, whole, index, micros, held=answer), reasons)
 
 
 def _holds(node: Definition, place: str, holds: Mapping[str, bool]) -> bool:

@@ -118,7 +118,6 @@ class Truth(dict[bytes, bool]):
         leaves: Mapping[bytes, LeafState],
         now: int,
     ) -> None:
-        super().__init__()
         self._index = index
         self._traits = traits
         self._scores = scores
@@ -127,21 +126,27 @@ class Truth(dict[bytes, bool]):
 
     def __missing__(self, key: bytes) -> bool:
         """Find the truth of one leaf."""
-        leaf = self._index.leaves[key]
-        if isinstance(leaf, TraitLeaf):
-            truth = leaf.truth(self._traits)
-        elif isinstance(leaf, ScoreLeaf):
-            truth = leaf.truth(self._scores)
-        elif isinstance(leaf, SegmentLeaf):
-            # Definitions that speak of each other in a circle are refused; should one be there, it must end somewhere.
-            self[key] = False
-            other = self._index.by_key.get(leaf.segment_key)
-            truth = other is not None and other.tree(self)
-        else:
+        kept = self._index.kept.get(key)
+        if kept is not None:
             state = self._leaves.get(key)
-            truth = leaf.truth(state.stamps if state else (), self._now)
+            truth = kept.truth(state.stamps if state else (), self._now)
+        else:
+            truth = self._of(self._index.leaves[key])
         self[key] = truth
         return truth
+
+    def _of(self, leaf: Leaf) -> bool:
+        """Find the truth of a leaf that keeps nothing of its own."""
+        if isinstance(leaf, TraitLeaf):
+            return leaf.truth(self._traits)
+        if isinstance(leaf, ScoreLeaf):
+            return leaf.truth(self._scores)
+        if not isinstance(leaf, SegmentLeaf):
+            raise TypeError(type(leaf).__name__)
+        # Definitions that speak of each other in a circle are refused; should one be there, it must end somewhere.
+        self[leaf.key] = False
+        other = self._index.by_key.get(leaf.segment_key)
+        return other is not None and other.tree(self)
 
 
 def is_kept(leaf: Leaf) -> TypeGuard[KeptLeaf]:

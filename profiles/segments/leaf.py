@@ -137,6 +137,8 @@ class CountLeaf:
 
     def fold(self, kept: Sequence[int], moments: Sequence[Moment], _seen: int = 0) -> list[int]:
         """Add stamps, in whatever order they come."""
+        if len(moments) == 1 and (not kept or moments[0][0] >= kept[0]):
+            return [moments[0][0], *kept[: self.keep - 1]]
         return self.newest([*kept, *(stamp for stamp, _ in moments)])
 
     def build(self, moments: Iterable[Moment]) -> list[int]:
