@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import build, collect, graphql, live, oracle, popular, protect, segments, tag, timers
+from bench import build, collect, graphql, live, oracle, protect, recommend, segments, tag, timers, trending
 from bench.figure import Figure
 
 _BENCHES = {
@@ -24,7 +24,8 @@ _BENCHES = {
     "timers": timers,
     "live": live,
     "graphql": graphql,
-    "popular": popular,
+    "recommend": recommend,
+    "trending": trending,
     "tag": tag,
 }
 _AT_MOST_SECONDS = 120

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -9,6 +10,10 @@ from strawberry.dataloader import DataLoader
 
 from domain.alias import Alias
 from domain.consent import Consent
+from domain.item import Item
+from learning.lists import Ask, Served
+from learning.recommender import Recommender
+from stores.items import find_items
 from stores.postgres import Connection, Database
 from stores.reads import events, moves, profiles, segments
 
@@ -22,7 +27,7 @@ COUNTED: int = 10_000
 class Loaders:
     """The loaders of one operation in one workspace: each runs one statement per level of the query."""
 
-    def __init__(self, database: Database, workspace: UUID) -> None:
+    def __init__(self, database: Database, workspace: UUID, recommender: Recommender) -> None:
         self._database = database
         self._workspace = workspace
         self.profile: DataLoader[UUID, profiles.ProfileRow | None] = self._one(profiles.by_ids)
@@ -38,6 +43,8 @@ class Loaders:
         self.share_built: DataLoader[UUID, float | None] = self._one(moves.shares_built)
         self.last_move: DataLoader[UUID, datetime | None] = self._one(moves.last_moves)
         self.segment_size: DataLoader[UUID, int | None] = self._one(segments.sizes)
+        self.item: DataLoader[str, Item | None] = self._one(find_items)
+        self.recommendations: DataLoader[Ask, Served] = DataLoader(partial(recommender.for_people, workspace))
         self.members: DataLoader[segments.Members, list[profiles.ProfileRow]] = self._listed(segments.members)
 
     def _one(
