@@ -26,6 +26,7 @@ from resolvers.profile import Profile, ProfileBy, find_profile, list_profiles, p
 from resolvers.recommendation import item_of
 from resolvers.recommending import RecommendationQueries
 from resolvers.segment import Segment, list_segments, segment_of
+from resolvers.segment_questions import SegmentQueries
 from resolvers.taking import find_request
 from resolvers.trait import TraitQueries
 
@@ -56,6 +57,7 @@ class Query(
     PlanQueries,
     PrivacyRequestQueries,
     RecommendationQueries,
+    SegmentQueries,
     TraitQueries,
 ):
     """The root of queries."""
