@@ -6,9 +6,11 @@ from contextlib import suppress
 from graphql import (
     DocumentNode,
     GraphQLError,
+    GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     get_operation_ast,
+    specified_rules,
 )
 from strawberry.extensions import MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
 from strawberry.types.execution import StreamExecutionResult
@@ -30,6 +32,18 @@ class PerOperation(SchemaExtension):
         """Let the next payload load anew."""
         yield
         self.execution_context.context.forget()
+
+
+def read_document(schema: GraphQLSchema, text: str) -> DocumentNode | None:
+    """Parse and validate a document, remembered as the extensions do; None for one that is not valid.
+
+    Raises `GraphQLError` for what is no document.
+    """
+    document: DocumentNode = CachedParser().cached_parse_document(text, max_tokens=MOST_TOKENS)
+    if faults_of_shape(document):
+        return None
+    faults = CachedValidation().cached_validate_document(schema, document, tuple(specified_rules))
+    return None if faults else document
 
 
 class Tokens(MaxTokensLimiter):
