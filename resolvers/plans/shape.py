@@ -4,7 +4,7 @@ from collections.abc import Callable
 from itertools import chain, islice
 from typing import Any, Protocol
 
-from graphql import GraphQLAbstractType, GraphQLError, GraphQLObjectType
+from graphql import GraphQLAbstractType, GraphQLError, GraphQLObjectType, default_type_resolver
 from graphql.execution.executor import invalid_return_type_error
 from graphql.pyutils import is_iterable
 from strawberry.types.base import has_object_definition
@@ -137,10 +137,9 @@ class OneOf:
         if class_ in self._of_class:
             return self._of_class[class_]
         info = run.raw_info(place.field)
-        resolve = self._type.resolve_type
-        name = resolve(value, info, self._type) if resolve else None
+        name = (self._type.resolve_type or default_type_resolver)(value, info, self._type)
         if not isinstance(name, str) or name not in self._possible:
-            raise GraphQLError(f"'{self._type}' was resolved to '{name}', which is none of its types.")
+            raise GraphQLError(self._misfit(place, name), place.field.nodes)
         type_ = self._possible[name][0]
         if type_.is_type_of and not type_.is_type_of(value, info):
             raise invalid_return_type_error(type_, value, place.field.details)
@@ -148,6 +147,16 @@ class OneOf:
         if has_object_definition(class_) and not class_.__strawberry_definition__.is_graphql_generic:
             self._of_class[class_] = name
         return name
+
+    def _misfit(self, place: Place, name: Any) -> str:
+        """Say that an object is of none of the types, in graphql-core's words."""
+        if name is not None:
+            return f"Runtime Object type '{name}' is not a possible type for '{self._type}'."
+        return (
+            f"Abstract type '{self._type}' must resolve to an Object type at runtime for field"
+            f" '{place.field.parent}.{place.field.name}'. Either the '{self._type}' type should provide a"
+            " 'resolve_type' function or each possible type should provide an 'is_type_of' function."
+        )
 
 
 class Lists:
