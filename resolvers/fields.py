@@ -1,7 +1,7 @@
 """Fields that say in one place what they are, who may read them, and how they are found."""
 
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar, cast
 
 import strawberry
@@ -23,6 +23,14 @@ def field(permission: FieldExtension | None = None, *, many: Find | None = None)
     the exception that stands for it. It must find what the method finds.
     """
     return _decorate(strawberry.field, permission, {MANY: many} if many else {})
+
+
+def one(found: Sequence[Any]) -> Any:
+    """Give the only value found by a function of `many`, or raise the exception that stands for it."""
+    [value] = found
+    if isinstance(value, Exception):
+        raise value
+    return value
 
 
 def mutation(permission: FieldExtension) -> Callable[[Resolver], Resolver]:

@@ -79,7 +79,7 @@ async def test_random_documents_that_wait_are_answered_alike(seed: int, document
     [
         "{ a: person { name } b: person { name } a: person { number } }",
         "{ person { couple { ... on Play { title } ... on Person { number couple { __typename } } } } }",
-        "{ ...F } fragment F on Query { ...G person { name } } fragment G on Query { person { number } act { __typename } }",
+        "{ ...F } fragment F on Query { ...G person { name } } fragment G on Query { person { number } __typename }",
         "{ everything { __typename name ... on Play { lead { name strict } moods } ... on Named { missing } } }",
         "{ people(first: 6) { number strict } person { name } }",
         "{ people(first: 6) { number strict maybe } }",
