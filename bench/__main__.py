@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import build, collect, graphql, live, popular, protect, segments, tag
+from bench import build, collect, graphql, live, plans, popular, protect, segments, tag
 from bench.figure import Figure
 
 _BENCHES = {
@@ -22,6 +22,7 @@ _BENCHES = {
     "segments": segments,
     "live": live,
     "graphql": graphql,
+    "plans": plans,
     "popular": popular,
     "tag": tag,
 }

@@ -11,7 +11,7 @@ from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import MissingQueryError
@@ -27,11 +27,12 @@ from strawberry.types.unset import UNSET, UnsetType
 
 from domain.errors import FAILURES, Refused, TagwayError
 from gateway.auth import Authenticator
+from gateway.operation import Posted, read_asked, read_bounded, replayed
 from gateway.socket import Socket, SocketHandler
 from gateway.workspace import Workspaces
 from resolvers.context import Caller, Services, Session
+from resolvers.schema import Schema
 
-_LARGEST_BODY: Final = 128 * 1024
 _GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 _JSON: Final = "application/json"
 _STATUS_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
@@ -75,7 +76,7 @@ class GraphQLApp(GraphQL[Session, None]):
         if scope["method"] == "OPTIONS":
             response = Response(status_code=204, headers=_CORS)
         else:
-            response = await self._answer(scope, _bounded(receive))
+            response = await self._answer(scope, receive)
         await response(scope, receive, send)
 
     async def caller_of(self, token: str) -> Caller:
@@ -85,14 +86,20 @@ class GraphQLApp(GraphQL[Session, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Session:  # noqa: ARG002 - their signature
         """Open a session; that of a socket learns its caller from `connection_init`."""
-        session = Session(self._services, str(uuid_utils.uuid7()))
         if isinstance(request, Request):
-            scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            if scheme.lower() == "bearer" and token.strip():
-                session.caller = await self.caller_of(token.strip())
+            return await self._session(request.scope, Posted(request.scope).token)
+        return Session(self._services, str(uuid_utils.uuid7()))
+
+    async def _session(self, scope: Scope, token: str) -> Session:
+        known: Session | None = scope.get("tagway.session")
+        if known is None:
+            known = Session(self._services, scope.get("tagway.request_id") or str(uuid_utils.uuid7()))
+            if token:
+                known.caller = await self.caller_of(token)
             elif not self._services.development:
                 raise Refused(code="missing_key")
-        return session
+            scope["tagway.session"] = known
+        return known
 
     async def on_ws_connect(self, context: Session) -> UnsetType:
         """Learn from a socket's first message who opened it. Raises `Refused` and `StoreUnavailable`."""
@@ -194,20 +201,54 @@ class GraphQLApp(GraphQL[Session, None]):
             raise Refused("A GET request may only query.", code="method_not_allowed") from error
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
-        request = Request(scope, receive)
         try:
-            return await self.run(request)
+            body = await read_bounded(receive)
+            return await self._planned(scope, body) or await self.run(Request(scope, replayed(body, receive)))
         except TagwayError as error:
             code, message = error.code, error.detail or error.failure.message
         except HTTPException as error:
             code, message = _STATUS_CODES.get(error.status_code, "invalid_request"), error.reason
         scope["tagway.code"] = code
         failure = FAILURES[code]
-        headers = {**_CORS, "content-type": (await self.get_sub_response(request)).headers["content-type"]}
+        headers = {**_CORS, "content-type": (await self.get_sub_response(Request(scope))).headers["content-type"]}
         if failure.retry_after is not None:
             headers["retry-after"] = str(failure.retry_after)
         return Response(_encode({"errors": [_error(code, message)]}), failure.status, headers)
 
+    async def _planned(self, scope: Scope, body: bytes) -> Response | None:
+        """Answer by a plan what is posted plainly and can be planned; None for everything else."""
+        posted = Posted(scope)
+        schema = self.schema
+        if not posted.is_plain or not isinstance(schema, Schema):
+            return None
+        session = await self._session(scope, posted.token)
+        asked = read_asked(body)
+        ready = schema.prepare(asked.query, asked.operation_name, asked.variables) if asked else None
+        if ready is None:
+            return None
+        found = await ready.run(session)
+        answer: dict[str, Any] = {"data": found.data}
+        if found.errors:
+            answer["errors"] = [error.formatted for error in found.errors]
+        return _Answer(_encode(answer), modern=_GRAPHQL_RESPONSE.encode() in posted.accept)
+
+
+class _Answer(Response):
+    """JSON as one of the two media types."""
+
+    def __init__(self, body: bytes, *, modern: bool) -> None:
+        super().__init__()
+        self.body = body
+        self.raw_headers = [*_RAW_HEADERS[modern], (b"content-length", b"%d" % len(body))]
+
+
+_RAW_HEADERS: Final = {
+    modern: [
+        (b"content-type", f"{media_type}; charset=utf-8".encode()),
+        *((name.encode(), value.encode()) for name, value in _CORS.items()),
+    ]
+    for modern, media_type in ((True, _GRAPHQL_RESPONSE), (False, _JSON))
+}
 
 _NOT_STREAMED: Final = {OperationType.QUERY, OperationType.MUTATION}
 
@@ -230,20 +271,6 @@ def token_in(connection_params: Mapping[str, Any]) -> str:
     if not isinstance(token, str) or not token:
         raise Refused(code="missing_key")
     return token
-
-
-def _bounded(receive: Receive) -> Receive:
-    received = 0
-
-    async def receive_bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > _LARGEST_BODY:
-            raise Refused("A GraphQL request may hold at most 128 KB.", code="request_too_large")
-        return message
-
-    return receive_bounded
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

@@ -38,11 +38,16 @@ class Leaf:
         self._nullable = nullable
         self._expected, self._convert = _quick(type_)
 
+    def quick(self, values: list[Any]) -> list[Any] | None:
+        """Turn a column into what is answered, if all values are of the class expected."""
+        return self._convert(values) if set(map(type, values)) <= self._expected else None
+
     def complete(self, run: Run, place: Place, values: list[Any]) -> list[Any]:
         """Turn a column into what is answered. What fails is noted, and None, or `FAILED` if it may not be null."""
+        quick = self.quick(values)
+        if quick is not None:
+            return quick
         classes = set(map(type, values))
-        if classes <= self._expected and (converted := self._convert(values)) is not None:
-            return converted
         if self._nullable and classes <= self._expected | {NoneType}:
             converted = self._convert([value for value in values if value is not None])
             if converted is not None:

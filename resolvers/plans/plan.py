@@ -1,21 +1,16 @@
 """One operation of a document, ready to be answered again and again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from graphql import (
-    ArgumentNode,
-    DirectiveNode,
     DocumentNode,
     ExecutionResult,
     FragmentDefinitionNode,
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
-    VariableNode,
-    Visitor,
-    visit,
 )
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.schema import Schema
@@ -23,6 +18,7 @@ from strawberry.schema import Schema
 from resolvers.limits import Weight
 from resolvers.plans.compiler import Compiler, NotCovered
 from resolvers.plans.failures import FAILED
+from resolvers.plans.names import names_within
 from resolvers.plans.rows import Rows
 from resolvers.plans.run import Run
 from resolvers.plans.selection import Selection
@@ -34,6 +30,9 @@ _MOST_COERCION_ERRORS: Final = 50
 _BYTES_OF_A_LETTER: Final = 80
 _BYTES_OF_A_FIELD: Final = 2_000
 """Measured with tracemalloc: what a document and a compiled field take."""
+
+
+_NO_VARIABLES: Final = VariableValues({}, {})
 
 
 class Frame(NamedTuple):
@@ -54,19 +53,21 @@ class Plan:
         fragments = {each.name.value: each for each in document.definitions if isinstance(each, FragmentDefinitionNode)}
         self._frame = Frame(schema, core, operation, fragments)
         self._document = document
-        self._conditions = _names_within(document, {"skip", "include"}, None)
+        self._conditions = names_within(document, {"skip", "include"}, ())
+        self._length = len(document.loc.source.body) if document.loc else 0
+        self._fields = 0
         self._variants: dict[tuple[Any, ...], Selection | None] = {}
 
     @property
     def size(self) -> int:
         """About how many bytes it takes by now."""
-        source = self._document.loc.source.body if self._document.loc else ""
-        fields = sum(_count(variant) for variant in self._variants.values() if variant)
-        return len(source) * _BYTES_OF_A_LETTER + fields * _BYTES_OF_A_FIELD
+        return self._length * _BYTES_OF_A_LETTER + self._fields * _BYTES_OF_A_FIELD
 
     def coerce(self, given: Mapping[str, Any]) -> VariableValues | list[GraphQLError]:
         """Read the variables; what is wrong with them comes as a list."""
-        definitions = self._frame.operation.variable_definitions or ()
+        definitions = self._frame.operation.variable_definitions
+        if not definitions:
+            return _NO_VARIABLES
         return get_variable_values(self._frame.core, definitions, dict(given), max_errors=_MOST_COERCION_ERRORS)
 
     def weigh(self, given: Mapping[str, Any]) -> int:
@@ -91,7 +92,9 @@ class Plan:
         if conditions not in self._variants:
             if len(self._variants) >= _MOST_VARIANTS:
                 self._variants.pop(next(iter(self._variants)))
-            self._variants[conditions] = self._compile(variables)
+            compiled = self._variants[conditions] = self._compile(variables)
+            self._fields = sum(_count(each) for each in self._variants.values() if each)
+            return compiled
         return self._variants[conditions]
 
     def _compile(self, variables: VariableValues) -> Selection | None:
@@ -103,7 +106,7 @@ class Plan:
 
     @cached_property
     def _fixed_weight(self) -> int | None:
-        return None if _names_within(self._document, None, {"first", "ids"}) else self._weigh({})
+        return None if names_within(self._document, (), {"first", "ids"}) else self._weigh({})
 
     def _weigh(self, given: Mapping[str, Any]) -> int:
         return Weight(self._frame.core, self._document, given).of(self._frame.operation)
@@ -111,32 +114,3 @@ class Plan:
 
 def _count(selection: Selection) -> int:
     return sum(1 + sum(map(_count, field.shape.below)) for field in selection.fields)
-
-
-def _names_within(document: DocumentNode, directives: set[str] | None, arguments: set[str] | None) -> tuple[str, ...]:
-    """Name the variables used in some directives, or as some arguments of fields."""
-    found = _Used(directives or set(), arguments or set())
-    visit(document, found)
-    return tuple(sorted(found.names))
-
-
-class _Used(Visitor):
-    def __init__(self, directives: set[str], arguments: set[str]) -> None:
-        super().__init__()
-        self._directives = directives
-        self._arguments = arguments
-        self.names: set[str] = set()
-
-    def enter_directive(self, node: DirectiveNode, *_: Any) -> None:
-        if node.name.value in self._directives:
-            self.names |= set(_variables(node.arguments))
-
-    def enter_argument(self, node: ArgumentNode, *_: Any) -> None:
-        if node.name.value in self._arguments:
-            self.names |= set(_variables([node]))
-
-
-def _variables(arguments: Any) -> Iterator[str]:
-    for each in arguments or ():
-        if isinstance(each.value, VariableNode):
-            yield each.value.name.value

@@ -1,7 +1,7 @@
 """One run of a plan: for whom, with which variables, and what failed so far."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from graphql import GraphQLResolveInfo
 from graphql.execution.values import VariableValues, get_argument_values
@@ -25,19 +25,20 @@ _HELPERS: Final = GraphQLResolveInfoHelpers(gather=lambda values: asyncio.gather
 class Run:
     """What a run holds. `context` is what resolvers find as `info.context`."""
 
-    __slots__ = ("_allowed", "_infos", "_raw", "context", "failures", "frame", "variables")
+    __slots__ = ("_allowed", "_raw", "context", "failures", "frame", "variables")
 
     def __init__(self, frame: "Frame", context: Any, variables: VariableValues) -> None:
         self.frame = frame
         self.context = context
         self.variables = variables
         self.failures = Failures()
-        self._infos: dict[int, Info[Any, Any]] = {}
         self._raw: dict[int, GraphQLResolveInfo[Any]] = {}
         self._allowed: dict[int, Exception | None] = {}
 
     def arguments(self, field: "Field") -> dict[str, Any]:
         """Give the arguments of a field as its resolver takes them. Raises what is wrong with them."""
+        if not field.definition.args:
+            return {}
         schema = self.frame.schema
         return convert_arguments(
             self.given(field),
@@ -51,10 +52,14 @@ class Run:
         """Give the arguments of a field by their names in the schema. Raises `GraphQLError`."""
         if not field.definition.args:
             return {}
-        return get_argument_values(field.definition, field.nodes[0], self.variables, None)
+        if field.given is None:
+            return get_argument_values(field.definition, field.nodes[0], self.variables, None)
+        return field.given
 
     def refusal(self, field: "Field") -> Exception | None:
         """Ask a field's permissions, which depend on the caller alone, once for all its objects."""
+        if not field.strawberry.extensions:
+            return None
         number = id(field)
         if number not in self._allowed:
             self._allowed[number] = _refusal(field.strawberry.extensions, self.info(field))
@@ -62,10 +67,7 @@ class Run:
 
     def info(self, field: "Field") -> Info[Any, Any]:
         """Give what a resolver is told of the operation; its path ends at the field, whichever object it is of."""
-        number = id(field)
-        if number not in self._infos:
-            self._infos[number] = Info(_raw_info=self.raw_info(field), _field=field.strawberry)
-        return self._infos[number]
+        return Info(_raw_info=cast("Any", _Told(self, field)), _field=field.strawberry)
 
     def raw_info(self, field: "Field") -> GraphQLResolveInfo[Any]:
         """Give the same as graphql-core tells it."""
@@ -88,6 +90,20 @@ class Run:
                 async_helpers=_HELPERS,
             )
         return self._raw[number]
+
+
+class _Told:
+    """What graphql-core tells resolvers, made only for those that ask for more than the context."""
+
+    __slots__ = ("_field", "_run", "context")
+
+    def __init__(self, run: Run, field: "Field") -> None:
+        self.context = run.context
+        self._run = run
+        self._field = field
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run.raw_info(self._field), name)
 
 
 def _refusal(extensions: list[FieldExtension], info: Info[Any, Any]) -> Exception | None:

@@ -3,11 +3,13 @@
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from graphql import FieldNode, GraphQLField, GraphQLObjectType
+from graphql import FieldNode, GraphQLError, GraphQLField, GraphQLObjectType
 from graphql.execution.collect_fields import FieldDetails
+from graphql.execution.values import get_argument_values
 
 from resolvers.plans.failures import FAILED
 from resolvers.plans.leaf import Leaf
+from resolvers.plans.names import uses_variables
 from resolvers.plans.rows import Place, Rows
 from resolvers.plans.run import Run
 from resolvers.plans.source import Source, together
@@ -25,7 +27,7 @@ class Field:
     """
 
     __slots__ = (
-        "definition", "details", "is_async", "key", "name", "nodes", "nullable", "ordinal", "parent", "shape",
+        "definition", "details", "given", "is_async", "key", "name", "nodes", "nullable", "ordinal", "parent", "shape",
         "source", "strawberry",
     )  # fmt: skip
 
@@ -48,6 +50,7 @@ class Field:
         self.name = self.nodes[0].name.value
         self.definition = definition
         self.strawberry: Any = definition.extensions.get("strawberry-definition")
+        self.given = _given(definition, self.nodes[0])
         self.nullable = nullable
         self.source = source
         self.shape = shape
@@ -57,7 +60,7 @@ class Field:
         """Answer a field that nothing has to be waited for."""
         values = self.source.find(run, self, rows.objects)
         if isinstance(self.shape, Leaf):
-            return self.shape.complete(run, Place(rows, self), values)
+            return self.shape.quick(values) or self.shape.complete(run, Place(rows, self), values)
         below, fold = self.shape.unfold(run, Place(rows, self), values)
         return fold([selection.answer(run, each) for selection, each in below])
 
@@ -68,7 +71,7 @@ class Field:
         else:
             values = self.source.find(run, self, rows.objects)
         if isinstance(self.shape, Leaf):
-            return self.shape.complete(run, Place(rows, self), values)
+            return self.shape.quick(values) or self.shape.complete(run, Place(rows, self), values)
         below, fold = self.shape.unfold(run, Place(rows, self), values)
         if not self.shape.is_async:
             return fold([selection.answer(run, each) for selection, each in below])
@@ -77,6 +80,16 @@ class Field:
     def is_null(self) -> TypeError:
         """Tell that a value is null that may not be."""
         return TypeError(f"Cannot return null for non-nullable field {self.parent}.{self.name}.")
+
+
+def _given(definition: GraphQLField, node: FieldNode) -> dict[str, Any] | None:
+    """Give a field's arguments if no variable has a part in them, and nothing is wrong with them."""
+    if not definition.args or any(uses_variables(each) for each in node.arguments or ()):
+        return None
+    try:
+        return get_argument_values(definition, node)
+    except GraphQLError:
+        return None
 
 
 class Selection:
