@@ -19,6 +19,8 @@ from tests.fixtures.graphql import Api, Seeds
 from tests.fixtures.theatre import Later, Query, make
 
 _NOW, _LATER = make(Query), make(Later)
+# graphql-core leaves coroutines alone whose result would have a place only under what became null.
+_ABANDONED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 _VALUES: dict[str, list[Any]] = {"first": [0, 1, 3, 8], "count": [0, 1, 3], "number": [0, 3, 4, 5, 6]}
 
 
@@ -64,6 +66,7 @@ async def test_random_documents_that_wait_for_nothing_are_answered_alike_to_the_
     assert failed > documents // 40
 
 
+@_ABANDONED
 @pytest.mark.parametrize("seed", range(4))
 async def test_random_documents_that_wait_are_answered_alike(seed: int, documents: int) -> None:
     written = Documents(_LATER._schema, seed + 100, _VALUES)
@@ -155,6 +158,7 @@ async def test_waiting_fields_of_all_objects_are_fetched_in_one_call() -> None:
     assert [error.path for error in errors] == [["deeps", 6, "friends"]]
 
 
+@_ABANDONED
 async def test_random_documents_of_tagway_are_answered_alike(api: Api, seeds: Seeds, documents: int) -> None:
     values = await _populate(api, seeds)
     schema = api.gateway.resources.graphql.schema
