@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import build, collect, graphql, live, plans, popular, protect, segments, tag
+from bench import build, collect, graphql, live, plans, protect, recommend, segments, tag, trending
 from bench.figure import Figure
 
 _BENCHES = {
@@ -23,7 +23,8 @@ _BENCHES = {
     "live": live,
     "graphql": graphql,
     "plans": plans,
-    "popular": popular,
+    "recommend": recommend,
+    "trending": trending,
     "tag": tag,
 }
 _AT_MOST_SECONDS = 120

@@ -168,7 +168,7 @@ def main(port: int) -> None:
     """Serve all four until ended."""
     anyone: Any = _Anyone(Principal(uuid4(), frozenset()))
     nothing: Any = None
-    services = Services(nothing, nothing, nothing, utc_now, nothing, nothing)
+    services = Services(nothing, nothing, nothing, utc_now, nothing, nothing, nothing)
     cached = [ParserCache, ValidationCache]
     routes = [
         Route("/plans", GraphQLApp(Schema(query=Query), services, anyone, anyone)),

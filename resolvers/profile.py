@@ -13,6 +13,7 @@ from domain.consent import Consent as LastWord
 from domain.consent import Purpose, State
 from domain.errors import Refused
 from domain.key import Scope
+from learning.lists import Strategy
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Caller, Info
 from resolvers.counts import head_count
@@ -22,6 +23,14 @@ from resolvers.loaders import COUNTED, load_each
 from resolvers.node import Node, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.privacy_control import GlobalPrivacyControl, control_of
+from resolvers.recommendation import (
+    PersonalStrategy,
+    RecommendationConnection,
+    RecommendationContext,
+    RecommendationFilter,
+    question_of,
+    recommendations_for,
+)
 from resolvers.segment import Segment, segment_of
 from resolvers.visible import visible_traits
 from stores.reads import profiles
@@ -159,6 +168,19 @@ class Profile(Node):
         """What the person did, the newest first."""
         found: Connection[Event] = one(await _events([self], info, first, after))
         return found
+
+    @field(needs(Scope.RECOMMENDATIONS_READ, end_users=True))
+    async def recommendations(
+        self,
+        info: Info,
+        first: First = 10,
+        strategy: PersonalStrategy = PersonalStrategy.FOR_YOU,
+        filter: RecommendationFilter | None = None,  # noqa: A002 - what every such argument is called
+        context: RecommendationContext | None = None,
+    ) -> RecommendationConnection:
+        """What to show to the person. Without their consent it is what is trending, and says so."""
+        question = question_of(Strategy(strategy.value), first, filter, context)
+        return await recommendations_for(info, self.row.id, question)
 
 
 @strawberry.input(one_of=True)

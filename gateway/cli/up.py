@@ -73,7 +73,7 @@ async def run(settings: Settings, console: Console) -> None:
             settings = msgspec.structs.replace(settings, erasure_journal=folder.erasure_journal)
         keys = await _prepare(settings, folder, say)
         folder.publish(settings)
-        for name in ("build", "serve"):
+        for name in ("build", "serve", "train --watch"):
             command = Command(name, settings)
             await command.start()
             house.push_async_callback(command.stop)
