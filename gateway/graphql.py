@@ -227,9 +227,15 @@ class GraphQLApp(GraphQL[Session, None]):
         if ready is None:
             return None
         found = await ready.run(session)
+        if isinstance(found, PreExecutionError):
+            return self.create_response(
+                {"errors": [each.formatted for each in found.errors or ()]}, await self.get_sub_response(Request(scope))
+            )
         answer: dict[str, Any] = {"data": found.data}
         if found.errors:
             answer["errors"] = [error.formatted for error in found.errors]
+        if found.extensions:
+            answer["extensions"] = found.extensions
         return _Answer(_encode(answer), modern=_GRAPHQL_RESPONSE.encode() in posted.accept)
 
 

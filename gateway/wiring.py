@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from domain.access import LookLimits
 from domain.clock import Clock, utc_now
+from domain.spending import Allowance
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
@@ -25,6 +26,7 @@ from learning.exposures import Exposures
 from learning.recommender import Recommender
 from learning.shelf import Shelves
 from learning.trending import Trending
+from resolvers.budget import Budget
 from resolvers.context import Services
 from resolvers.live.hub import Hub
 from resolvers.schema import build_schema
@@ -32,6 +34,7 @@ from stores.broadcast import Broadcast
 from stores.eventlog.open import open_log
 from stores.feed import Feed
 from stores.postgres import Database
+from stores.purse import Purse
 from stores.recommendation_cache import RecommendationCache
 from stores.redis import open_redis
 from stores.subject_cache import SubjectCache
@@ -80,6 +83,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             workspaces.keys,
             recommender,
             development=settings.profile == "dev",
+            budget=Budget(Purse(redis), Allowance(settings.query_points, settings.query_points_per_second)),
             look_limits=limits,
         )
         yield Resources(

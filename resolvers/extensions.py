@@ -1,7 +1,8 @@
 """What surrounds every operation, over whichever transport it comes."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from typing import Any
 
 from graphql import (
     DocumentNode,
@@ -70,6 +71,8 @@ class CachedValidation(ValidationCache):
     The rules stay the same objects from one operation to the next, else no cached validation would ever be found.
     """
 
+    _weight = 0
+
     def on_operation(self) -> Iterator[None]:
         """Refuse introspection where it is not for everyone."""
         if not _may_introspect(self.execution_context.context.session):
@@ -90,10 +93,23 @@ class CachedValidation(ValidationCache):
             return [GraphQLError("`operationName` must say which of the operations is to run.")]
         faults = faults_of_shape(document) or self.cached_validate_document(schema, document, running.validation_rules)
         operation = get_operation_ast(document, running.operation_name)
-        if operation and not faults and Weight(schema, document, running.variables or {}).of(operation) > MOST_OBJECTS:
-            problem = f"The operation may return more than {MOST_OBJECTS:,} objects; ask for smaller pages."
-            return [GraphQLError(problem, operation)]
+        if operation and not faults:
+            self._weight = Weight(schema, document, running.variables or {}).of(operation)
+            if self._weight > MOST_OBJECTS:
+                problem = f"The operation may return more than {MOST_OBJECTS:,} objects; ask for smaller pages."
+                return [GraphQLError(problem, operation)]
         return list(faults)
+
+    async def on_execute(self) -> AsyncIterator[None]:
+        """Charge for what is about to run."""
+        await self.execution_context.context.charge(self._weight)
+        yield
+
+    def get_results(self) -> dict[str, Any]:
+        """Tell what was charged."""
+        operation = self.execution_context.context
+        spent = operation.spent if isinstance(operation, Operation) else None
+        return {"cost": spent.told()} if spent else {}
 
 
 def _operations(document: DocumentNode) -> int:

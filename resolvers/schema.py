@@ -6,13 +6,15 @@ from functools import partial
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError, GraphQLNamedType
+from graphql import GraphQLError, GraphQLNamedType, located_error
 from graphql.execution.values import VariableValues
 from strawberry.schema.config import StrawberryConfig
 from strawberry.schema.schema import StreamResult
 from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from domain.spending import CostExceeded
 from resolvers.context import Operation, Session
 from resolvers.errors import CodedErrors, coded
 from resolvers.event import Event
@@ -87,7 +89,10 @@ class Schema(strawberry.Schema):
     def prepare(self, query: str, operation_name: str | None, variables: dict[str, Any] | None) -> "Ready | None":
         """Find the plan for an operation with these variables; None for what Strawberry has to run, or to refuse."""
         plan = self._plans.find(query, operation_name)
-        if plan is None or plan.weigh(variables or {}) > MOST_OBJECTS:
+        if plan is None:
+            return None
+        weight = plan.weigh(variables or {})
+        if weight > MOST_OBJECTS:
             return None
         coerced = plan.coerce(variables or {})
         if isinstance(coerced, list):
@@ -97,21 +102,28 @@ class Schema(strawberry.Schema):
             return None
         if plan.size != compiled:
             self._plans.weigh(query, operation_name)
-        return Ready(plan, coerced)
+        return Ready(plan, coerced, weight)
 
 
 class Ready:
-    """A plan with the variables it is to be run with."""
+    """A plan with the variables it is to be run with, and what that weighs."""
 
-    def __init__(self, plan: Plan, variables: VariableValues) -> None:
+    def __init__(self, plan: Plan, variables: VariableValues, weight: int) -> None:
         self._plan = plan
         self._variables = variables
+        self._weight = weight
 
     async def run(self, session: Session) -> ExecutionResult:
         """Answer the operation."""
-        found = await self._plan.run(Operation(session), self._variables)
+        operation = Operation(session)
+        try:
+            await operation.charge(self._weight)
+        except CostExceeded as error:
+            return PreExecutionError(data=None, errors=[coded(located_error(error), session.request_id)])
+        found = await self._plan.run(operation, self._variables)
         errors = [coded(error, session.request_id) for error in found.errors or ()]
-        return ExecutionResult(data=found.data, errors=errors or None)
+        extensions = {"cost": operation.spent.told()} if operation.spent else None
+        return ExecutionResult(data=found.data, errors=errors or None, extensions=extensions)
 
     async def stream(self, session: Session) -> StreamResult:
         """Answer the operation as a stream of one."""
