@@ -21,6 +21,7 @@ from domain.clock import utc_now
 from domain.key import Principal
 from gateway.graphql import GraphQLApp
 from resolvers.context import Services
+from resolvers.documents import Documents
 from resolvers.fields import field
 from resolvers.schema import Schema
 
@@ -171,7 +172,7 @@ def main(port: int) -> None:
     services = Services(nothing, nothing, nothing, utc_now, nothing, nothing, nothing)
     cached = [ParserCache, ValidationCache]
     routes = [
-        Route("/plans", GraphQLApp(Schema(query=Query), services, anyone, anyone)),
+        Route("/plans", GraphQLApp(Schema(query=Query), services, anyone, anyone, Documents({}, anything=True))),
         Route("/strawberry", GraphQL(strawberry.Schema(query=PlainQuery, extensions=cached))),
         Route("/loader", _WithLoader(strawberry.Schema(query=LoadedQuery, extensions=cached))),
         Route("/by-hand", by_hand, methods=["POST"]),

@@ -30,6 +30,8 @@ FAILURES: Final[dict[str, Failure]] = {
     "origin_not_allowed": Failure(403, "This origin may not use the key."),
     "consent_missing": Failure(403, "The person has not consented to this purpose."),
     "not_covered": Failure(403, "The tracking plan does not allow this field to be used so."),
+    "untrusted_document": Failure(403, "This key may run trusted documents only."),
+    "unknown_document": Failure(404, "No document is known by this id."),
     "restricted": Failure(403, "At this person's wish their data is stored and not used."),
     "not_found": Failure(404, "There is nothing here."),
     "method_not_allowed": Failure(405, "This method is not offered here."),

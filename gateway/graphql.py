@@ -20,7 +20,7 @@ from strawberry.http.base import BaseRequestProtocol
 from strawberry.schema.base import BaseSchema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.types import ExecutionResult
+from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
@@ -31,6 +31,7 @@ from gateway.operation import Posted, read_asked, read_bounded, replayed
 from gateway.socket import Socket, SocketHandler
 from gateway.workspace import Workspaces
 from resolvers.context import Caller, Services, Session
+from resolvers.documents import Documents
 from resolvers.schema import Schema
 
 _GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
@@ -55,7 +56,12 @@ class GraphQLApp(GraphQL[Session, None]):
     websocket_adapter_class = Socket
 
     def __init__(
-        self, schema: BaseSchema, services: Services, authenticator: Authenticator, workspaces: Workspaces
+        self,
+        schema: BaseSchema,
+        services: Services,
+        authenticator: Authenticator,
+        workspaces: Workspaces,
+        documents: Documents,
     ) -> None:
         super().__init__(
             schema,
@@ -67,6 +73,7 @@ class GraphQLApp(GraphQL[Session, None]):
         self._services = services
         self._authenticator = authenticator
         self._workspaces = workspaces
+        self.documents = documents
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or socket."""
@@ -130,7 +137,10 @@ class GraphQLApp(GraphQL[Session, None]):
         content_type = sub_response.headers["content-type"]
         if isinstance(response_data, dict) and "data" not in response_data and _GRAPHQL_RESPONSE in content_type:
             status = _status_of(response_data.get("errors") or [])
-        return Response(_encode(response_data), status, {"content-type": content_type, **_CORS})
+        headers = {"content-type": content_type, **_CORS}
+        if status == FAILURES["cost_exceeded"].status:
+            headers["retry-after"] = str(FAILURES["cost_exceeded"].retry_after)
+        return Response(_encode(response_data), status, headers)
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Leave `data` out where nothing was executed."""
@@ -169,6 +179,23 @@ class GraphQLApp(GraphQL[Session, None]):
     def encode_json(self, data: object) -> bytes:
         """Encode JSON."""
         return _encode(data)
+
+    async def execute_operation(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        request_data: GraphQLRequestData | list[GraphQLRequestData],
+        context: Session,
+        root_value: None,
+        sub_response: Response,
+    ) -> ExecutionResult | list[ExecutionResult] | SubscriptionExecutionResult:
+        """Run a request's document, wherever its text is found. Raises `Refused` for one that may not be run."""
+        if isinstance(request_data, GraphQLRequestData):
+            named = request.scope.get("tagway.document_id") or request.query_params.get("documentId")
+            request_data.query = self.documents.find(request_data.query, named, request_data.extensions, context.caller)
+        return await super().execute_operation(
+            request, request_adapter, request_data, context, root_value, sub_response
+        )
 
     async def execute_single(
         self,
@@ -217,13 +244,16 @@ class GraphQLApp(GraphQL[Session, None]):
 
     async def _planned(self, scope: Scope, body: bytes) -> Response | None:
         """Answer by a plan what is posted plainly and can be planned; None for everything else."""
-        posted = Posted(scope)
-        schema = self.schema
-        if not posted.is_plain or not isinstance(schema, Schema):
+        posted, schema = Posted(scope), self.schema
+        asked = read_asked(body) if posted.is_json else None
+        if asked is None or not isinstance(schema, Schema):
+            return None
+        scope["tagway.document_id"] = asked.document_id
+        if posted.streams:
             return None
         session = await self._session(scope, posted.token)
-        asked = read_asked(body)
-        ready = schema.prepare(asked.query, asked.operation_name, asked.variables) if asked else None
+        text = self.documents.find(asked.query, asked.document_id, asked.extensions, session.caller)
+        ready = schema.prepare(text, asked.operation_name, asked.variables) if text else None
         if ready is None:
             return None
         found = await ready.run(session)

@@ -15,7 +15,8 @@ _STREAMS: Final = (b"text/event-stream", b"multipart/mixed")
 class Asked(msgspec.Struct, rename="camel"):
     """The body of a request."""
 
-    query: str
+    query: str | None = None
+    document_id: str | None = None
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
     extensions: dict[str, Any] | None = None
@@ -38,10 +39,14 @@ class Posted:
                 self.content_type = value
 
     @property
-    def is_plain(self) -> bool:
-        """Whether it is JSON that is to be answered at once, and by JSON."""
-        media_type = self.content_type.partition(b";")[0].strip().lower()
-        return self.method == "POST" and media_type == _JSON and not any(each in self.accept for each in _STREAMS)
+    def is_json(self) -> bool:
+        """Whether JSON is posted."""
+        return self.method == "POST" and self.content_type.partition(b";")[0].strip().lower() == _JSON
+
+    @property
+    def streams(self) -> bool:
+        """Whether a stream is to answer it."""
+        return any(each in self.accept for each in _STREAMS)
 
     @property
     def token(self) -> str:

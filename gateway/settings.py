@@ -78,6 +78,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How often `tagway train --watch` trains a workspace that has new events."""
     train_events: Annotated[int, msgspec.Meta(ge=1)] = 10_000
     """After how many new events it trains earlier."""
+    query_manifest: Path | None = None
+    """The file with the documents that every key and visitor may run; in production others need `queries:adhoc`."""
     query_points: Points = 200_000
     """Points that one key may save up for GraphQL; an operation costs one for each object it may return."""
     query_points_per_second: Points = 20_000

@@ -15,6 +15,7 @@ from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
+from gateway.manifest import read_manifest
 from gateway.metrics import Metrics
 from gateway.provider import open_provider
 from gateway.resources import Resources
@@ -28,6 +29,7 @@ from learning.shelf import Shelves
 from learning.trending import Trending
 from resolvers.budget import Budget
 from resolvers.context import Services
+from resolvers.documents import Documents
 from resolvers.live.hub import Hub
 from resolvers.schema import build_schema
 from stores.broadcast import Broadcast
@@ -86,6 +88,10 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             budget=Budget(Purse(redis), Allowance(settings.query_points, settings.query_points_per_second)),
             look_limits=limits,
         )
+        trusted = read_manifest(settings.query_manifest)
+        documents = Documents(trusted, anything=services.development)
+        schema = build_schema()
+        schema.warm(trusted.values())
         yield Resources(
             settings=settings,
             clock=clock,
@@ -107,7 +113,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             feed=feed,
             recommender=recommender,
             metrics=metrics,
-            graphql=GraphQLApp(build_schema(), services, authenticator, workspaces),
+            graphql=GraphQLApp(schema, services, authenticator, workspaces, documents),
         )
 
 

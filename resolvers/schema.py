@@ -86,6 +86,11 @@ class Schema(strawberry.Schema):
             allowed_operation_types,
         )
 
+    def warm(self, documents: Iterable[str]) -> None:
+        """Make the plans of documents before anyone asks for them."""
+        for each in documents:
+            self.prepare(each, None, None)
+
     def prepare(self, query: str, operation_name: str | None, variables: dict[str, Any] | None) -> "Ready | None":
         """Find the plan for an operation with these variables; None for what Strawberry has to run, or to refuse."""
         plan = self._plans.find(query, operation_name)
