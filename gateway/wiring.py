@@ -11,6 +11,7 @@ from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
 from gateway.collect.pipeline import Pipeline, build_steps
+from gateway.collect.spooling import Spooling
 from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
@@ -21,6 +22,7 @@ from gateway.settings import Settings
 from gateway.subjects import Subjects
 from gateway.workspace import Workspaces
 from learning.popular import Popular
+from privacy.keys import KeyProvider
 from resolvers.context import Services
 from resolvers.live.hub import Hub
 from resolvers.schema import build_schema
@@ -29,6 +31,7 @@ from stores.eventlog.open import open_log
 from stores.feed import Feed
 from stores.postgres import Database
 from stores.redis import open_redis
+from stores.spool.spool import Spool
 from stores.subject_cache import SubjectCache
 
 _COLLECTING_AT_MOST: Final = 256
@@ -70,6 +73,17 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             development=settings.profile == "dev",
             look_limits=limits,
         )
+        spooling = await _open_spooling(settings, stack, provider, workspaces, metrics)
+        collector = Collector(
+            Pipeline(build_steps(subjects, log, metrics), metrics),
+            workspaces,
+            feed=feed,
+            losses=losses,
+            clock=clock,
+            spooling=spooling,
+        )
+        if spooling is not None:
+            await stack.enter_async_context(_running(spooling.run(collector.run), "spool"))
         yield Resources(
             settings=settings,
             clock=clock,
@@ -79,19 +93,26 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             workspaces=workspaces,
             authenticator=authenticator,
             losses=losses,
-            collector=Collector(
-                Pipeline(build_steps(subjects, log, metrics), metrics),
-                workspaces,
-                feed=feed,
-                losses=losses,
-                clock=clock,
-            ),
+            collector=collector,
+            spooling=spooling,
             intake=Intake(_COLLECTING_AT_MOST, metrics),
             feed=feed,
             popular=Popular(database, clock),
             metrics=metrics,
             graphql=GraphQLApp(build_schema(), services, authenticator, workspaces),
         )
+
+
+async def _open_spooling(
+    settings: Settings, stack: AsyncExitStack, provider: KeyProvider, workspaces: Workspaces, metrics: Metrics
+) -> Spooling | None:
+    """Open the spool, with what an earlier process left in it."""
+    if not settings.spool_megabytes:
+        return None
+    most = settings.spool_megabytes * 1_000_000
+    spool = await Spool.open(settings.spool_folder, provider, most_bytes=most)
+    stack.push_async_callback(spool.close)
+    return Spooling(spool, workspaces, metrics)
 
 
 @asynccontextmanager

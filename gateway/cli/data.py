@@ -34,6 +34,7 @@ class DataFolder:
         self.keys = self.path / "keys.json"
         self.stores = self.path / "stores.json"
         self.master_key = self.path / "master.key"
+        self.spool = self.path / "spool"
         self.erasure_journal = self.path / "erasures.jsonl"
 
     @contextmanager

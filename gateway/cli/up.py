@@ -69,6 +69,8 @@ async def run(settings: Settings, console: Console) -> None:
             if settings.master_key is None and settings.master_key_file is None:
                 settings = msgspec.structs.replace(settings, master_key_file=folder.make_master_key())
             settings.read_master_key()
+        if settings.spool is None:
+            settings = msgspec.structs.replace(settings, spool=folder.spool)
         if settings.erasure_journal is None:
             settings = msgspec.structs.replace(settings, erasure_journal=folder.erasure_journal)
         keys = await _prepare(settings, folder, say)
