@@ -71,6 +71,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             workspaces.policy,
             workspaces.keys,
             development=settings.profile == "dev",
+            log=log,
             look_limits=limits,
         )
         spooling = await _open_spooling(settings, stack, provider, workspaces, metrics)

@@ -19,6 +19,7 @@ from privacy.pseudonym import aliases_for
 from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
+from stores.eventlog.port import EventLog
 from stores.postgres import Database
 from stores.subject_cache import SubjectCache
 
@@ -35,6 +36,8 @@ class Services:
     keys_of: Callable[[UUID, int], Awaitable[WorkspaceKeys]]
     """Gives a workspace's keys, with every change up to a stamp."""
     development: bool = False
+    log: EventLog | None = None
+    """Where dead letters are sent again."""
     look_limits: LookLimits = field(default_factory=LookLimits)
     """How much personal data one key may see."""
 

@@ -13,6 +13,7 @@ from resolvers.consent import ConsentQueries
 from resolvers.consent_settings import ConsentSettingsQueries
 from resolvers.context import Info
 from resolvers.counts import threshold
+from resolvers.dead_letter import DeadLetterQueries
 from resolvers.event import event_of
 from resolvers.fields import field
 from resolvers.keys import KeyQueries
@@ -39,7 +40,15 @@ class Viewer:
 
 
 @strawberry.type
-class Query(AccessQueries, ConsentQueries, ConsentSettingsQueries, KeyQueries, PlanQueries, PrivacyRequestQueries):
+class Query(
+    AccessQueries,
+    ConsentQueries,
+    ConsentSettingsQueries,
+    DeadLetterQueries,
+    KeyQueries,
+    PlanQueries,
+    PrivacyRequestQueries,
+):
     """The root of queries."""
 
     @field(needs())

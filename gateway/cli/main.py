@@ -6,7 +6,7 @@ import sys
 import typer
 
 from domain.errors import TagwayError
-from gateway.cli import access_log, keys, ledger, plan, requests, rotation, workspaces
+from gateway.cli import access_log, dead_letters, keys, ledger, plan, requests, rotation, workspaces
 from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
 from gateway.cli.keeper import Moved
@@ -39,6 +39,7 @@ app = typer.Typer(
 app.command()(up)
 app.command()(doctor)
 app.add_typer(access_log.app, name="access-log")
+app.add_typer(dead_letters.app, name="deadletters")
 app.command()(requests.erase)
 app.command()(requests.export)
 app.add_typer(requests.app, name="requests")
