@@ -10,6 +10,7 @@ from gateway.cli import access_log, dead_letters, keys, ledger, plan, requests, 
 from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
 from gateway.cli.keeper import Moved
+from gateway.cli.replay import replay
 from gateway.cli.sweep import sweep
 from gateway.cli.up import up
 from gateway.settings import SettingsError, read_settings
@@ -49,6 +50,7 @@ app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(plan.app, name="plan")
 app.command()(sweep)
+app.command()(replay)
 
 
 @app.command()

@@ -24,12 +24,14 @@ async def log(world: World) -> AsyncIterator[PostgresLog]:
 
 async def poison(world: World) -> bytes:
     """Make a record that is JSON, names its workspace and breaks the format of an event."""
-    sound = encode_event(await world.protect(Sent(["user_id:ada"], "product_view", message_id="poison")))
+    sound = encode_event(await world.protect(Sent(("user_id:ada",), "product_view", message_id="poison")))
     return sound.replace(b'"type":"track"', b'"type":"dance"')
 
 
 async def test_a_record_is_corrected_replayed_and_built_once(world: World, log: PostgresLog) -> None:
-    await world.send(Sent(["user_id:ada"], "product_view"), await poison(world), Sent(["user_id:ada"], "product_view"))
+    await world.send(
+        Sent(("user_id:ada",), "product_view"), await poison(world), Sent(("user_id:ada",), "product_view")
+    )
     async with world.database.across() as connection:
         (letter,) = await list_dead_letters(connection, None, 10)
         assert "type" in letter.reason
