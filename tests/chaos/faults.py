@@ -47,7 +47,7 @@ async def poisoning(trial: Trial) -> None:
 
 async def repeating(trial: Trial) -> None:
     """Send what was acknowledged again, shuffled and cut into other batches."""
-    await trial.crowd.repeat(0.5)
+    await trial.crowd.repeat(60)
 
 
 async def nothing(_trial: Trial) -> None:

@@ -69,10 +69,10 @@ class Crowd:
             for client in range(self._clients):
                 group.create_task(self._client(client, stop, pause))
 
-    async def repeat(self, share: float) -> None:
-        """Send again, in any order, some of what was acknowledged: the same batches, and new ones of old events."""
+    async def repeat(self, most: int) -> None:
+        """Send again, in any order, some batches that were acknowledged, and new batches of their events."""
         chance = random.Random(self._seed)
-        batches = chance.sample(self._sent, int(len(self._sent) * share))
+        batches = chance.sample(self._sent, min(most, len(self._sent)))
         loose = [event for batch in batches for event in batch]
         chance.shuffle(loose)
         mixed = [loose[start : start + 15] for start in range(0, len(loose), 15)]
