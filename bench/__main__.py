@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import build, collect, graphql, live, popular, protect, segments, tag
+from bench import build, collect, graphql, live, protect, recommend, segments, tag, trending
 from bench.figure import Figure
 
 _BENCHES = {
@@ -22,7 +22,8 @@ _BENCHES = {
     "segments": segments,
     "live": live,
     "graphql": graphql,
-    "popular": popular,
+    "recommend": recommend,
+    "trending": trending,
     "tag": tag,
 }
 _AT_MOST_SECONDS = 120

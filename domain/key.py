@@ -19,6 +19,7 @@ class Scope(StrEnum):
     SEGMENTS_WRITE = "segments:write"
     COUNTS_EXACT = "counts:exact"
     RECOMMENDATIONS_READ = "recommendations:read"
+    RECOMMENDATIONS_WRITE = "recommendations:write"
     PRIVACY_ADMIN = "privacy:admin"
 
 

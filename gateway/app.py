@@ -13,12 +13,13 @@ from gateway.access import AccessLog
 from gateway.errors import answer_failure, answer_http_exception
 from gateway.graphql import graphql_routes
 from gateway.resources import Resources, State
-from gateway.routes import collect, console, demo, health, ledger, profile, recommend, sources, tag, token
+from gateway.routes import collect, console, demo, health, ledger, profile, recommend, sources, tag, token, visitor
 
 
 def routes() -> Sequence[BaseRoute]:
     """List every route; the first that matches serves."""
     return [
+        *visitor.ROUTES,  # before the calls, whose path would take it
         *collect.ROUTES,
         *sources.ROUTES,
         *profile.ROUTES,

@@ -25,12 +25,14 @@ from profiles.notary import Notary
 from profiles.processor import CONNECTIONS, Chore, Processor
 from profiles.publisher import Publisher
 from profiles.rights.desk import Desk
+from profiles.rights.lists import ForgetLists
 from profiles.rights.procedures import procedures
 from profiles.sweeper import Sweeper
 from profiles.timers import Timers
 from stores.eventlog.open import open_log
 from stores.migrate import require_schema
 from stores.postgres import Database
+from stores.recommendation_cache import RecommendationCache
 from stores.redis import open_redis
 from stores.subject_cache import SubjectCache
 
@@ -101,7 +103,14 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
                 database,
                 clock,
                 workspaces.rules,
-                procedures(log=log, cache=cache, journal=open_journal(settings), catalogue=catalogue, memory=memory),
+                procedures(
+                    log=log,
+                    cache=cache,
+                    journal=open_journal(settings),
+                    catalogue=catalogue,
+                    memory=memory,
+                    copies=(("forget_lists", ForgetLists(RecommendationCache(redis))),),
+                ),
                 memory=memory,
             ).run,
             "sweeper": Sweeper(

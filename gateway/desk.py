@@ -10,9 +10,11 @@ from gateway.replay import open_journal
 from gateway.settings import Settings
 from gateway.workspace import Workspaces
 from profiles.rights.desk import Desk
+from profiles.rights.lists import ForgetLists
 from profiles.rights.procedures import procedures
 from stores.eventlog.open import open_log
 from stores.postgres import Database
+from stores.recommendation_cache import RecommendationCache
 from stores.redis import open_redis
 from stores.subject_cache import SubjectCache
 
@@ -40,5 +42,8 @@ async def open_office(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
         log = await open_log(settings.kafka_bootstrap, database)
         stack.push_async_callback(log.close)
         workspaces = Workspaces(database, provider)
-        steps = procedures(log=log, cache=SubjectCache(redis), journal=open_journal(settings))
+        lists = ForgetLists(RecommendationCache(redis))
+        steps = procedures(
+            log=log, cache=SubjectCache(redis), journal=open_journal(settings), copies=(("forget_lists", lists),)
+        )
         yield Office(Desk(database, clock, workspaces.rules, steps), database, workspaces, clock)

@@ -15,8 +15,9 @@ from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
 from gateway.metrics import Metrics
 from gateway.settings import Settings
+from gateway.sites import Sites
 from gateway.workspace import Workspaces
-from learning.popular import Popular
+from learning.recommender import Recommender
 from stores.eventlog.port import EventLog
 from stores.postgres import Database
 from stores.redis import Redis
@@ -32,13 +33,14 @@ class Resources:
     redis: Redis
     log: EventLog
     workspaces: Workspaces
+    sites: Sites
     authenticator: Authenticator
     losses: Losses
     collector: Collector
     intake: Intake
     spooling: Spooling | None
     feed: LiveFeed
-    popular: Popular
+    recommender: Recommender
     metrics: Metrics
     graphql: GraphQLApp
 

@@ -16,6 +16,9 @@ from gateway.settings import Settings
 from gateway.wiring import open_resources
 from stores.migrate import require_schema
 
+KEEP_ALIVE_SECONDS: Final = 75
+"""How long an idle connection stays open: longer than balancers and clients keep theirs, so that none is closed under
+a request that is just being sent."""
 _DRAIN_SECONDS: Final = 15
 _LARGEST_FRAME: Final = 256 * 1024
 """Bytes of a frame of a socket, which uvicorn holds in memory before anyone may refuse it."""
@@ -51,6 +54,7 @@ async def serve(settings: Settings) -> None:
             log_level="warning",
             access_log=False,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
         server = _Server(config)

@@ -77,6 +77,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     looks_per_minute: Limit = 60
     people_per_day: Limit = 1_000
     """How much personal data one key may be shown."""
+    train_hours: Count = 24
+    """How often `tagway train --watch` trains a workspace that has new events."""
+    train_events: Annotated[int, msgspec.Meta(ge=1)] = 10_000
+    """After how many new events it trains earlier."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod

@@ -19,9 +19,13 @@ from gateway.metrics import Metrics
 from gateway.provider import open_provider
 from gateway.resources import Resources
 from gateway.settings import Settings
+from gateway.sites import Sites
 from gateway.subjects import Subjects
 from gateway.workspace import Workspaces
-from learning.popular import Popular
+from learning.exposures import Exposures
+from learning.recommender import Recommender
+from learning.shelf import Shelves
+from learning.trending import Trending
 from privacy.keys import KeyProvider
 from resolvers.context import Services
 from resolvers.live.hub import Hub
@@ -30,6 +34,7 @@ from stores.broadcast import Broadcast
 from stores.eventlog.open import open_log
 from stores.feed import Feed
 from stores.postgres import Database
+from stores.recommendation_cache import RecommendationCache
 from stores.redis import open_redis
 from stores.spool.spool import Spool
 from stores.subject_cache import SubjectCache
@@ -62,6 +67,12 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         await stack.enter_async_context(_running(losses.run(), "losses"))
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
         authenticator = Authenticator(database, workspaces, clock)
+        exposures = await stack.enter_async_context(Exposures(database).running())
+        shelves = Shelves(database, clock)
+        stack.push_async_callback(shelves.close)
+        recommender = Recommender(
+            database, RecommendationCache(redis), shelves, Trending(database, clock), exposures, clock
+        )
         limits = LookLimits(settings.looks_per_minute, settings.people_per_day)
         services = Services(
             database,
@@ -70,6 +81,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             clock,
             workspaces.policy,
             workspaces.keys,
+            recommender,
             development=settings.profile == "dev",
             log=log,
             look_limits=limits,
@@ -92,13 +104,14 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             redis=redis,
             log=log,
             workspaces=workspaces,
+            sites=Sites(database),
             authenticator=authenticator,
             losses=losses,
             collector=collector,
             spooling=spooling,
             intake=Intake(_COLLECTING_AT_MOST, metrics),
             feed=feed,
-            popular=Popular(database, clock),
+            recommender=recommender,
             metrics=metrics,
             graphql=GraphQLApp(build_schema(), services, authenticator, workspaces),
         )

@@ -13,6 +13,7 @@ from domain.alias import Alias, AliasKind
 from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
+from learning.recommender import Recommender
 from privacy.keys import WorkspaceKeys
 from privacy.policy import Policy
 from privacy.pseudonym import aliases_for
@@ -35,6 +36,7 @@ class Services:
     policy_of: Callable[[UUID], Awaitable[Policy]]
     keys_of: Callable[[UUID, int], Awaitable[WorkspaceKeys]]
     """Gives a workspace's keys, with every change up to a stamp."""
+    recommender: Recommender
     development: bool = False
     log: EventLog | None = None
     """Where dead letters are sent again."""
@@ -100,7 +102,7 @@ class Operation:
     def loaders(self) -> Loaders:
         """What was loaded so far, for the caller's workspace."""
         if self._loaders is None:
-            self._loaders = Loaders(self.services.database, self.caller.principal.workspace)
+            self._loaders = Loaders(self.services.database, self.caller.principal.workspace, self.services.recommender)
         return self._loaders
 
     async def policy(self) -> Policy:

@@ -1,6 +1,7 @@
 """Loads whatever is reachable from a list for the whole list at once."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -8,6 +9,10 @@ from strawberry.dataloader import DataLoader
 
 from domain.alias import Alias
 from domain.consent import Consent
+from domain.item import Item
+from learning.lists import Ask, Served
+from learning.recommender import Recommender
+from stores.items import find_items
 from stores.postgres import Connection, Database
 from stores.reads import events, profiles, segments
 
@@ -21,7 +26,7 @@ COUNTED: int = 10_000
 class Loaders:
     """The loaders of one operation in one workspace: each runs one statement per level of the query."""
 
-    def __init__(self, database: Database, workspace: UUID) -> None:
+    def __init__(self, database: Database, workspace: UUID, recommender: Recommender) -> None:
         self._database = database
         self._workspace = workspace
         self.profile: DataLoader[UUID, profiles.ProfileRow | None] = self._one(profiles.by_ids)
@@ -35,6 +40,8 @@ class Loaders:
         self.segment: DataLoader[UUID, segments.SegmentRow | None] = self._one(segments.by_ids)
         self.segment_of_key: DataLoader[str, segments.SegmentRow | None] = self._one(segments.by_keys)
         self.segment_size: DataLoader[UUID, int | None] = self._one(segments.sizes)
+        self.item: DataLoader[str, Item | None] = self._one(find_items)
+        self.recommendations: DataLoader[Ask, Served] = DataLoader(partial(recommender.for_people, workspace))
         self.members: DataLoader[segments.Members, list[profiles.ProfileRow]] = self._listed(segments.members)
 
     def _one(

@@ -18,6 +18,7 @@ from resolvers.fields import mutation
 from resolvers.permissions import needs
 from resolvers.plan import PlanMutations
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
+from resolvers.recommending import RecommendationMutations
 from resolvers.segment import Segment
 
 
@@ -66,6 +67,7 @@ class Mutation(
     EgressMutations,
     PlanMutations,
     PrivacyRequestMutations,
+    RecommendationMutations,
 ):
     """The root of mutations."""
 

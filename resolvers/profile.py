@@ -11,6 +11,7 @@ from domain.alias import Alias, AliasKind
 from domain.consent import Purpose, State
 from domain.errors import Refused
 from domain.key import Scope
+from learning.lists import Strategy
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Caller, Info
 from resolvers.counts import head_count
@@ -20,6 +21,14 @@ from resolvers.loaders import COUNTED
 from resolvers.node import Node, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.privacy_control import GlobalPrivacyControl, control_of
+from resolvers.recommendation import (
+    PersonalStrategy,
+    RecommendationConnection,
+    RecommendationContext,
+    RecommendationFilter,
+    question_of,
+    recommendations_for,
+)
 from resolvers.segment import Segment, segment_of
 from resolvers.visible import visible_traits
 from stores.reads import profiles
@@ -121,6 +130,19 @@ class Profile(Node):
     async def events(self, info: Info, first: First = 20, after: After = None) -> Connection[Event]:
         """What the person did, the newest first."""
         return await history(info, self.row.id, first, after)
+
+    @field(needs(Scope.RECOMMENDATIONS_READ, end_users=True))
+    async def recommendations(
+        self,
+        info: Info,
+        first: First = 10,
+        strategy: PersonalStrategy = PersonalStrategy.FOR_YOU,
+        filter: RecommendationFilter | None = None,  # noqa: A002 - what every such argument is called
+        context: RecommendationContext | None = None,
+    ) -> RecommendationConnection:
+        """What to show to the person. Without their consent it is what is trending, and says so."""
+        question = question_of(Strategy(strategy.value), first, filter, context)
+        return await recommendations_for(info, self.row.id, question)
 
 
 @strawberry.input(one_of=True)

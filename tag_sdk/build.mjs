@@ -1,6 +1,6 @@
 // Builds what is committed: `node build.mjs [folder]`, by default beside the sources.
 import { createHash } from "node:crypto";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -30,12 +30,25 @@ async function bundle(source, target, options) {
 // The compiler keeps modules strict by itself; the directive would only cost bytes in the snippet.
 const plain = { tsconfigRaw: { compilerOptions: { alwaysStrict: false } } };
 
+const digest = (text) => `sha384-${createHash("sha384").update(text).digest("base64")}`;
+
 const tag = await bundle("tag.ts", "tag_sdk/dist/tag.js", { format: "iife" });
-const hash = createHash("sha384").update(tag).digest("base64");
-await writeFile(join(root, "tag_sdk/dist/tag.js.sha384"), `sha384-${hash}\n`);
+await writeFile(join(root, "tag_sdk/dist/tag.js.sha384"), `${digest(tag)}\n`);
+
+// A part is each source that begins by itself when it is fetched.
+const hashes = {};
+for (const folder of ["consent", "extras"]) {
+  for (const file of (await readdir(join(here, "src", folder))).sort()) {
+    if (!/^extend[<(]/m.test(await readFile(join(here, "src", folder, file), "utf8"))) continue;
+    const name = `${folder}/${file.replace(/\.ts$/, "")}`;
+    hashes[name] = digest(await bundle(`${name}.ts`, `tag_sdk/dist/${name}.js`, { format: "iife" }));
+  }
+}
+await writeFile(join(root, "tag_sdk/dist/parts.json"), `${JSON.stringify(hashes, null, 2)}\n`);
 
 // The snippet is the same function as the demo's module, called in place.
 const loader = await bundle("loader.ts", "console/demo/static/loader.js", { format: "esm", ...plain });
 const [, named, body] = /^(?:var \w+=)?function (\w+)(.*)export\{\1 as load\};\s*$/s.exec(loader) ?? [];
 if (!named) throw new Error("the built loader has an unknown shape");
-await writeFile(join(root, "tag_sdk/dist/loader.js"), `(function${body})("__NAME__","__SRC__");\n`);
+// An arrow is shorter; the first `){` ends its parameters.
+await writeFile(join(root, "tag_sdk/dist/loader.js"), `(${body.replace("){", ")=>{")})("__NAME__","__SRC__");\n`);

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 _DIST = Path(__file__).parent / "dist"
+_TYPES = Path(__file__).parent / "types" / "index.d.ts"
 
 
 @cache
@@ -21,14 +22,42 @@ def integrity() -> str:
     return (_DIST / "tag.js.sha384").read_text(encoding="ascii").strip()
 
 
+@cache
+def part_hashes() -> Mapping[str, str]:
+    """Return the names of all parts that the tag fetches when they are wanted → their subresource-integrity values.
+
+    A name is `consent/…` for a source of consent, `extras/…` for all else.
+    """
+    hashes: dict[str, str] = json.loads((_DIST / "parts.json").read_text(encoding="ascii"))
+    return hashes
+
+
+@cache
+def part_source(name: str) -> bytes:
+    """Return a part of the tag. Raises `KeyError` for a name that is not in `part_hashes`."""
+    if name not in part_hashes():
+        raise KeyError(name)
+    return (_DIST / f"{name}.js").read_bytes()
+
+
+@cache
+def type_declarations() -> bytes:
+    """Return the TypeScript declarations of the tag's API."""
+    return _TYPES.read_bytes()
+
+
 def site_tag(settings: Mapping[str, Any]) -> bytes:
     """Return the tag of one site with its settings inside, for `/tag/{write_key}.js`.
 
-    `settings` is JSON in the words of `Settings` in `types/index.d.ts`: `writeKey` is needed; `host`, `name`,
-    `consent`, `collectFor`, `autoPage` and `plan` have defaults.
+    `settings` is JSON in the words of `Settings` in `types/index.d.ts`: `writeKey` is needed; all else has defaults.
+    The hashes of the parts that they name are added.
     """
+    named = [f"consent/{source}" for source in settings.get("consentFrom", ())]
+    named += [f"extras/{extra}" for extra in settings.get("extras", ())]
+    hashes = {name: part_hashes()[name] for name in named if name in part_hashes()}
     # The settings hang on the script element: two tags on one page never read each other's.
-    assignment = f"(document.currentScript||{{}}).tagwaySettings={_script_json(dict(settings))};\n"
+    whole = {**settings, **({"files": hashes} if hashes else {})}
+    assignment = f"(document.currentScript||{{}}).tagwaySettings={_script_json(whole)};\n"
     return assignment.encode() + tag_source()
 
 

@@ -6,11 +6,11 @@ _FIXTURES = Path(__file__).parent / "fixtures"
 pytest_plugins = [f"tests.fixtures.{path.stem}" for path in sorted(_FIXTURES.glob("*.py"))]
 pytest.register_assert_rewrite(*pytest_plugins)  # before the first of them imports another
 
-_SERVERS = {"server_folder", "kafka_broker", "browser"}
+_SERVERS = {"server_folder", "kafka_broker", "browser", "movielens_path"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "services: needs a server; left out by `make unit`")
+    config.addinivalue_line("markers", "services: needs a server or a fetched data set; left out by `make unit`")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

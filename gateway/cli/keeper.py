@@ -39,11 +39,11 @@ class Part(Protocol):
 
 
 class Command:
-    """One of our own processes, `tagway <name>`; its output goes where ours goes."""
+    """One of our own processes, `tagway <words>`; its output goes where ours goes."""
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(self, words: str, settings: Settings) -> None:
         self._child = Child(
-            [sys.executable, "-m", "gateway.cli.main", name],
+            [sys.executable, "-m", "gateway.cli.main", *words.split()],
             account=None,
             death_signal=signal.SIGTERM,
             log=None,

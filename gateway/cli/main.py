@@ -6,12 +6,14 @@ import sys
 import typer
 
 from domain.errors import TagwayError
-from gateway.cli import access_log, dead_letters, keys, ledger, plan, requests, rotation, workspaces
+from gateway.cli import access_log, dead_letters, items, keys, ledger, plan, requests, rotation, sites, workspaces
 from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
+from gateway.cli.evaluate import evaluate
 from gateway.cli.keeper import Moved
 from gateway.cli.replay import replay
 from gateway.cli.sweep import sweep
+from gateway.cli.train import train
 from gateway.cli.up import up
 from gateway.settings import SettingsError, read_settings
 from stores.embedded.binaries import BinariesMissing
@@ -39,6 +41,8 @@ app = typer.Typer(
 )
 app.command()(up)
 app.command()(doctor)
+app.command()(evaluate)
+app.command()(train)
 app.add_typer(access_log.app, name="access-log")
 app.add_typer(dead_letters.app, name="deadletters")
 app.command()(requests.erase)
@@ -46,6 +50,8 @@ app.command()(requests.export)
 app.add_typer(requests.app, name="requests")
 keys.app.add_typer(rotation.app)
 app.add_typer(keys.app, name="keys")
+app.add_typer(items.app, name="items")
+app.add_typer(sites.app, name="sites")
 app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(plan.app, name="plan")

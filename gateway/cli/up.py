@@ -85,7 +85,7 @@ async def run(settings: Settings, console: Console) -> None:
             raise
         file = folder.write_keys(keys, own=own)
         folder.publish(settings)
-        for name in ("build", "serve"):
+        for name in ("build", "serve", "train --watch"):
             command = Command(name, settings)
             await command.start()
             house.push_async_callback(command.stop)

@@ -1,9 +1,7 @@
-"""REST for teams without GraphQL: recommended items.
-
-Until a model is trained both routes answer with the popular items, and say so.
-"""
+"""REST for teams without GraphQL: recommended items, from the same recommender."""
 
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 import msgspec
 from starlette.responses import Response
@@ -14,19 +12,23 @@ from domain.errors import Refused
 from domain.key import Principal, Scope
 from gateway.collect.decode import read_json
 from gateway.collect.request import read_body
-from gateway.resources import WebRequest, resources_of
-from learning.popular import Item
+from gateway.resources import Resources, WebRequest, resources_of
+from learning.lists import Ask, Context, Question, Strategy
 from privacy.pseudonym import aliases_for
-from stores.persons import find_holds
+from resolvers.recommendation import read_context, reason_text
+from stores.reads.profiles import of_aliases
 
 SHOWN: Final = 10
-HELD_BACK: Final = "At this person's wish nothing is recommended to them."
-NOT_TRAINED: Final = "No model is trained yet: these are the workspace's popular items, the same for everyone."
+MESSAGES: Final = {
+    True: "Made for this person from what they did lately.",
+    False: "The person is unknown, has not agreed to personalisation, or nothing is known of their taste: "
+    "these items are trending, the same for everyone.",
+}
 
 Customer = Annotated[str, msgspec.Meta(min_length=1, max_length=500)] | int
 
 
-class Ask(msgspec.Struct, frozen=True):
+class CustomerAsk(msgspec.Struct, frozen=True):
     """The body of `/recommend`: whom the list is for."""
 
     customer_id: Customer
@@ -40,31 +42,45 @@ class PersonalAsk(msgspec.Struct, frozen=True):
     context: dict[str, Any] = {}
 
 
+class Line(msgspec.Struct, frozen=True):
+    """One recommended item, best first. `score` falls from 1 with the place."""
+
+    product_id: str
+    score: float
+    reason: str
+    name: str | None
+    price: float | None
+
+
 class Recommendations(msgspec.Struct, frozen=True):
     """The answer. `strategy` names what made the list; `personalized` is true only if the person had a part in it."""
 
-    recommendations: tuple[Item, ...]
+    recommendations: tuple[Line, ...]
+    list_id: str
     strategy: str
     personalized: bool
+    model_version: int | None
     message: str
 
 
-_read_ask = msgspec.json.Decoder(Ask).decode
+_read_ask = msgspec.json.Decoder(CustomerAsk).decode
 _read_personal_ask = msgspec.json.Decoder(PersonalAsk).decode
+_PLACES: Final = ("page_type", "device", "placement")
 
 
 async def recommend(request: WebRequest) -> Response:
     """Answer `POST /recommend`."""
     principal = await _authorised(request)
     ask = read_json(_read_ask, await read_body(request))
-    return await _answer(request, principal, ask.customer_id)
+    return await _answer(request, principal, ask.customer_id, Context())
 
 
 async def recommend_personally(request: WebRequest) -> Response:
     """Answer `POST /api/personalized-recommendations`."""
     principal = await _authorised(request)
     ask = read_json(_read_personal_ask, await read_body(request))
-    return await _answer(request, principal, ask.customer_id)
+    named = {name: value for name, value in ask.context.items() if name in _PLACES}
+    return await _answer(request, principal, ask.customer_id, read_context({**named, "segment": ask.segment}))
 
 
 async def _authorised(request: WebRequest) -> Principal:
@@ -76,18 +92,36 @@ async def _authorised(request: WebRequest) -> Principal:
     return principal
 
 
-async def _answer(request: WebRequest, principal: Principal, customer: Customer) -> Response:
+async def _answer(request: WebRequest, principal: Principal, customer: Customer, context: Context) -> Response:
     resources = resources_of(request)
-    keys = await resources.workspaces.keys(principal.workspace)
-    aliases = keys.everywhere(aliases_for(AliasKind.USER_ID, customer, keys))
-    async with resources.database.workspace(principal.workspace) as connection:
-        holds = await find_holds(connection, principal.workspace, aliases)
-    if holds.profiling:
-        answer = Recommendations((), strategy="none", personalized=False, message=HELD_BACK)
-    else:
-        items = await resources.popular.top(principal.workspace, SHOWN)
-        answer = Recommendations(items, strategy="popular", personalized=False, message=NOT_TRAINED)
+    profile = await _profile_of(resources, principal.workspace, customer)
+    question = Question(Strategy.FOR_YOU, SHOWN, context=context)
+    (served,) = await resources.recommender.for_people(principal.workspace, [Ask(profile, question)])
+    shelf = await resources.recommender.shelf(principal.workspace)
+    items = [(each, shelf.catalogue.item(each.product_id)) for each in served.items]
+    answer = Recommendations(
+        recommendations=tuple(
+            Line(item.id, round(1 / place, 4), reason_text(shelf, each.reason), item.name, item.price)
+            for place, (each, item) in enumerate(items, 1)
+        ),
+        list_id=str(served.id),
+        strategy=served.strategy,
+        personalized=served.personalized,
+        model_version=served.model_version,
+        message=MESSAGES[served.personalized],
+    )
     return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+async def _profile_of(resources: Resources, workspace: UUID, customer: Customer) -> UUID | None:
+    """Find the profile that the shop knows under this id, by its blind indexes."""
+    keys = await resources.workspaces.keys(workspace)
+    aliases = keys.everywhere(aliases_for(AliasKind.USER_ID, customer, keys))
+    if not aliases:
+        return None
+    async with resources.database.workspace(workspace) as connection:
+        found = await of_aliases(connection, aliases)
+    return next((found[alias] for alias in aliases if alias in found), None)
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (

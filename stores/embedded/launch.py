@@ -25,7 +25,7 @@ def main() -> None:
         if os.getppid() != parent:  # it died before we could ask
             sys.exit(1)
     os.umask(0o077)
-    os.execv(sys.argv[5], sys.argv[5:])  # noqa: S606  no shell is the point
+    os.execvp(sys.argv[5], sys.argv[5:])  # noqa: S606  no shell is the point
 
 
 if __name__ == "__main__":

@@ -1,25 +1,32 @@
-import type { Notices, SegmentChange, Settings, Tagway, TokenSource } from "../types/index";
+import type { ConsentSource, Extra, Notices, SegmentChange, Settings, Tagway, TokenSource } from "../types/index";
 import { type Call, readArguments } from "./arguments";
 import { openCollector } from "./collector";
 import { openListeners } from "./listeners";
-import { followSegments, type Live } from "./live";
 import { version } from "./message";
+import { openParts, type Past, type Report, type Tools } from "./parts";
+import type { TagScript } from "./settings";
+
+/** True where the address asks for the preview, or an earlier page of this tab did. */
+function isPreviewed(): boolean {
+  try {
+    return /[?&]tagway_debug\b/.test(location.search) || !!sessionStorage.getItem("tagway_debug");
+  } catch {
+    return false;
+  }
+}
 
 /** The object that a site talks to. Nothing in it throws into the page: trouble goes to the `error` listeners. */
-export function openTagway(settings: Settings): Tagway {
+export function openTagway(settings: Settings, script: TagScript | null): Tagway {
   const { on, emit } = openListeners();
+  const fetchPart = openParts(settings, script);
+  const previewed = isPreviewed();
+  const past: Past = [];
+  if (previewed) {
+    for (const name of ["message", "results", "drop", "consent"] as const)
+      on(name, (notice: never) => past.push([name, notice] as Past[number]));
+  }
   const collector = openCollector(settings, emit);
   const { consent } = collector;
-  const lives = new Set<Live>();
-
-  const followConsent = () => {
-    const allowed = consent.get().personalization === "granted";
-    for (const live of lives) live[allowed ? "open" : "close"]();
-  };
-  on("consent", followConsent);
-  // An open line would keep the page out of the back/forward cache.
-  addEventListener("pagehide", () => lives.forEach((live) => live.close()));
-  addEventListener("pageshow", (event) => event.persisted && followConsent());
 
   const safely = <Given extends unknown[]>(action: (...given: Given) => unknown) =>
     ((...given: Given) => {
@@ -36,6 +43,27 @@ export function openTagway(settings: Settings): Tagway {
       collector.collect({ ...fields, type }, options);
     });
 
+  const part = (name: string, options: unknown, report: Report, ready?: (made: never) => void) =>
+    fetchPart(name, { tagway: api, settings, options: options ?? {}, emit, report, past } as Tools)
+      .then((made) => ready?.(made as never))
+      .catch((error: unknown) => emit("error", error));
+
+  const from = (source: ConsentSource | ((report: Report) => void), options?: unknown) => {
+    if (typeof source === "function") return source(consent.source("callback"));
+    void part(`consent/${source}`, options, consent.source(source));
+  };
+
+  // What nobody may use is not even fetched.
+  let wanted: (() => unknown)[] = [];
+  const fetchWanted = () => {
+    if (collector.gate() !== "denied") wanted.splice(0).forEach((start) => start());
+  };
+  on("consent", fetchWanted);
+  const use = (name: Extra, options?: unknown, ready?: (made: never) => void) => {
+    wanted.push(() => part(`extras/${name}`, options, () => {}, ready && safely(ready)));
+    fetchWanted();
+  };
+
   const api: Tagway = {
     version,
     page: call("page"),
@@ -49,13 +77,16 @@ export function openTagway(settings: Settings): Tagway {
     on: safely((name: keyof Notices, listener: (notice: never) => void) => on(name, listener)),
     flush: safely(collector.flush),
     optOut: safely((out = true) => consent.optOut(out as boolean)),
+    use: safely(use),
     live: safely((token: TokenSource, listener: (change: SegmentChange) => void) => {
-      const live = followSegments(settings.host, token, safely(listener));
-      lives.add(live);
-      followConsent();
+      let stop: (() => void) | undefined;
+      let stopped = false;
+      use("live", {}, (follow: (token: TokenSource, listener: (change: SegmentChange) => void) => () => void) => {
+        if (!stopped) stop = follow(token, safely(listener));
+      });
       return () => {
-        live.close();
-        lives.delete(live);
+        stopped = true;
+        stop?.();
       };
     }),
     user() {
@@ -66,7 +97,11 @@ export function openTagway(settings: Settings): Tagway {
       set: safely(consent.set),
       get: consent.get,
       withdraw: safely(consent.withdraw),
+      from: safely(from),
     },
   };
+  for (const name in settings.consentFrom) from(name as ConsentSource, settings.consentFrom[name as ConsentSource]);
+  for (const name in settings.extras) use(name as Extra, settings.extras[name as Extra]);
+  if (previewed) void part("extras/preview", {}, () => {});
   return api;
 }

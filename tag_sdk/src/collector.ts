@@ -9,20 +9,43 @@ import { openSession } from "./session";
 import { openStorage } from "./storage";
 import { type Emit, openTransport } from "./transport";
 import { openVault } from "./vault";
+import { disown, recall } from "./visitor";
 
 const MOST_HELD = 500;
 
 /** Takes events through the consent gate: refused ones end here, undecided ones wait in memory, allowed ones are sent. */
 export function openCollector(settings: Settings, emit: Emit) {
-  const storage = openStorage(settings.writeKey);
+  // Before the queue and the transport hear of it: what the end of a page makes known must still be stored and sent.
+  const leave = () => {
+    pages.settle();
+    emit("leave", undefined);
+    recalling = false;
+    replay();
+  };
+  addEventListener("pagehide", leave);
+  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && leave());
+  const storage = openStorage(settings);
   const vault = openVault(storage);
-  const identity = openIdentity(vault);
-  const session = openSession(vault);
-  const queue = openQueue(storage, settings.writeKey, openPlan(settings.plan, emit), (count) => emit("drop", { reason: "full", count }));
+  const lasting = settings.storage !== "none";
+  const identity = openIdentity(vault, lasting);
+  const session = openSession(vault, lasting);
+  const queue = openQueue(
+    storage,
+    settings.writeKey,
+    openPlan(settings.plan, emit),
+    (count) => emit("drop", { reason: "full", count }),
+    () => transport.schedule(),
+  );
   const transport = openTransport(settings.host, settings.writeKey, queue, emit);
   const consent = openConsent(storage, settings, change);
   let held: Message[] = [];
   let gate = consent.gate();
+  let states = consent.get();
+  let recalling = false;
+  /** A statement on consent is due, ahead of all else. */
+  let due = false;
+  /** The id that this page began with, where it was reset before consent came. */
+  let first: string | undefined;
 
   const make = (fields: Pick<Message, "type"> & Partial<Message>, options?: Options) =>
     compose(fields, options, { identity, consent, session: session.touch(), referrer: pages.referrer() });
@@ -34,19 +57,52 @@ export function openCollector(settings: Settings, emit: Emit) {
       properties: {},
     });
 
-  /** Stored ids win over those of this page's memory: another tab may have made them first. */
+  /** Hands what waits from one anonymous id to the visitor as known now. */
+  function relabel(from: string) {
+    const ids = identity.ids();
+    const sessionId = session.touch();
+    for (const message of held) {
+      if (message.anonymousId !== from) continue;
+      Object.assign(message, { ...ids, userId: message.userId ?? ids.userId });
+      Object.assign(message.context, { sessionId });
+    }
+  }
+
+  /** Stored ids win over those of this page's memory: another tab or page may have made them first. */
   function begin() {
-    const before = identity.ids();
+    const mine = identity.ids();
+    const origin = first ?? mine.anonymousId;
     vault.keep();
     queue.keep();
-    const { anonymousId, userId } = identity.ids();
-    if (before.userId && !userId) identity.identify(before.userId);
-    for (const message of held) if (message.anonymousId === before.anonymousId) message.anonymousId = anonymousId;
+    const known = identity.ids();
+    if (lasting && known.anonymousId !== mine.anonymousId) {
+      relabel(origin);
+      if (origin !== mine.anonymousId) identity.become(mine);
+      else if (mine.userId) identity.identify(mine.userId);
+    }
+    if (!settings.serverCookie || !lasting) return;
+    const { anonymousId } = identity.ids();
+    recalling = true;
+    void recall(settings, anonymousId).then((recalled) => {
+      if (!recalling) return;
+      recalling = false;
+      if (gate === "granted" && identity.ids().anonymousId === anonymousId) {
+        identity.become({ ...identity.ids(), anonymousId: recalled });
+        relabel(anonymousId);
+      }
+      replay();
+    });
   }
 
   function replay() {
-    const categoryPreferences = consent.preferences();
-    for (const message of held) message.context.consent = { categoryPreferences };
+    if (gate !== "granted" || recalling) return;
+    if (due) {
+      due = false;
+      queue.add([statement()], true);
+      transport.sendAll();
+    }
+    const carried = consent.carried();
+    for (const message of held) message.context.consent = carried;
     queue.add(held);
     held = [];
     transport.schedule();
@@ -56,8 +112,11 @@ export function openCollector(settings: Settings, emit: Emit) {
   function end(last: Message | undefined) {
     if (held.length) emit("drop", { reason: "consent", count: held.length });
     held = [];
+    due = recalling = false;
+    first = undefined;
     queue.clear();
     vault.forget();
+    if (settings.serverCookie) disown(settings);
     if (!last) return;
     queue.add([last]);
     transport.sendAll();
@@ -65,19 +124,22 @@ export function openCollector(settings: Settings, emit: Emit) {
 
   function change(local: boolean) {
     const before = gate;
+    const previous = states;
     gate = consent.gate();
+    states = consent.get();
+    // Undecided again is a pause; a grant that turned into a refusal is none, even where another purpose is still open.
+    const withdrawn = settings.collectFor.some((purpose) => previous[purpose] === "granted" && states[purpose] === "denied");
     if (gate === "granted") {
       queue.restrict(consent.preferences());
       if (before !== gate) begin();
-      if (local) {
-        queue.add([statement()], true);
-        transport.sendAll();
-      }
+      due ||= local && consent.tell();
       replay();
-    } else if (before === "granted" || gate === "denied") {
-      end(local && before === "granted" ? statement() : undefined);
+    } else if (withdrawn || (gate === "denied" && before !== gate)) {
+      const granted = before === "granted" || consent.toldGrant();
+      if (granted) vault.keep();
+      end(local && granted && consent.tell() ? statement() : undefined);
     }
-    emit("consent", consent.get());
+    emit("consent", states);
   }
 
   function collect(fields: Pick<Message, "type"> & Partial<Message>, options?: Options) {
@@ -93,7 +155,7 @@ export function openCollector(settings: Settings, emit: Emit) {
     }
     const message = make(fields, options);
     emit("message", message);
-    if (gate === "granted") {
+    if (gate === "granted" && !recalling) {
       queue.add([message]);
       transport.schedule();
     } else if (held.push(message) > MOST_HELD) {
@@ -107,8 +169,10 @@ export function openCollector(settings: Settings, emit: Emit) {
   return {
     consent,
     collect,
+    gate: () => gate,
     flush: () => (pages.settle(), transport.flush()),
     reset() {
+      if (gate !== "granted") first ??= identity.ids().anonymousId;
       identity.reset();
       session.reset();
     },

@@ -1,7 +1,7 @@
 import { uuid } from "./uuid";
 import type { Vault } from "./vault";
 
-interface Ids {
+export interface Ids {
   anonymousId: string;
   userId?: string;
 }
@@ -10,15 +10,18 @@ interface Ids {
 export interface Identity {
   ids(): Ids;
   identify(userId: string): void;
+  become(ids: Ids): void;
   reset(): void;
 }
 
-export function openIdentity(vault: Vault): Identity {
-  const save = (ids: Ids): Ids => (vault.set("identity", ids), ids);
+/** With `lasting` false every event has an id of its own, and nothing links it to another. */
+export function openIdentity(vault: Vault, lasting: boolean): Identity {
+  const save = (ids: Ids): Ids => (lasting && vault.set("identity", ids), ids);
   const ids = (): Ids => vault.get<Ids>("identity") ?? save({ anonymousId: uuid() });
   return {
     ids,
     identify: (userId) => void save({ ...ids(), userId }),
+    become: save,
     reset: () => void save({ anonymousId: uuid() }),
   };
 }

@@ -1,19 +1,25 @@
 /** An array that takes the calls of the tag until it comes, or for ever where it is blocked. */
 type Stub = unknown[] & Record<string, unknown>;
 
-/** Makes the global and fetches the tag. Called again, it does nothing. */
-export function load(name: string, src: string): void {
-  const page = self as unknown as Record<string, Stub>;
+/** Makes the global and fetches the tag. Called again, it does nothing. The last arguments only save bytes. */
+export function load(
+  name: string,
+  src: string,
+  page = self as unknown as Record<string, Stub>,
+  stub = [] as unknown as Stub,
+  site = document,
+  script = site.createElement("script"),
+): void {
   if (page[name]) return;
-  const stub: Stub = (page[name] = [] as unknown as Stub);
-  "page track identify group alias reset ready on flush optOut live user set get withdraw"
+  // `consent.set` is taken as `set`: no other call has the names of its four.
+  page[name] = stub.consent = stub;
+  "page track identify group alias ready reset set get on flush optOut use user live withdraw from"
     .split(" ")
-    .map((call) => (stub[call] = (...given: unknown[]) => (stub.push([call, ...given]), stub)));
-  // `consent.set` is taken as `set`: no other call has the names of its three.
-  stub.consent = stub;
+    .map((call) => (stub[call] = (...given: unknown[]) => stub.push([call, ...given]) && stub));
   // A script made this way never holds up the page.
-  const script = document.createElement("script");
   script.src = src;
+  // A page without nonces has none to check this one against.
+  script.nonce = site.currentScript?.nonce as string;
   script.dataset.name = name;
-  document.head.append(script);
+  site.head.append(script);
 }

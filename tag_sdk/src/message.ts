@@ -21,11 +21,14 @@ function campaign(): Properties | undefined {
   return Object.keys(found).length ? found : undefined;
 }
 
+/** Programs that say so themselves; the gateway decides what becomes of their events. */
+const isBot = () => navigator.webdriver || /bot\b|crawler|spider|headless/i.test(navigator.userAgent) || undefined;
+
 /** Builds a message of the present moment. Values are copied: the site may change its objects afterwards. */
 export function compose(
   fields: Pick<Message, "type"> & Partial<Message>,
   options: Options = {},
-  state: { identity: Identity; consent: ConsentKeeper; session: string; referrer: string },
+  state: { identity: Identity; consent: ConsentKeeper; session: string | undefined; referrer: string },
 ): Message {
   const { context, timestamp } = options;
   return JSON.parse(
@@ -41,8 +44,9 @@ export function compose(
         locale: navigator.language,
         library: { name: "tagway", version },
         sessionId: state.session,
+        bot: isBot(),
         ...context,
-        consent: { categoryPreferences: state.consent.preferences() },
+        consent: state.consent.carried(),
       },
     }),
   ) as Message;

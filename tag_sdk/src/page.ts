@@ -8,7 +8,17 @@ export interface Pages {
   seen(): void;
 }
 
-const address = () => location.pathname + location.search;
+interface Navigation {
+  addEventListener(
+    name: "currententrychange",
+    listener: (event: { navigationType: string | null; from: { url: string | null } }) => void,
+  ): void;
+}
+
+// `#/…` and `#!/…` are addresses of routers; any other hash is a place on the same page.
+const addressOf = ({ pathname, search, hash }: Location | URL) => pathname + search + (/^#!?\//.test(hash) ? hash : "");
+// Sites keep filters and scroll state with replaceState: only another path is another page.
+const pathOf = (url: Location | URL) => addressOf(url).replace(url.search, "");
 
 export function watchPages(automatic: boolean, view: () => void): Pages {
   let viewed = "";
@@ -25,31 +35,42 @@ export function watchPages(automatic: boolean, view: () => void): Pages {
     if (announced === undefined) return;
     clearTimeout(announced);
     announced = undefined;
-    if (viewed !== address()) view();
+    if (viewed !== addressOf(location)) view();
   };
   // A short wait lets the site set its title, and counts a push with a replace after it as one view.
   const announce = () => {
     follow();
-    if (automatic && announced === undefined && viewed !== address()) announced = setTimeout(settle, 20);
+    if (automatic && announced === undefined && viewed !== addressOf(location)) announced = setTimeout(settle, 20);
   };
-  const wrap = (method: "pushState" | "replaceState", counts: (before: string) => boolean) => {
+  const moved = (replaced: boolean, before: string) => {
+    if (replaced && pathOf(location) === pathOf(new URL(before))) follow();
+    else announce();
+  };
+  const wrap = (method: "pushState" | "replaceState") => {
     const original = history[method];
     history[method] = function (this: History, ...rest: Parameters<History["pushState"]>) {
-      const before = location.pathname;
+      const before = location.href;
       original.apply(this, rest);
-      if (counts(before)) announce();
-      else follow();
+      moved(method === "replaceState", before);
     };
   };
-  wrap("pushState", () => true);
-  // Sites keep filters and scroll state with replaceState: only another path is another page.
-  wrap("replaceState", (before) => location.pathname !== before);
-  addEventListener("popstate", announce);
+  const { navigation } = self as { navigation?: Navigation };
+  if (navigation) {
+    // It tells of every navigation inside the page, and nothing of the page's has to be replaced.
+    navigation.addEventListener("currententrychange", ({ navigationType, from }) =>
+      moved(navigationType === "replace" || !navigationType, from.url ?? current),
+    );
+  } else {
+    wrap("pushState");
+    wrap("replaceState");
+    addEventListener("popstate", announce);
+    addEventListener("hashchange", announce);
+  }
   addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
     viewed = "";
     announce();
   });
   announce();
-  return { referrer: () => previous, settle, seen: () => void (viewed = address()) };
+  return { referrer: () => previous, settle, seen: () => void (viewed = addressOf(location)) };
 }

@@ -4,8 +4,12 @@ import { uuid } from "./uuid";
 
 const MOST_EVENTS = 500;
 const MOST_BYTES = 200_000;
-// Without locks a record counts as left behind when it is older than the longest wait between two tries.
-const LEFT_BEHIND = 2 * 3_600_000;
+// Without locks a living tab renews its record this often, which browsers stretch to a minute in the background …
+const HEARTBEAT = 20_000;
+// … so an older record counts as left behind.
+const LEFT_BEHIND = 150_000;
+// How long a claim stands before it is believed: another tab may have written one in the same moment.
+const CLAIM_WAIT = 300;
 // Tabs in other processes may still see a record that is gone: its lock is held until they know better.
 const STORAGE_LAG = 3000;
 
@@ -19,6 +23,7 @@ export interface Item {
 interface StoredQueue {
   at: number;
   texts: string[];
+  claim?: string;
 }
 
 /** Events waiting to be sent, oldest first. */
@@ -43,13 +48,16 @@ export const byteLength = (text: string): number => new Blob([text]).size;
 
 /**
  * Every tab writes its own record and holds a lock of the same name while it lives, so a record whose lock is free
- * belongs to nobody and is taken over by exactly one other tab.
+ * belongs to nobody and is taken over by exactly one other tab. Where there are no locks (pages without TLS), a living
+ * tab renews its record, and one that wants another's writes its claim into it and looks whether it stood; should two
+ * ever take the same, the gateway knows the events by their ids.
  */
 export function openQueue(
   storage: Storage,
   writeKey: string,
   allowed: (message: Message) => Message | undefined,
   dropped: (count: number) => void,
+  adopted: () => void,
 ): Queue {
   const record = `queue.${uuid()}`;
   const locks = navigator.locks as LockManager | undefined;
@@ -72,13 +80,15 @@ export function openQueue(
     if (excess) dropped(items.splice(0, excess).length);
     if (!owned) return;
     if (!items.length) storage.remove(record);
-    stored = !items.length || storage.write(record, { at: Date.now(), texts: items.map((item) => item.text) });
+    stored = !items.length || keep(Date.now());
   };
+  const keep = (at: number) => storage.write(record, { at, texts: items.map((item) => item.text) });
   const take = (name: string) => {
     const left = storage.read<StoredQueue>(name);
     storage.remove(name);
     if (left && wanted) items = left.texts.map(pack).concat(items);
     save();
+    adopted();
   };
   const adopt = () => {
     for (const name of storage.names()) {
@@ -89,7 +99,12 @@ export function openQueue(
           take(name);
           return new Promise((resolve) => setTimeout(resolve, STORAGE_LAG));
         });
-      } else if ((storage.read<StoredQueue>(name)?.at ?? 0) < Date.now() - LEFT_BEHIND) take(name);
+      } else {
+        const left = storage.read<StoredQueue>(name);
+        if (!left || left.at > Date.now() - LEFT_BEHIND) continue;
+        storage.write(name, { ...left, claim: record, at: Date.now() });
+        setTimeout(() => storage.read<StoredQueue>(name)?.claim === record && take(name), CLAIM_WAIT);
+      }
     }
   };
   const own = () => {
@@ -99,27 +114,32 @@ export function openQueue(
       save();
       adopt();
     };
-    if (!locks) return begin();
+    if (!locks) {
+      const beat = setInterval(() => (save(), adopt()), HEARTBEAT);
+      release = () => {
+        clearInterval(beat);
+        if (items.length && wanted) keep(0);
+      };
+      return begin();
+    }
     void locks.request(lockName(record), () => {
       if (!wanted) return;
       begin();
       return new Promise<void>((resolve) => (release = resolve));
     });
   };
-  if (locks) {
-    // A held lock would keep the page out of the back/forward cache. Back from it, the record tells what is still ours.
-    addEventListener("pagehide", () => {
-      if (!owned) return;
-      owned = false;
-      release();
-    });
-    addEventListener("pageshow", (event) => {
-      if (!event.persisted || !wanted) return;
-      const left = new Set(storage.read<StoredQueue>(record)?.texts);
-      items = items.filter((item) => left.has(item.text));
-      own();
-    });
-  }
+  // A held lock would keep the page out of the back/forward cache. Back from it, the record tells what is still ours.
+  addEventListener("pagehide", () => {
+    if (!owned) return;
+    owned = false;
+    release();
+  });
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted || !wanted) return;
+    const left = new Set(storage.read<StoredQueue>(record)?.texts);
+    items = items.filter((item) => left.has(item.text));
+    own();
+  });
 
   return {
     add(messages, first = false) {

@@ -11,9 +11,10 @@ interface Session {
 }
 
 /** Gives the id of the running session and keeps it alive: a new one after 30 idle minutes or 24 hours. */
-export function openSession(vault: Vault): { touch(): string; reset(): void } {
+export function openSession(vault: Vault, lasting: boolean): { touch(): string | undefined; reset(): void } {
   return {
     touch() {
+      if (!lasting) return undefined;
       const now = Date.now();
       const known = vault.get<Session>("session");
       const fresh = known && now - known.last < IDLE && now - known.start < LONGEST;

@@ -13,8 +13,12 @@ export function readSettings(script: TagScript | null): Settings | undefined {
   if (!script || !writeKey) return undefined;
   return {
     consent: {},
+    consentFrom: {},
     collectFor: ["analytics", "personalization", "advertising"],
     autoPage: data.autoPage !== "false",
+    extras: {},
+    files: {},
+    storage: "localStorage",
     ...given,
     writeKey,
     host: (given.host || data.host || new URL(script.src, location.href).origin).replace(/\/+$/, ""),

@@ -11,7 +11,7 @@ function start(script: TagScript | null): void {
   const page = window as unknown as Record<string, Partial<Tagway> & Iterable<Command>>;
   if (!settings || page[settings.name]?.version) return;
   const calls = page[settings.name];
-  const tagway = openTagway(settings);
+  const tagway = openTagway(settings, script);
   page[settings.name] = tagway as never;
   const actions = { ...tagway, ...tagway.consent } as unknown as Record<string, Action | undefined>;
   for (const [name, ...given] of Array.isArray(calls) ? (calls as Command[]) : []) actions[name]?.(...given);

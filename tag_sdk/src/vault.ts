@@ -1,5 +1,4 @@
-import { CHOICE } from "./consent";
-import type { Storage } from "./storage";
+import { CHOICE, type Storage } from "./storage";
 
 /**
  * What may be kept only with consent. Values live in memory until `keep`, which writes them down;

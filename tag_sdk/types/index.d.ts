@@ -49,6 +49,8 @@ export interface Notices {
   drop: { reason: "consent" | "plan" | "full" | "rejected"; status?: number; count: number };
   /** The state of consent changed, here or in another tab. */
   consent: Consent;
+  /** The page is hidden or ends, perhaps to come back: the last moment for an event that is to be sent. */
+  leave: undefined;
   /** Something went wrong inside the tag or a listener; the page never sees it thrown. */
   error: unknown;
 }
@@ -60,6 +62,115 @@ export interface SegmentChange {
   segmentKey?: string;
   at?: string;
   cause?: unknown;
+}
+
+/** For each purpose, what must all be granted at a source. A purpose that is left out is not decided there. */
+export type Mapping<Name> = Partial<Record<Purpose, Name[]>>;
+
+/** Where consent can be read, and what each source can be told. Nothing is granted until each in use has spoken. */
+export interface ConsentSources {
+  /** IAB TCF (`__tcfapi`); with `vendor`, that vendor must be allowed too. */
+  tcf: { purposes?: Mapping<number>; vendor?: number };
+  /** IAB GPP (`__gpp`): refuses by the sections of the United States, grants by that of Europe. */
+  gpp: Record<string, never>;
+  /** IAB US Privacy (`__uspapi`): only ever refuses `sale_or_share`. */
+  usp: Record<string, never>;
+  /** Google Consent Mode v2, read off the data layer. */
+  google: { purposes?: Mapping<string>; dataLayer?: string };
+  /** Groups as "C0002"; `trustDefaults` takes what stands before an answer for one, where the law allows it. */
+  onetrust: { purposes?: Mapping<string>; trustDefaults?: boolean };
+  cookiebot: { purposes?: Mapping<string> };
+  /** Categories by their slugs; `event` is the window event named at Usercentrics (version 2). */
+  usercentrics: { purposes?: Mapping<string>; event?: string };
+  didomi: { purposes?: Mapping<string> };
+  /** A function of the page, by default `tagwayConsent`, that is given what it reports consent with. */
+  callback: { global?: string };
+}
+export type ConsentSource = keyof ConsentSources;
+/** What a source of its own calls with what is granted; what it does not name, it does not decide. */
+export type ReportConsent = (choice: Choice) => void;
+
+/** Parts of the tag in files of their own: what each can be told, and what it hands over when it is there. */
+export interface Extras {
+  /** `scroll_depth` at each step of percent. */
+  scroll: { options: { steps?: number[] }; part: void };
+  /** `engagement`: seconds that a page was shown, in focus and used within `idle` seconds; not below `least`. */
+  engagement: { options: { idle?: number; least?: number }; part: void };
+  /** `video_progress` and `audio_progress` at each step of percent. */
+  media: { options: { steps?: number[] }; part: void };
+  /** Clicks on elements with `data-tagway-event`. */
+  clicks: { options: Record<string, never>; part: void };
+  /** `outbound_click`; hosts `inside` belong to the site. */
+  outbound: { options: { inside?: string[] }; part: void };
+  /** `file_download`. */
+  downloads: { options: { extensions?: string[] }; part: void };
+  /** `form_start`, `form_submit`, `form_abandon`; never a value. */
+  forms: { options: Record<string, never>; part: void };
+  /** `web_vital`: TTFB, FCP, LCP, CLS and INP of each load. */
+  vitals: { options: Record<string, never>; part: void };
+  /** One call for each event of a shop. */
+  shop: { options: Record<string, never>; part: Shop };
+  /** Turns a data layer's events into calls; without rules, those of Google Analytics 4's e-commerce. */
+  datalayer: { options: { dataLayer?: string; rules?: DataLayerRule[] }; part: void };
+  /** Hashes e-mail addresses and phone numbers before they leave the browser. */
+  hash: { options: Record<string, never>; part: Hashes };
+  /** Fills `data-tagway-slot` by segments; `token` is a function, or where the site's server gives one (POST). */
+  slots: { options: { slots: Record<string, (SlotContent & { segment: string })[]>; token: string | (() => string | Promise<string>) }; part: void };
+  live: { options: Record<string, never>; part: (token: TokenSource, listener: (change: SegmentChange) => void) => () => void };
+}
+export type Extra = keyof Extras;
+
+export interface Product {
+  product_id: string | number;
+  name?: string;
+  category?: string;
+  brand?: string;
+  variant?: string;
+  price?: number;
+  quantity?: number;
+  /** Seconds. */
+  view_time?: number;
+}
+export interface Cart {
+  products?: Product[];
+  /** The sum of the products unless it is given. */
+  value?: number;
+  /** ISO 4217. */
+  currency?: string;
+  coupon?: string;
+}
+export interface Shop {
+  productView(product: Product): void;
+  addToCart(product: Product): void;
+  removeFromCart(product: Product): void;
+  checkoutStart(cart: Cart): void;
+  /** An order id that was told on this page already is not told again. */
+  purchase(order: Cart & { order_id: string | number }): void;
+  search(query: string, results?: number): void;
+}
+
+/** On an event of the data layer, if all of `when` holds, `track` this name or `identify` the user at a path. */
+export interface DataLayerRule {
+  on: string;
+  when?: Record<string, string | number | boolean>;
+  track?: string;
+  identify?: string;
+  /** Names of ours → paths in the data layer, as `ecommerce.items.0.item_id`. */
+  properties?: Record<string, string>;
+}
+
+export interface Hashes {
+  email(address: string): Promise<string>;
+  /** Rejects a number that has no country. */
+  phone(number: string): Promise<string>;
+  /** Identifies with `email` and `phone` hashed; a null id names nobody. */
+  identify(userId: string | number | null, traits: Properties): Promise<void>;
+}
+
+/** What a slot shows. An attribute of null is taken away. */
+export interface SlotContent {
+  text?: string;
+  attributes?: Record<string, string | null>;
 }
 
 /** Gives the short-lived token that the site's own server signed for this visitor. */
@@ -82,6 +193,8 @@ export interface Tagway {
   flush(): Tagway;
   /** Refuses everything until `optOut(false)`, whatever `consent.set` says. */
   optOut(out?: boolean): Tagway;
+  /** Fetches an extra, once, and begins it; `ready` gets what it has to offer. */
+  use<Name extends Extra>(name: Name, options?: Extras[Name]["options"], ready?: (part: Extras[Name]["part"]) => void): Tagway;
   /** Live changes of the visitor's own segments; needs the purpose "personalization". Returns a way to stop. */
   live(token: TokenSource, listener: (change: SegmentChange) => void): () => void;
   /** The ids in use; null where consent allows none. */
@@ -91,6 +204,9 @@ export interface Tagway {
     get(): Consent;
     /** Withdraws the named purposes, or all of them. */
     withdraw(purposes?: Purpose[]): Tagway;
+    /** Reads consent from a source as well: one that is known by name, or any function that reports it. */
+    from<Name extends ConsentSource>(source: Name, options?: ConsentSources[Name]): Tagway;
+    from(source: (report: ReportConsent) => void): Tagway;
   };
 }
 
@@ -125,6 +241,21 @@ export interface Settings {
   collectFor: Purpose[];
   /** Page views on load and on navigation inside the page; default true. */
   autoPage: boolean;
+  /** Sources of consent, and what each is told. */
+  consentFrom: Partial<ConsentSources>;
+  /** Extras to begin with, and what each is told. */
+  extras: { [Name in Extra]?: Extras[Name]["options"] };
+  /**
+   * Where ids, session and choice are kept once consent is given; default "localStorage". "memory" forgets them with
+   * the page; "none" gives every event an id of its own, and no session.
+   */
+  storage: "localStorage" | "cookie" | "memory" | "none";
+  /** Domain of the cookies, to share them between hosts of a site. */
+  cookieDomain?: string;
+  /** The gateway keeps the anonymous id in a cookie of its own too, for browsers that soon forget what scripts keep. */
+  serverCookie?: boolean;
+  /** Subresource-integrity values of the parts, by their names. */
+  files: Record<string, string>;
   /** What may be sent; without it everything is, and the gateway decides. */
   plan?: AllowList;
 }

@@ -21,7 +21,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 import resolvers.schema
 from console import files
-from tag_sdk.files import site_tag
+from tag_sdk.files import part_source, site_tag
 
 SECRET_KEY = "sk_test"
 WRITE_KEY = "wk_test"
@@ -43,6 +43,7 @@ class Standin:
     count_threshold: int | None = None
     segments: list[dict[str, Any]] = field(default_factory=list)
     profiles: list[dict[str, Any]] = field(default_factory=list)
+    picks: list[str] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     streams: dict[str, list[asyncio.Queue[dict[str, Any]]]] = field(default_factory=dict)
     sockets: set[WebSocket] = field(default_factory=set)
@@ -92,9 +93,19 @@ class Standin:
     def _profiles(self, _info: Any, **_page: Any) -> dict[str, Any]:
         return {"edges": [{"node": profile} for profile in self.profiles]}
 
-    def _profile(self, _info: Any, by: dict[str, str]) -> dict[str, Any] | None:
+    def _profile(self, _info: Any, by: dict[str, str] | None = None) -> dict[str, Any] | None:
+        if by is None:
+            return {"recommendations": lambda _info, **which: self._picks(which["filter"]["exclude"])}
         (value,) = by.values()
         return next((profile for profile in self.profiles if value in profile["ids"]), None)
+
+    def _picks(self, exclude: list[str]) -> dict[str, Any]:
+        kept = [id_ for id_ in self.picks if id_ not in exclude]
+        nodes = [
+            {"position": place, "item": {"productId": id_}, "reason": {"text": f"Pick {place}"}}
+            for place, id_ in enumerate(kept, 1)
+        ]
+        return {"listId": "list-1", "personalized": True, "nodes": nodes}
 
     def _save(self, _info: Any, **arguments: Any) -> dict[str, Any]:
         given = arguments["input"]
@@ -135,7 +146,7 @@ class Standin:
 
     async def answer(self, request: Request) -> Response:
         asked = await request.json()
-        if request.headers.get("authorization") != f"Bearer {SECRET_KEY}":
+        if request.headers.get("authorization") not in {f"Bearer {SECRET_KEY}", "Bearer visitor"}:
             return JSONResponse({"code": "invalid_key", "message": "This key is not known."}, 401)
         result = await graphql(self.schema, asked["query"], self.roots(), variable_values=asked.get("variables"))
         return JSONResponse(result.formatted)
@@ -213,6 +224,9 @@ def application(standin: Standin) -> Starlette:
     async def tag(_request: Request) -> Response:
         return Response(site_tag({"writeKey": WRITE_KEY}), media_type="text/javascript")
 
+    async def part(request: Request) -> Response:
+        return Response(part_source(f"extras/{request.path_params['name']}"), media_type="text/javascript")
+
     return Starlette(
         routes=[
             Route("/", console_page),
@@ -223,6 +237,7 @@ def application(standin: Standin) -> Starlette:
             Route("/demo", demo_page),
             Route("/demo/{path:path}", demo_page),
             Route(f"/tag/{WRITE_KEY}.js", tag),
+            Route("/tag/extras/{name}.js", part),
             Route("/v1/batch", standin.collect, methods=["POST"]),
             Route("/graphql", standin.answer, methods=["POST"]),
             WebSocketRoute("/graphql", standin.converse),

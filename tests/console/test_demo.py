@@ -57,6 +57,26 @@ async def test_visitor_sees_their_own_segment_come(standin: Standin, visitor: Vi
     assert visitor.complaints == []
 
 
+async def test_visitor_sees_what_is_picked_for_them(standin: Standin, visitor: Visitor) -> None:
+    standin.picks = ["lamp", "rug", "gone", "chair"]
+    page = await opened(standin, visitor, "/demo/products/lamp")
+    picks = page.locator("main section li")
+    await expect(picks).to_have_count(0)
+    await page.get_by_role("button", name="Accept all").click()
+    await expect(page.get_by_role("heading", name="Picked for you")).to_be_visible()
+    await expect(picks).to_contain_text(["Field rug", "Loom chair"])
+    await picks.filter(has_text="Field rug").get_by_role("link").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Field rug")
+    await standin.until(lambda g: {"recommendation_shown", "recommendation_clicked"} <= set(g.names))
+    clicked = next(event for event in standin.events if event.get("event") == "recommendation_clicked")
+    assert clicked["properties"] == {"list_id": "list-1", "product_id": "rug", "position": 1}
+
+    await page.get_by_role("button", name="Privacy").click()
+    await page.get_by_role("button", name="Withdraw everything").click()
+    await expect(picks).to_have_count(0)
+    assert visitor.complaints == []
+
+
 async def test_only_necessary_sends_nothing(standin: Standin, visitor: Visitor) -> None:
     page = await opened(standin, visitor)
     await page.get_by_role("button", name="Only necessary").click()

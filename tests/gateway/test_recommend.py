@@ -1,11 +1,13 @@
 from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from domain.clock import utc_now
+from domain.consent import State
 from tests.fixtures.gateway import Gateway
+from tests.fixtures.shopping import Shopping
 
 
 async def wanted(gateway: Gateway, name: str, item: str, *, days_ago: float = 0) -> None:
@@ -42,7 +44,7 @@ async def ask(gateway: Gateway, path: str, body: Any, key: str | None = None) ->
         ),
     ],
 )
-async def test_the_popular_items_are_served_and_said_to_be_just_that(
+async def test_a_stranger_gets_what_is_trending_and_is_told_just_that(
     gateway: Gateway, path: str, body: dict[str, Any]
 ) -> None:
     for _ in range(2):
@@ -52,8 +54,9 @@ async def test_the_popular_items_are_served_and_said_to_be_just_that(
     status, answer = await ask(gateway, path, body)
     assert status == 200
     assert [item["product_id"] for item in answer["recommendations"]] == ["chair", "lamp"]
-    assert (answer["strategy"], answer["personalized"]) == ("popular", False)
-    assert "popular" in answer["message"]
+    assert (answer["strategy"], answer["personalized"]) == ("trending", False)
+    assert "trending" in answer["message"]
+    assert UUID(answer["list_id"])
 
 
 async def test_a_workspace_without_events_gets_an_empty_list(gateway: Gateway) -> None:
@@ -71,3 +74,25 @@ async def test_a_body_that_cannot_be_read_is_refused(gateway: Gateway, body: Any
 async def test_a_write_key_may_not_ask(gateway: Gateway) -> None:
     status, answer = await ask(gateway, "/recommend", {"customer_id": "1"}, gateway.tenant.write_key)
     assert (status, answer["code"]) == (403, "wrong_kind_of_key")
+
+
+async def test_a_known_customer_gets_a_list_of_their_own(gateway: Gateway, shopping: Shopping) -> None:
+    await shopping.crowd()
+    await shopping.train()
+    person = await shopping.person(State.GRANTED, user_id="12345")
+    await shopping.does(person, "t1-4")
+    status, answer = await ask(gateway, "/recommend", {"customer_id": 12345})
+    assert status == 200
+    assert (answer["strategy"], answer["personalized"], answer["model_version"]) == ("for_you", True, 1)
+    assert answer["recommendations"][0]["product_id"].startswith("t1-")
+    assert answer["recommendations"][0]["reason"] == "Because you viewed t1-4"
+    scores = [each["score"] for each in answer["recommendations"]]
+    assert scores == sorted(scores, reverse=True)
+    await shopping.say(person, State.WITHDRAWN)
+    assert not (await ask(gateway, "/recommend", {"customer_id": 12345}))[1]["personalized"]
+
+
+async def test_a_context_is_short_names(gateway: Gateway) -> None:
+    body = {"customer_id": "1", "context": {"device": "a phone of mine"}}
+    status, answer = await ask(gateway, "/api/personalized-recommendations", body)
+    assert (status, answer["code"]) == (400, "invalid_request")

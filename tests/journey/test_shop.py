@@ -1,5 +1,6 @@
 """The demo shop as a visitor and an operator see it, in a browser, on the real product."""
 
+import asyncio
 import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -147,3 +148,26 @@ async def test_a_visit_on_a_phone(stack: Stack, visitor: Visitor) -> None:
     await expect(console.get_by_role("heading", name="Latest events")).to_be_visible()
     await fits(console, "person")
     assert visitor.complaints == []
+
+
+async def test_picks_are_shown_to_who_agreed_and_what_became_of_them_is_counted(stack: Stack, visitor: Visitor) -> None:
+    page = await visitor.open(f"{stack.url}/demo")
+    picks = page.locator("main section li")
+    await page.get_by_role("button", name="Accept all").click()
+    await expect(page.locator("#self-state")).to_have_text("Live")
+    await view(page, *GOODS)
+    await expect(page.locator("#self-segments")).to_have_text("keen")
+    await view(page, "Dune cushion")
+    await expect(picks.first).to_be_visible()
+    await picture(page, "shop-picks")
+    await picks.first.get_by_role("link").click()
+    await expect(page.get_by_role("heading", level=1)).not_to_have_text("Dune cushion")
+    async with asyncio.timeout(15):
+        while not await clicked_lists(stack):
+            await asyncio.sleep(0.1)
+    assert visitor.complaints == []
+
+
+async def clicked_lists(stack: Stack) -> int:
+    rows = (await stack.graphql("{ recommendationPerformance { impressions clicks } }"))["recommendationPerformance"]
+    return sum(row["clicks"] for row in rows)

@@ -9,8 +9,7 @@ from privacy.compiled import CompiledPlan
 from privacy.plan import default_document, read_plan
 from tests.fixtures.browser import Visitor
 from tests.privacy.conftest import NOON
-from tests.tag_sdk.conftest import Site
-from tests.tag_sdk.test_tag import ALL, STATEMENT, consent, loaded, names
+from tests.tag_sdk.conftest import ALL, STATEMENT, Site, consent, loaded, names
 
 PLAIN: dict[str, Any] = {"kind": "plain"}
 PLAN = read_plan(

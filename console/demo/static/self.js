@@ -1,20 +1,10 @@
 // The visitor's own live segments, as the tag hears them.
 
 import { make, timeOfDay } from "/console/static/dom.js";
+import { fetchToken } from "./token.js";
 
 const byId = (id) => document.getElementById(id);
 const MOST_NEWS = 5;
-
-/** A real site signs this token on its own server, for the visitor of the session. */
-async function fetchToken(anonymousId) {
-  const response = await fetch("/demo/token", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ anonymousId }),
-  });
-  if (!response.ok) throw new Error(`no token: ${response.status}`);
-  return (await response.json()).token;
-}
 
 export function openSelf(tagway) {
   let stop;

@@ -3,6 +3,7 @@
 import { changeCart, emptyCart, readCart, showCount } from "./cart.js";
 import { findGood } from "./goods.js";
 import { load } from "./loader.js";
+import { openPicks } from "./picks.js";
 import { openBanner } from "./privacy.js";
 import { openRouter } from "./router.js";
 import { openSelf } from "./self.js";
@@ -20,6 +21,8 @@ async function embedTag() {
 const worth = () => Object.entries(readCart()).reduce((sum, [id, times]) => sum + findGood(id).price * times, 0) / 100;
 
 let go;
+let fillPicks = () => {};
+let picks;
 let opened = Date.now();
 
 function add(good) {
@@ -30,7 +33,7 @@ function add(good) {
 
 function order(name, email) {
   tagway().identify(email, { name, email });
-  tagway().track("purchase", { value: worth(), currency: "EUR", products: Object.keys(readCart()) });
+  tagway().track("purchase", { value: worth(), currency: "EUR", products: Object.keys(readCart()).map((id) => ({ product_id: id })) });
   emptyCart();
   go("/demo/thanks");
 }
@@ -46,7 +49,8 @@ function pageOf(path) {
 }
 
 function show(path, moved) {
-  const { title, content, good } = pageOf(path);
+  const { title, content, good, ...page } = pageOf(path);
+  picks = page.picks;
   const main = document.getElementById("main");
   document.title = title;
   main.replaceChildren(...content);
@@ -58,6 +62,7 @@ function show(path, moved) {
   if (good) tagway().track("product_view", { product_id: good.id, category: good.category, view_time: Math.round((now - opened) / 1000) });
   if (path === "/demo/checkout" && moved) tagway().track("checkout_start", { value: worth(), currency: "EUR" });
   opened = now;
+  fillPicks(picks);
 }
 
 await embedTag().catch((error) => {
@@ -70,4 +75,7 @@ go = openRouter(show);
 tagway().ready(() => {
   openBanner(tagway);
   openSelf(tagway);
+  fillPicks = openPicks(tagway);
+  tagway().on("consent", () => setTimeout(() => fillPicks(picks)));
+  fillPicks(picks);
 });

@@ -6,18 +6,28 @@ import { findGood, GOODS, picture, priceText } from "./goods.js";
 
 const image = (good) => make("img", { src: picture(good), alt: "", width: 320, height: 240 });
 
-const tile = (good) =>
+/** A good among others; `note` says why it stands there. */
+export const tile = (good, { note, onclick } = {}) =>
   make(
     "li",
     {},
     make(
       "a",
-      { class: "tile", href: `/demo/products/${good.id}` },
+      { class: "tile", href: `/demo/products/${good.id}`, ...(onclick && { onclick }) },
       make("figure", { class: `figure ${good.category}` }, image(good)),
       make("span", { class: "tile-name" }, good.name),
       make("span", { class: "quiet" }, priceText(good.price)),
+      note && make("span", { class: "quiet small" }, note),
     ),
   );
+
+const tiles = (goods) => make("ul", { class: "tiles" }, goods.map((good) => tile(good)));
+
+/** Where the visitor's own picks will stand, if there are any. */
+const picksFor = (page, exclude) => {
+  const place = make("section", { hidden: true });
+  return { place, page, exclude };
+};
 
 export function home() {
   return {
@@ -29,7 +39,7 @@ export function home() {
         make("h1", {}, "Quiet things for lived-in rooms"),
         make("p", { class: "quiet" }, "Look at three things you like, and watch the panel find out what you are keen on."),
       ),
-      make("ul", { class: "tiles" }, GOODS.map(tile)),
+      tiles(GOODS),
     ],
   };
 }
@@ -37,9 +47,11 @@ export function home() {
 export function product(id, onadd) {
   const good = findGood(id);
   if (!good) return missing();
+  const picks = picksFor("product", [good.id]);
   return {
     title: `${good.name} · Lumen & Loom`,
     good,
+    picks,
     content: [
       make("a", { class: "back small", href: "/demo" }, "← All things"),
       make(
@@ -56,13 +68,15 @@ export function product(id, onadd) {
           make("p", { class: "small quiet", role: "status", id: "added" }),
         ),
       ),
-      make("h2", { class: "more" }, "Goes well with it"),
-      make("ul", { class: "tiles" }, GOODS.filter((other) => other !== good && other.category === good.category).map(tile)),
+      make("h2", { class: "more" }, "More of its kind"),
+      tiles(GOODS.filter((other) => other !== good && other.category === good.category)),
+      picks.place,
     ],
   };
 }
 
 export function cart(onchange) {
+  const picks = picksFor("cart", Object.keys(readCart()));
   const lines = Object.entries(readCart()).map(([id, times]) => ({ good: findGood(id), times }));
   if (!lines.length) {
     return {
@@ -76,6 +90,7 @@ export function cart(onchange) {
   return {
     title: "Cart · Lumen & Loom",
     total,
+    picks,
     content: [
       make("h1", {}, "Your cart"),
       make(
@@ -94,6 +109,7 @@ export function cart(onchange) {
       ),
       make("p", { class: "total" }, "Together ", make("strong", {}, priceText(total))),
       make("a", { class: "button main", href: "/demo/checkout" }, "Go to checkout"),
+      picks.place,
     ],
   };
 }

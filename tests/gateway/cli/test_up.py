@@ -125,14 +125,14 @@ async def test_every_part_killed_comes_back(data: Path) -> None:
     async with _up(data, _free_port()) as house:
         await house.hears("Ctrl-C")
         before = house.children()
-        assert len(before) == 4
+        assert len(before) == 5
         for pid in before:
             os.kill(pid, signal.SIGKILL)
         for _ in before:
             await house.hears("starting it again")
         url = str(find_stores(Settings(data=data)).postgres_url)
         async with asyncio.timeout(30):
-            while len(house.children() - before) < 4 or not await _answers(url):
+            while len(house.children() - before) < 5 or not await _answers(url):
                 await asyncio.sleep(0.05)
 
 
@@ -168,7 +168,7 @@ async def test_named_stores_are_used_instead_of_embedded_ones(data: Path, databa
     stores = {"TAGWAY_POSTGRES_URL": database_url, "TAGWAY_REDIS_URL": redis_url}
     async with _up(data, _free_port(), **stores) as house:
         await house.hears("Ctrl-C")
-        assert len(house.children()) == 2
+        assert len(house.children()) == 3
     assert not (data / "postgres").exists()
     assert not (data / "redis").exists()
 

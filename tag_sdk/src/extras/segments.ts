@@ -1,4 +1,4 @@
-import type { SegmentChange, TokenSource } from "../types/index";
+import type { SegmentChange, TokenSource } from "../../types/index";
 
 const QUERY = "subscription($after:String){segmentChanges(after:$after){cursor at kind segmentKey cause}}";
 

@@ -1,0 +1,210 @@
+"""Serves lists for many people at once: a handful of statements, whatever their number."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeVar
+from uuid import UUID
+
+import msgspec
+import structlog
+import uuid_utils.compat
+
+from domain.clock import Clock
+from domain.consent import State
+from domain.errors import StoreUnavailable
+from domain.item import Interaction
+from learning.exposures import Exposures
+from learning.lists import Ask, Question, Served, Strategy
+from learning.making import Made, Maker, Person
+from learning.scoring import LONGEST_HISTORY
+from learning.shelf import Shelf, Shelves
+from learning.trending import Trending
+from learning.weights import BOUGHT, WEIGHTS
+from stores.postgres import Database
+from stores.reads.recommendations import Standing, Wish, standings, wishes
+from stores.recommendation_cache import RecommendationCache
+from stores.served import ServedList
+
+_PURCHASES: Final = 300
+_WORTH_A_THREAD: Final = 100_000
+"""Items times people from which on the scoring is done beside the event loop."""
+
+_NAMES: Final = tuple(WEIGHTS)
+_SEED: Final = random.SystemRandom()
+
+_log = structlog.get_logger(__name__)
+_Value = TypeVar("_Value")
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """A list in the cache, with the stamp of what it was made from."""
+
+    stamp: str
+    served: Served
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Kept).decode
+
+
+class Recommender:
+    """The one way to a list, for GraphQL and REST alike. Raises `StoreUnavailable` for Postgres only."""
+
+    def __init__(
+        self,
+        database: Database,
+        cache: RecommendationCache,
+        shelves: Shelves,
+        trending: Trending,
+        exposures: Exposures,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._cache = cache
+        self._shelves = shelves
+        self._trending = trending
+        self._exposures = exposures
+        self._clock = clock
+
+    async def shelf(self, workspace: UUID) -> Shelf:
+        """Give the state that lists are made from, for the names of items."""
+        return await self._shelves.get(workspace)
+
+    async def for_people(self, workspace: UUID, asks: Sequence[Ask]) -> list[Served]:
+        """Answer each ask. Who is unknown, has not agreed or has refused gets what is trending, and it says so."""
+        shelf, trending = await self._shelves.get(workspace), await self._trending.items(workspace)
+        maker = Maker(shelf, trending)
+        known = await self._standings(workspace, asks)
+        kept = await self._kept(workspace, shelf, asks, known)
+        open_ = {ask for ask in asks if ask not in kept and ask.profile in known}
+        people = await self._people(workspace, {ask.profile for ask in open_ if ask.profile}, known)
+        size = len(open_) * len(shelf.catalogue.codes)
+        made = await _run(lambda: _make(maker, open_, people), beside=size >= _WORTH_A_THREAD)
+        fresh = {ask: self._serve(workspace, shelf, ask.question, each) for ask, each in made.items()}
+        await self._keep(workspace, shelf, fresh, known)
+        answers = {**kept, **fresh}
+        return [
+            answers.get(ask) or self._serve(workspace, shelf, ask.question, maker.for_everyone(ask.question))
+            for ask in asks
+        ]
+
+    async def around(self, workspace: UUID, item: str, question: Question) -> Served:
+        """List what is similar to an item, or bought together with it."""
+        shelf, trending = await self._shelves.get(workspace), await self._trending.items(workspace)
+        return self._serve(workspace, shelf, question, Maker(shelf, trending).around(question, item))
+
+    async def for_everyone(self, workspace: UUID, question: Question) -> Served:
+        """List what is trending."""
+        (served,) = await self.for_people(workspace, [Ask(None, question)])
+        return served
+
+    async def _standings(self, workspace: UUID, asks: Sequence[Ask]) -> dict[UUID | None, Standing]:
+        """Look up those who may get a list of their own, by their last word. It is read each time and never cached."""
+        profiles = {ask.profile for ask in asks if ask.profile and ask.question.strategy is not Strategy.TRENDING}
+        if not profiles:
+            return {}
+        async with self._database.workspace(workspace) as connection:
+            found = await standings(connection, list(profiles))
+        return {profile: each for profile, each in found.items() if each.word in (None, State.GRANTED)}
+
+    async def _people(
+        self, workspace: UUID, profiles: set[UUID], known: Mapping[UUID | None, Standing]
+    ) -> dict[UUID, Person]:
+        if not profiles:
+            return {}
+        async with self._database.workspace(workspace) as connection:
+            lately = await wishes(connection, list(profiles), _NAMES, LONGEST_HISTORY)
+            bought = await wishes(connection, list(profiles), tuple(BOUGHT), _PURCHASES)
+        now = self._clock()
+        return {
+            profile: Person(_usable(lately[profile]), _usable(bought.get(profile, [])), now)
+            for profile in profiles
+            if profile in lately and _has_agreed(known[profile], lately[profile])
+        }
+
+    async def _kept(
+        self, workspace: UUID, shelf: Shelf, asks: Sequence[Ask], known: Mapping[UUID | None, Standing]
+    ) -> dict[Ask, Served]:
+        wanted = {ask: (ask.profile, ask.question.digest) for ask in asks if ask.profile and ask.profile in known}
+        pairs = [(profile, digest) for profile, digest in wanted.values() if profile]
+        if not wanted:
+            return {}
+        try:
+            entries = await self._cache.read(workspace, pairs)
+        except StoreUnavailable:
+            _log.warning("recommendation_cache_unavailable")
+            return {}
+        found = {}
+        for ask, entry in zip(wanted, entries, strict=True):
+            kept = _read(entry)
+            if kept and kept.stamp == _stamp(shelf, known[ask.profile]):
+                found[ask] = kept.served
+        return found
+
+    async def _keep(
+        self, workspace: UUID, shelf: Shelf, fresh: Mapping[Ask, Served], known: Mapping[UUID | None, Standing]
+    ) -> None:
+        entries = {
+            (ask.profile, ask.question.digest): _encode(Kept(_stamp(shelf, known[ask.profile]), served))
+            for ask, served in fresh.items()
+            if ask.profile and served.personalized
+        }
+        if not entries:
+            return
+        try:
+            await self._cache.keep(workspace, entries)
+        except StoreUnavailable:
+            _log.warning("recommendation_cache_unavailable")
+
+    def _serve(self, workspace: UUID, shelf: Shelf, question: Question, made: Made) -> Served:
+        """Give a list its id and note it."""
+        version = None if made.strategy in (Strategy.TRENDING, Strategy.BUY_AGAIN) else shelf.model_version
+        served = Served(uuid_utils.compat.uuid7(), made.strategy, made.personalized, version, made.items)
+        self._exposures.note(
+            ServedList(
+                workspace=workspace,
+                id=served.id,
+                at=self._clock(),
+                strategy=served.strategy,
+                model_version=served.model_version,
+                personalized=served.personalized,
+                context=msgspec.to_builtins(question.context),
+                items=tuple(item.product_id for item in served.items),
+                propensities=tuple(item.propensity for item in served.items),
+            )
+        )
+        return served
+
+
+def _make(maker: Maker, asks: set[Ask], people: Mapping[UUID, Person]) -> dict[Ask, Made]:
+    lot = random.Random(_SEED.random())  # noqa: S311 - exploration is no secret
+    return {
+        ask: maker.for_person(ask.question, people[ask.profile], lot)
+        for ask in asks
+        if ask.profile and ask.profile in people
+    }
+
+
+async def _run(work: Callable[[], _Value], *, beside: bool) -> _Value:
+    return await asyncio.to_thread(work) if beside else work()
+
+
+def _has_agreed(standing: Standing, lately: Sequence[Wish]) -> bool:
+    """Tell whether someone's events may be used: their last word counts, else what their last event said."""
+    return standing.word is State.GRANTED or (standing.word is None and lately[0].for_personalization)
+
+
+def _usable(wishes_: Sequence[Wish]) -> list[Interaction]:
+    return [wish.interaction for wish in wishes_ if wish.for_personalization]
+
+
+def _stamp(shelf: Shelf, standing: Standing) -> str:
+    return f"{shelf.stamp} {standing.version} {standing.word}"
+
+
+def _read(entry: bytes | None) -> Kept | None:
+    try:
+        return _decode(entry) if entry else None
+    except msgspec.DecodeError:  # of an older version of ours
+        return None

@@ -1,0 +1,58 @@
+"""Lists that were made lately, in Redis: per person one hash, so that one command forgets all that is theirs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import timedelta
+from typing import Final, cast
+from uuid import UUID
+
+from domain.errors import StoreUnavailable
+from stores.redis import LOST, Redis
+
+_KEEP: Final = timedelta(seconds=60)
+
+
+class RecommendationCache:
+    """Reads, keeps and drops entries of `tagway:recommendations:{workspace}:{profile}`, a minute each at most.
+
+    Whoever reads an entry must compare the stamp inside with how things stand: nothing is dropped when they change.
+    Every method raises `StoreUnavailable` when Redis does not answer.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def read(self, workspace: UUID, wanted: Sequence[tuple[UUID, bytes]]) -> list[bytes | None]:
+        """Read the entry of each (profile, question), all in one round trip."""
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for profile, question in wanted:
+                    pipeline.hget(_name(workspace, profile), cast("str", question))
+                return cast("list[bytes | None]", await pipeline.execute())
+        except LOST as error:
+            raise StoreUnavailable("Redis is not reachable") from error
+
+    async def keep(self, workspace: UUID, entries: Mapping[tuple[UUID, bytes], bytes]) -> None:
+        """Keep entries for a minute, all in one round trip."""
+        try:
+            async with self._redis.pipeline(transaction=False) as pipeline:
+                for (profile, question), value in entries.items():
+                    name = _name(workspace, profile)
+                    pipeline.hset(name, mapping={question: value})
+                    pipeline.expire(name, _KEEP)
+                await pipeline.execute()
+        except LOST as error:
+            raise StoreUnavailable("Redis is not reachable") from error
+
+    async def drop(self, workspace: UUID, profiles: Iterable[UUID]) -> None:
+        """Forget everything kept of some people."""
+        names = [_name(workspace, profile) for profile in profiles]
+        if not names:
+            return
+        try:
+            await self._redis.delete(*names)
+        except LOST as error:
+            raise StoreUnavailable("Redis is not reachable") from error
+
+
+def _name(workspace: UUID, profile: UUID) -> str:
+    return f"tagway:recommendations:{workspace}:{profile}"

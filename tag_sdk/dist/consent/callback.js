@@ -1,0 +1,1 @@
+"use strict";(()=>{function s(e){document.currentScript?.tagwayPart?.(e)}function i(e,r){let n=o=>{let t;try{t=e()}catch{t=void 0}t?r(t):setTimeout(n,o,Math.min(o*1.5,1e3))};n(50)}s(({options:e,report:r})=>{let n=e.global??"tagwayConsent";i(()=>{let t=self[n];return typeof t=="function"&&t},t=>t(r))});})();

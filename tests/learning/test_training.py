@@ -1,0 +1,124 @@
+"""From stored events to a live model, on a real Postgres."""
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from domain.clock import utc_now
+from domain.consent import State
+from domain.errors import Refused
+from learning.model import unpack
+from learning.training import Trainer
+from stores.models import KEPT, ModelRow, list_models, live_model, read_arrays, roll_back
+from stores.postgres import Database
+from tests.fixtures.gateway import make_tenant
+from tests.fixtures.shopping import Shopping
+
+
+@pytest.fixture
+async def database(shopping: Shopping) -> Any:
+    opened = await Database.open(shopping.gateway.database_url, role="worker", max_size=6)
+    yield opened
+    await opened.close()
+
+
+async def live(database: Database, shopping: Shopping) -> ModelRow | None:
+    async with database.across() as connection:
+        return await live_model(connection, shopping.workspace)
+
+
+async def test_a_crowd_with_tastes_gives_a_model_that_goes_live(shopping: Shopping, database: Database) -> None:
+    await shopping.crowd()
+    trained = await shopping.train()
+    assert trained.status == "published", trained.report
+    assert trained.report["gain_over_popularity"]["low"] > 0
+    assert (trained.report["people"], trained.report["items"]) == (120, 48)
+    row = await live(database, shopping)
+    assert row
+    assert row.id == trained.id
+    async with database.across() as connection:
+        model = unpack(await read_arrays(connection, shopping.workspace, row.id), row.hash)
+    assert sorted(model.item_ids) == sorted({f"t{taste}-{n}" for taste in range(4) for n in range(12)})
+
+
+async def test_noise_is_not_published_and_the_report_says_why(shopping: Shopping, database: Database) -> None:
+    rows, lot = [], random.Random(5)
+    for _ in range(60):
+        who = await shopping.person()
+        items = lot.sample(range(200), 4)
+        rows += [(who, f"i{item}", utc_now() - timedelta(hours=step + 1)) for step, item in enumerate(items)]
+    await shopping.views(rows)
+    trained = await shopping.train()
+    assert trained.status == "refused"
+    assert "popularity" in trained.report["reason"]
+    assert await live(database, shopping) is None
+
+
+async def test_too_few_people_are_told(shopping: Shopping) -> None:
+    await shopping.crowd(10)
+    trained = await shopping.train()
+    assert (trained.status, trained.report["reason"]) == (
+        "refused",
+        "10 people with two items or more are too few to judge by",
+    )
+
+
+async def test_nothing_at_all_is_no_failure(shopping: Shopping) -> None:
+    assert (await shopping.train()).status == "refused"
+
+
+async def test_who_refused_or_did_not_agree_is_not_learned_from(shopping: Shopping) -> None:
+    refusing = await shopping.person(State.WITHDRAWN)
+    silent, agreeing = await shopping.person(), await shopping.person(State.GRANTED)
+    await shopping.does(refusing, "a")
+    await shopping.does(silent, "b", purposes=["analytics"])
+    await shopping.does(agreeing, "c")
+    trained = await shopping.train()
+    assert (trained.report["people"], trained.report["items"]) == (1, 1)
+
+
+async def test_three_versions_are_kept_and_one_call_goes_back(shopping: Shopping, database: Database) -> None:
+    await shopping.crowd()
+    versions = [await shopping.train() for _ in range(4)]
+    assert [each.status for each in versions] == ["published"] * 4, versions[-1].report
+    async with database.across() as connection:
+        kept = [each for each in versions if await read_arrays(connection, shopping.workspace, each.id)]
+        assert [each.version for each in kept] == [2, 3, 4]
+        assert len(kept) == KEPT
+        for expected in (3, 2):
+            back = await roll_back(connection, shopping.workspace, utc_now())
+            assert back
+            assert back.version == expected
+        assert await roll_back(connection, shopping.workspace, utc_now()) is None
+        assert len(await list_models(connection, shopping.workspace, 10)) == 4
+    row = await live(database, shopping)
+    assert row
+    assert row.version == 2
+
+
+async def test_a_new_model_is_compared_with_the_live_one_on_who_came_back(shopping: Shopping) -> None:
+    await shopping.crowd(day=5)
+    first = await shopping.train()
+    assert first.report["gain_over_live"] is None
+    await shopping.crowd(day=1)
+    second = await shopping.train()
+    assert second.report["gain_over_live"] is not None
+    assert second.report["live"]["people"] == 120
+
+
+async def test_one_process_trains_a_workspace_at_a_time(shopping: Shopping, database: Database) -> None:
+    async with database.hold() as connection:
+        await connection.fetchval(
+            "SELECT pg_advisory_lock(hashtextextended('train ' || $1::text, 0))", str(shopping.workspace)
+        )
+        with pytest.raises(Refused, match="another process"):
+            await Trainer(database, utc_now).train(shopping.workspace)
+
+
+async def test_another_workspace_is_not_learned_from(shopping: Shopping, database: Database) -> None:
+    await shopping.crowd(5)
+    other = await make_tenant(shopping.gateway.database_url)
+    trained = await Trainer(database, utc_now).train(other.workspace)
+    assert trained.report["people"] == 0
