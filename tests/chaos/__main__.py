@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--rounds N] [--seconds S] [--seed N] [--kafka]`: the ledger of a product under fire."""
+"""`python -m tests.chaos [--rounds N] [--seconds S] [--kafka] [--only TEXT]`: the ledger of a product under fire."""
 
 import argparse
 import asyncio
@@ -30,22 +30,23 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=6.0, help="load of one round, fault and settling apart")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
     parser.add_argument("--kafka", action="store_true", help="on a Kafka broker, which is then hit as well")
+    parser.add_argument("--only", default="", help="faults whose names hold this text")
     options = parser.parse_args()
     console = Console(highlight=False)
     console.print(f"seed {options.seed}, {cores()}")
-    rounds = asyncio.run(_run(options.rounds, options.seconds, options.seed, options.kafka, console))
+    rounds = asyncio.run(_run(options, console))
     console.print(table(rounds))
     return 0 if rounds and all(each.sound for each in rounds) else 1
 
 
-async def _run(times: int, seconds: float, seed: int, kafka: bool, console: Console) -> list[Round]:
+async def _run(options: argparse.Namespace, console: Console) -> list[Round]:
     folder = _folder()
     done: list[Round] = []
     settings: dict[str, str] = {}
     chosen: dict[str, Fault] = dict(faults())
     async with AsyncExitStack() as house:
         house.callback(shutil.rmtree, folder, ignore_errors=True)
-        if kafka:
+        if options.kafka:
             try:
                 broker = Broker(fetch(), folder / "broker")
             except KafkaMissingError as error:
@@ -57,10 +58,11 @@ async def _run(times: int, seconds: float, seed: int, kafka: bool, console: Cons
             del chosen["poison on the log"]  # it is written by SQL
             chosen |= broker_faults(broker)
         stack = await house.enter_async_context(running(folder / "data", settings, quiet=True))
-        under_fire = await house.enter_async_context(trial(stack, seed))
-        for name, fault in [*chosen.items()] * times:
+        under_fire = await house.enter_async_context(trial(stack, options.seed))
+        wanted = [(name, fault) for name, fault in chosen.items() if options.only in name]
+        for name, fault in wanted * options.rounds:
             with console.status(f"{name} …"):
-                one = await under_fire.round(name, fault, seconds)
+                one = await under_fire.round(name, fault, options.seconds)
             sign = "[green]✓" if one.sound else "[red]✗"
             console.print(f"{sign}[/] {name}: {one.acknowledged:,} of {one.sent:,} acknowledged, {one.lost} lost")
             done.append(one)
