@@ -10,6 +10,7 @@ from resolvers.asking import PrivacyRequestMutations
 from resolvers.consent import ConsentMutations
 from resolvers.consent_settings import ConsentSettingsMutations
 from resolvers.context import Info
+from resolvers.dead_letter import DeadLetterMutations
 from resolvers.detokenize import DetokenizeMutations
 from resolvers.editing import Edit, delete, save
 from resolvers.egress import EgressMutations
@@ -67,6 +68,7 @@ DeleteSegmentResult = Annotated[SegmentPayload | InvalidInput | NotFound, strawb
 class Mutation(
     ConsentMutations,
     ConsentSettingsMutations,
+    DeadLetterMutations,
     DetokenizeMutations,
     EgressMutations,
     IdentityMutations,

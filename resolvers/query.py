@@ -13,6 +13,7 @@ from resolvers.consent import ConsentQueries
 from resolvers.consent_settings import ConsentSettingsQueries
 from resolvers.context import Info
 from resolvers.counts import threshold
+from resolvers.dead_letter import DeadLetterQueries
 from resolvers.event import event_of
 from resolvers.fields import field
 from resolvers.identity import IdentityQueries
@@ -50,6 +51,7 @@ class Query(
     AccessQueries,
     ConsentQueries,
     ConsentSettingsQueries,
+    DeadLetterQueries,
     IdentityQueries,
     IdentityRuleQueries,
     MatchQueries,
