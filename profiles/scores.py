@@ -35,8 +35,8 @@ async def put_scores(
 ) -> int:
     """Replace what a model said of some profiles, and judge the segments that ask for it; return how many moved.
 
-    One transaction: call it with some hundreds at once. Passes over profiles that are gone, and those who object. Raises
-    `StoreUnavailable`, `Contended`.
+    One transaction: call it with some hundreds at once. Passes over people who are gone or who object.
+    Raises `StoreUnavailable`, `Contended`.
     """
     async with transaction(connection):
         definitions = await catalogue.share(connection, workspace)
