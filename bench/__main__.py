@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import build, collect, graphql, live, oracle, protect, recommend, segments, tag, timers, trending
+from bench import build, collect, graphql, live, oracle, plans, protect, recommend, segments, tag, timers, trending
 from bench.figure import Figure
 
 _BENCHES = {
@@ -24,6 +24,7 @@ _BENCHES = {
     "timers": timers,
     "live": live,
     "graphql": graphql,
+    "plans": plans,
     "recommend": recommend,
     "trending": trending,
     "tag": tag,

@@ -211,6 +211,6 @@ class SegmentChange(msgspec.Struct, frozen=True, tag_field="v", tag=1):
     at: datetime
     cause: dict[str, Any]
     """One of `{"event": message_id}`, `{"timer": instant}`, `{"backfill": version}`, `{"merge": profile id}`,
-    `{"model": name}`,
+    `{"unmerge": profile id}`, `{"model": name}`,
     `{"deleted": true}`, `{"request": kind}` where the person asked for it, `{"retention": [names of traits whose time
     is over]}`."""

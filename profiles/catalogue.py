@@ -6,11 +6,15 @@ from uuid import UUID
 import structlog
 
 from domain.errors import Refused
+from domain.identity import IdentityRules
 from domain.segment import SegmentStatus
+from profiles.declarations import Declarations
 from profiles.segments.definition import parse_definition
 from profiles.segments.index import Index, Segment
 from stores.postgres import Connection
 from stores.segments import Earlier, Progress, StoredSegment, read_progress, read_segments, share_definitions
+from stores.traits import read_trait_progress, read_traits
+from stores.workspaces import read_settings
 
 _LOG = structlog.get_logger(__name__)
 _LARGEST_CACHE = 1_000
@@ -45,7 +49,17 @@ class _Compiled:
 class Definitions:
     """What segments mean for each profile of one workspace, at one moment of their builds."""
 
-    def __init__(self, compiled: list[_Compiled], built_through: Mapping[UUID, UUID | None]) -> None:
+    def __init__(
+        self,
+        compiled: list[_Compiled],
+        built_through: Mapping[UUID, UUID | None],
+        identity: IdentityRules = IdentityRules(),  # noqa: B008 - it cannot be changed
+        declarations: Declarations | None = None,
+    ) -> None:
+        self.declarations = declarations or Declarations()
+        """The traits that are worked out of what happens."""
+        self.identity = identity
+        """How the workspace tells who is who."""
         self._compiled = compiled
         self._partial = [each for each in compiled if each.partial]
         self._built_through = built_through
@@ -80,7 +94,7 @@ class Definitions:
         """Take over the compiled segments where only a build has moved on."""
         if not self._partial or built_through == self._built_through:
             return self
-        later = Definitions(self._compiled, built_through)
+        later = Definitions(self._compiled, built_through, self.identity, self.declarations)
         later._indexes = self._indexes
         return later
 
@@ -105,6 +119,9 @@ class Catalogue:
         if definitions is None or version != progress.definitions_version:
             definitions = await self._compile(connection, workspace, progress)
         definitions = definitions.advanced(progress.built_through)
+        if definitions.declarations.building:
+            traits = await read_trait_progress(connection, workspace)
+            definitions.declarations = definitions.declarations.advanced(traits)
         self._kept.pop(workspace, None)
         self._kept[workspace] = (progress.definitions_version, definitions)
         if len(self._kept) > _LARGEST_CACHE:
@@ -113,7 +130,11 @@ class Catalogue:
 
     async def _compile(self, connection: Connection, workspace: UUID, progress: Progress) -> Definitions:
         stored = await read_segments(connection, workspace)
-        return Definitions([_Compiled(each) for each in stored], progress.built_through)
+        settings = await read_settings(connection, workspace)
+        declarations = Declarations(await read_traits(connection, workspace))
+        return Definitions(
+            [_Compiled(each) for each in stored], progress.built_through, settings.identity, declarations
+        )
 
 
 def compile_segment(stored: StoredSegment, earlier: Earlier | None = None) -> Segment | None:

@@ -8,6 +8,8 @@ from uuid import UUID
 from domain.clock import to_micros
 from domain.segment import ChangeKind
 from profiles.catalogue import Definitions
+from profiles.declared import Declared
+from profiles.retrace import retell
 from profiles.segments.evaluate import Cause, Move, Touch, judge, next_look, stamp
 from profiles.segments.index import Index
 from profiles.segments.leaf import Happened, KeptLeaf, moments_of
@@ -56,11 +58,16 @@ class Work:
         self._leaves: dict[UUID, set[bytes]] = defaultdict(set)
         self._dropped: list[tuple[UUID, bytes]] = []
         self._emptied: list[UUID] = []
+        self._retold: dict[UUID, Cause] = {}
         self._raised: set[UUID] = set()
 
     def index(self, profile: UUID) -> Index:
         """Return the definitions that apply to a profile."""
         return self._definitions.index(profile)
+
+    def declared(self, profile: UUID) -> Declared:
+        """Return the declared traits that apply to a profile."""
+        return self._definitions.declarations.of(profile)
 
     def touch(self, profile: UUID) -> Touch:
         """Return what this transaction brings to a profile, to add to."""
@@ -108,9 +115,31 @@ class Work:
             # What one of them did may have filled a pause of the other.
             self.touch(winner).rebuild.update(session.key for session in index.sessions)
             self._restate(winner, index)
+            if self._definitions.declarations.names:
+                self.retell(winner, {"merge": str(winner)})
+
+    def restart(self, profile: UUID, cause: Cause) -> Touch:
+        """Take the profile's leaves from its history, as if nothing were known of them, and judge every segment."""
+        index, touch = self.index(profile), self.touch(profile)
+        self.profiles[profile].leaves = {}
+        self._emptied.append(profile)
+        touch.rebuild.update(index.kept)
+        touch.everything(index, cause)
+        self._changed.add(profile)
+        return touch
+
+    def retell(self, profile: UUID, cause: Cause) -> None:
+        """Work the declared traits of a profile out of its history, which holds this transaction's events too."""
+        self._retold[profile] = cause
 
     async def settle(self) -> None:
         """Judge every touched profile at `now` and write all that has changed."""
+        for profile_id, cause in self._retold.items():
+            declared = self._definitions.declarations.of(profile_id)
+            changed = await retell(self._connection, self._workspace, self.profiles[profile_id], declared)
+            if changed:
+                self.touch(profile_id).traits(self.index(profile_id), changed, cause)
+                self._changed.add(profile_id)
         await self._rebuild()
         for profile_id, touch in self._touches.items():
             self._stamp(profile_id, touch)

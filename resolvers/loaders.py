@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from strawberry.dataloader import DataLoader
@@ -79,6 +79,20 @@ class Loaders:
                 return await read(connection, keys)
 
         return DataLoader(load)
+
+
+async def load_each(
+    loader: DataLoader[Key, Value], keys: Sequence[Key], shown: Callable[[Value], Any] = lambda value: value
+) -> list[Any]:
+    """Load the values of many keys in one go, each as `shown` makes it, or the exception that stands for it."""
+    waiting = [loader.load(key) for key in keys]
+    found: list[Any] = []
+    for each in waiting:
+        try:
+            found.append(shown(await each))
+        except Exception as error:  # noqa: BLE001 - it stands for the value
+            found.append(error)
+    return found
 
 
 async def _count_events(connection: Connection, keys: Sequence[UUID]) -> dict[UUID, int]:

@@ -10,15 +10,20 @@ from resolvers.asking import PrivacyRequestMutations
 from resolvers.consent import ConsentMutations
 from resolvers.consent_settings import ConsentSettingsMutations
 from resolvers.context import Info
+from resolvers.dead_letter import DeadLetterMutations
 from resolvers.detokenize import DetokenizeMutations
 from resolvers.editing import Edit, delete, save
 from resolvers.egress import EgressMutations
 from resolvers.fields import mutation
+from resolvers.identity import IdentityMutations
+from resolvers.identity_rules import IdentityRuleMutations
+from resolvers.match import MatchMutations
 from resolvers.permissions import needs
 from resolvers.plan import PlanMutations
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
 from resolvers.recommending import RecommendationMutations
 from resolvers.segment import Segment
+from resolvers.trait import TraitMutations
 
 
 @strawberry.input
@@ -63,11 +68,16 @@ DeleteSegmentResult = Annotated[SegmentPayload | InvalidInput | NotFound, strawb
 class Mutation(
     ConsentMutations,
     ConsentSettingsMutations,
+    DeadLetterMutations,
     DetokenizeMutations,
     EgressMutations,
+    IdentityMutations,
+    IdentityRuleMutations,
+    MatchMutations,
     PlanMutations,
     PrivacyRequestMutations,
     RecommendationMutations,
+    TraitMutations,
 ):
     """The root of mutations."""
 

@@ -1,8 +1,9 @@
 """Groups of people, by what they are and do."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
@@ -15,9 +16,9 @@ from profiles.segments.definition import parse_definition
 from profiles.segments.text import as_text
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Info
-from resolvers.counts import head_count
-from resolvers.fields import field
-from resolvers.loaders import COUNTED
+from resolvers.counts import head_count, rounded, threshold
+from resolvers.fields import field, one
+from resolvers.loaders import COUNTED, load_each
 from resolvers.node import Node, to_global
 from resolvers.permissions import needs
 from stores.reads import segments
@@ -30,6 +31,15 @@ strawberry.enum(SegmentStatus, description="A segment's life.")
 
 _BY_KEY = "segments by key"
 _MEMBERS = "members by id"
+
+
+async def _sizes(groups: Sequence["Segment"], info: Info) -> list[Any]:
+    least = await threshold(info)
+
+    def shown(exact: int | None) -> int | None:
+        return exact or 0 if least is None else rounded(exact or 0, least)
+
+    return await load_each(info.context.loaders.segment_size, [each.row.id for each in groups], shown)
 
 
 @strawberry.type
@@ -89,13 +99,14 @@ class Segment(Node):
         """When it was last saved."""
         return self.row.updated_at
 
-    @field(needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ), many=_sizes)
     async def size(self, info: Info) -> int | None:
         """How many are in it: null for fewer than `viewer.countThreshold`, else to the nearest ten.
 
         Keys with the scope `counts:exact` are told exactly.
         """
-        return await head_count(info, await info.context.loaders.segment_size.load(self.row.id) or 0)
+        found: int | None = one(await _sizes([self], info))
+        return found
 
     @field(needs(Scope.SEGMENTS_READ, Scope.PROFILES_READ))
     async def members(

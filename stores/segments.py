@@ -136,13 +136,13 @@ async def finish_segment(
         error,
         at,
     )
-    await _raise_version(connection, workspace)
+    await raise_version(connection, workspace)
 
 
 async def delete_segment(connection: Connection, workspace: UUID, segment: UUID) -> None:
     """Remove a segment whose members have all left."""
     await connection.execute("DELETE FROM segment WHERE workspace_id = $1 AND id = $2", workspace, segment)
-    await _raise_version(connection, workspace)
+    await raise_version(connection, workspace)
 
 
 async def segment_members(connection: Connection, workspace: UUID, segment: UUID, limit: int) -> list[UUID]:
@@ -178,7 +178,8 @@ async def forget_leaves(connection: Connection, workspace: UUID, kept: Collectio
     return removed
 
 
-async def _raise_version(connection: Connection, workspace: UUID) -> None:
+async def raise_version(connection: Connection, workspace: UUID) -> None:
+    """Let every builder read anew what the workspace has defined."""
     await connection.execute(
         "UPDATE workspace SET definitions_version = definitions_version + 1 WHERE id = $1", workspace
     )
