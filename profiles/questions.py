@@ -24,7 +24,7 @@ from profiles.segments.rehearse import Rehearsal
 from stores.events import Happening, read_history
 from stores.postgres import Connection
 from stores.profiles import LeafState, Profile, read_profiles
-from stores.reads.population import Facts, count_people, read_facts, read_recorded, sample_people
+from stores.reads.population import Facts, count_people, list_people, read_facts, read_recorded, sample_people
 from stores.segments import read_segments
 
 MOST_PEOPLE: Final = 5_000
@@ -172,8 +172,10 @@ class Asked:
 
     async def _people(self, population: int) -> AsyncIterator[list[Facts]]:
         """Draw people until enough were looked at, or for long enough."""
-        percent = 100.0 if population <= MOST_PEOPLE else 100.0 * MOST_PEOPLE / population
-        drawn = await sample_people(self._connection, percent, 2 * MOST_PEOPLE)
+        if population <= MOST_PEOPLE:
+            drawn = await list_people(self._connection)
+        else:
+            drawn = await sample_people(self._connection, 100 * MOST_PEOPLE / population, 2 * MOST_PEOPLE)
         random.Random(0).shuffle(drawn)  # noqa: S311 - so that stopping early leaves a fair sample
         until = monotonic() + _SECONDS
         for place in range(0, len(drawn), _AT_ONCE):

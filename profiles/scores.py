@@ -35,8 +35,8 @@ async def put_scores(
 ) -> int:
     """Replace what a model said of some profiles, and judge the segments that ask for it; return how many moved.
 
-    One transaction: call it with some hundreds at once. Profiles that are gone are passed over. Raises
-    `StoreUnavailable`, `Contended`.
+    One transaction: call it with some hundreds at once. Passes over people who are gone or who object.
+    Raises `StoreUnavailable`, `Contended`.
     """
     async with transaction(connection):
         definitions = await catalogue.share(connection, workspace)
@@ -45,7 +45,7 @@ async def put_scores(
         profiles = await memory.lock(connection, workspace, scores)
         work = Work(connection, workspace, definitions, profiles, now)
         for profile in profiles.values():
-            if profile.merged_into is not None:
+            if profile.merged_into is not None or profile.holds.profiling:
                 continue
             said = scores[profile.id]
             word = {"s": said.score, "c": said.confidence, "t": to_micros(now)}

@@ -29,13 +29,19 @@ async def find_for_update(connection: Connection, key: str) -> SegmentRow | None
     await connection.execute(
         "UPDATE workspace SET definitions_version = definitions_version + 1 WHERE id = current_workspace()"
     )
-    record = await connection.fetchrow(f"SELECT {_RETURNED} FROM segment WHERE key = $1 FOR UPDATE", key)  # noqa: S608 - a constant
+    record = await connection.fetchrow(
+        f"SELECT {_RETURNED} FROM segment WHERE workspace_id = current_workspace() AND key = $1 FOR UPDATE",  # noqa: S608 - a constant
+        key,
+    )
     return segment_row(record) if record else None
 
 
 async def read_all(connection: Connection) -> dict[str, Any]:
     """Read the definitions of all segments that are not being deleted, by key."""
-    return dict(await connection.fetch("SELECT key, definition FROM segment WHERE status <> 'deleting'"))
+    rows = await connection.fetch(
+        "SELECT key, definition FROM segment WHERE workspace_id = current_workspace() AND status <> 'deleting'"
+    )
+    return dict(rows)
 
 
 async def create(connection: Connection, id: UUID, draft: Draft, now: datetime) -> SegmentRow:  # noqa: A002 - the column's name

@@ -54,6 +54,7 @@ class Sealed(msgspec.Struct, frozen=True):
     counters: dict[str, int]
     first_seen_at: datetime
     last_seen_at: datetime
+    scores: dict[str, dict[str, Any]]
 
 
 class Word(msgspec.Struct, frozen=True):
@@ -83,7 +84,7 @@ async def read_whole_profile(connection: Connection, workspace: UUID, profile: U
     """Read a profile with everything in its row; None when it is not built yet."""
     row = await connection.fetchrow(
         """
-        SELECT id, traits, sealed, counters, first_seen_at, last_seen_at FROM profile
+        SELECT id, traits, sealed, counters, first_seen_at, last_seen_at, scores FROM profile
         WHERE workspace_id = $1 AND id = $2
         """,
         workspace,

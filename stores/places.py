@@ -79,6 +79,7 @@ PLACES: Final[tuple[Place, ...]] = (
     _table("profile.traits", "the newest statement of each trait", "id", _GIVEN),
     _table("profile.sealed", "the newest statement of each sealed trait", "id", _GIVEN, sealed=True),
     _table("profile.counters", "how often each event happened", "id", _KNOWN, ends=_WITH_PERSON),
+    _table("profile.scores", "what models said of the person", "id", _KNOWN, ends=_WITH_PERSON),
     _table("alias.index", "blind indexes of identifiers", "subject_id", _KNOWN, ends=_WITH_PERSON),
     _table("subject.wrapped_key", "the person's data key", "profile_id", _GONE, sealed=True, ends=_WITH_PERSON),
     _table("claim.decision", "which identifiers were shown to be one person", "subject_id", _KNOWN, ends=_WITH_PERSON),
@@ -88,7 +89,13 @@ PLACES: Final[tuple[Place, ...]] = (
     _table("match_candidate.score", "how like another person", "subject_id", _GONE, ends=_WITH_PERSON),
     _table("consent.state", "the last word on each purpose", "subject_id", _KNOWN, ends="a refusal: never"),
     _table("membership.segment_id", "segments the person is in", "profile_id", _KNOWN, ends=_WITH_PERSON),
-    _table("leaf_state.stamps", "when counted events happened", "profile_id", _KNOWN, ends="with its window"),
+    _table(
+        "leaf_state.stamps",
+        "when counted events happened, hashes of what they held",
+        "profile_id",
+        _KNOWN,
+        ends="with its window",
+    ),
     _table("segment_change.cause", "segments entered and left", "profile_id", _KNOWN, ends=_WITH_LOG),
     _table(
         "access_log.fields", "who saw which fields", "profile_id", (Request.ACCESS,), ends="never: it proves access"

@@ -90,6 +90,7 @@ async def _profile(case: Case, portrait: Portrait) -> Any:
         "last_seen_at": row.last_seen_at,
         "traits": traits,
         "event_counts": row.counters,
+        "scores": {model: {"score": said["s"], "confidence": said["c"]} for model, said in row.scores.items()},
         "held_back": holds,
     }
 

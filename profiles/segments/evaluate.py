@@ -156,7 +156,7 @@ def judge(profile: Profile, index: Index, touch: Touch, now: datetime) -> tuple[
             held = Membership(segment_id, segment.key, segment.version, at, ends, cause)
             memberships[segment_id] = held
             moves.append(Move(segment_id, segment.key, segment.version, ChangeKind.ENTERED, at, cause))
-        elif held.segment_version == segment.version and _near(held.expires_at, ends, now):
+        elif held.stored and held.segment_version == segment.version and _near(held.expires_at, ends, now):
             continue
         held.expires_at, held.segment_version = ends, segment.version
         stored.append(held)

@@ -36,8 +36,14 @@ async def count_people(connection: Connection) -> int:
     return found
 
 
+async def list_people(connection: Connection) -> list[UUID]:
+    """List all of them."""
+    rows = await connection.fetch(f"SELECT id FROM profile WHERE {_MAY_BE_PROFILED} ORDER BY id")  # noqa: S608 - a constant
+    return [row["id"] for row in rows]
+
+
 async def sample_people(connection: Connection, percent: float, most: int) -> list[UUID]:
-    """Draw about so many percent of them at random, the same ones each time."""
+    """Draw about so many percent of them at random, the same ones each time. Reads the whole table."""
     rows = await connection.fetch(
         f"SELECT id FROM profile TABLESAMPLE BERNOULLI ($1) REPEATABLE (1) WHERE {_MAY_BE_PROFILED} LIMIT $2",  # noqa: S608 - a constant
         min(percent, 100.0),

@@ -53,6 +53,17 @@ async def test_exit_and_entry_come_by_themselves_within_a_second(world: World) -
     assert len(await world.members("absent")) == 1
 
 
+async def test_a_builder_that_was_started_anew_keeps_to_the_instants(world: World) -> None:
+    await world.save_segment("soon", SOON)
+    at = utc_now()
+    builder = Builder(world.database, utc_now, world.metrics)
+    await builder.build(await world.batch([Sent(WHO, at=at, received_at=at)]))
+    async with running(Timers(world.database, utc_now, world.metrics)):
+        found = await changes(world, 2)
+        assert utc_now() - (at + timedelta(seconds=1)) < timedelta(seconds=1)
+    assert found == [("entered", found[0][1]), ("exited", at + timedelta(seconds=1))]
+
+
 async def test_what_was_missed_while_nobody_ran_is_caught_up(world: World) -> None:
     await world.save_segment("soon", SOON)
     await world.send(Sent(WHO))

@@ -1,6 +1,7 @@
 """Definitions in words, in JSON and in the published schema are the same definitions."""
 
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from profiles.segments.text import as_text
 from profiles.segments.words import parse_text
 from tests.profiles.segments.chance import definition
 
+DESCRIBED = Path(__file__).parents[3] / "docs" / "segments.md"
 PUBLISHED = Path(__file__).parents[3] / "docs" / "segment.schema.json"
 NAMES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=12)
 VALUES = st.one_of(NAMES, st.integers(-5, 10**9), st.floats(-1e9, 1e9), st.booleans(), st.none())
@@ -90,3 +92,16 @@ def test_the_schema_takes_what_is_valid(seed: int) -> None:
 def test_templates_are_definitions(template: Any) -> None:
     assert parse_definition(template.document) == template.definition
     assert as_text(template.definition) == template.text
+
+
+def test_what_is_described_is_the_language() -> None:
+    lines = DESCRIBED.read_text().splitlines()
+    rows = [row for row in (line.split(" | ") for line in lines) if len(row) == 3 and re.match("`.* in [0-9]", row[1])]
+    read = 0
+    for _, words, written in rows:
+        node = parse_text(words.strip().strip("`"))
+        found = re.fullmatch(r"`(\{.*\})` \|", written)
+        if found and "…" not in written:
+            assert parse_definition(msgspec.json.decode(found[1])) == node
+            read += 1
+    assert read >= 5
