@@ -99,7 +99,7 @@ PLACES: Final[tuple[Place, ...]] = (
     _table("vault_token.hash", "tokens that stand for a value elsewhere", "subject_id", _GONE, ends="when it expires"),
     _table("privacy_request.result", "answers to requests", "profile_id", _GONE, sealed=True, ends="when it expires"),
     _table("erasure.subject_id", "random ids of who was erased", "subject_id", (), ends="never: keeps them forgotten"),
-    Place(Store.TOPIC, CONSENTS, "records of the ledger, of nobody known", "key", (), ends="never: it proves consent"),
+    Place(Store.TOPIC, CONSENTS, "what was said about consent", "key", _GONE, ends=_WITH_LOG),
     Place(Store.TOPIC, ERASURES, "random ids of who was erased", "key", (), ends="never: keeps them forgotten"),
     Place(Store.TOPIC, EVENTS, "every event, as the tables have it", "key", _GONE, sealed=True, ends=_WITH_LOG),
     Place(Store.TABLE, "log_record.value", "the topics, where Kafka is not used", "key", _GONE, ends=_WITH_LOG),

@@ -36,6 +36,23 @@ async def last_words(connection: Connection, profile: UUID) -> dict[Purpose, Las
     return {word.purpose: word for word in words}
 
 
+async def controlled_purposes(connection: Connection, profile: UUID) -> set[Purpose]:
+    """Tell what a person's Global Privacy Control refuses: under any of their subjects, and no later grant ends it."""
+    rows = await connection.fetch(
+        """
+        SELECT purpose
+        FROM subject
+        JOIN consent ON consent.workspace_id = subject.workspace_id AND consent.subject_id = subject.id
+        WHERE subject.profile_id = $1
+        GROUP BY purpose
+        HAVING max(at) FILTER (WHERE source = 'gpc' AND state <> 'granted')
+            >= coalesce(max(at) FILTER (WHERE state = 'granted'), '-infinity')
+        """,
+        profile,
+    )
+    return {Purpose(row["purpose"]) for row in rows}
+
+
 async def read_records(connection: Connection, profile: UUID, limit: int) -> list[Record]:
     """Read a person's records in the ledger, the newest first."""
     rows = await connection.fetch(

@@ -99,8 +99,8 @@ def test_malformed_context_traits_are_no_identifiers(keys: WorkspaceKeys, make_c
 def test_lookup_finds_raw_and_hashed_addresses(keys: WorkspaceKeys) -> None:
     raw = aliases_for(AliasKind.EMAIL, " John_Smith@gmail.com", keys)
     hashed = "62a14e44f765419d10fea99367361a727c12365e2520f32218d505ed9aa0f62f"
-    assert aliases_for(AliasKind.EMAIL, hashed, keys) == raw
-    assert len(raw) == 1
+    assert aliases_for(AliasKind.EMAIL, hashed, keys) == raw[:1]
+    assert raw[1:] == aliases_for(AliasKind.EMAIL, "john_smith@googlemail.com", keys)[:1]
 
 
 @pytest.mark.parametrize("platform", Platform)
