@@ -32,6 +32,7 @@ from profiles.rights.procedures import procedures
 from profiles.sweeper import Sweeper
 from profiles.timers import Timers
 from stores.eventlog.open import open_log
+from stores.migrate import require_schema
 from stores.postgres import Database
 from stores.recommendation_cache import RecommendationCache
 from stores.redis import open_redis
@@ -42,7 +43,7 @@ async def build(settings: Settings) -> None:
     """Build until SIGTERM or SIGINT, then finish the batches under way.
 
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable` when these are
-    not there at the start.
+    not there at the start, `MigrationRefused` when the schema is older than this version.
     """
     configure_logs(level=settings.log_level)
     collect_rarely()
@@ -50,6 +51,8 @@ async def build(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    settings.needs("postgres_url", "redis_url")
+    await require_schema(settings.postgres_url or "")
     await replay_erasures(settings)
     async with open_processor(settings) as processor:
         await processor.run(stop)

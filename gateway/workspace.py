@@ -56,6 +56,10 @@ class Workspaces:
         async with self._locks.setdefault(workspace, asyncio.Lock()):
             return self._fresh(workspace) or await self._load(workspace)
 
+    def known(self, workspace: UUID) -> Workspace | None:
+        """Return a workspace as it was last read, however long ago, for when nothing can be read."""
+        return self._known.get(workspace, (0.0, None))[1]
+
     async def keys(self, workspace: UUID, stamp: int = 0) -> WorkspaceKeys:
         """Return the keys of a workspace, with every change up to `stamp`. Raises like `get`."""
         known = await self.get(workspace)

@@ -210,3 +210,4 @@ def _fold(work: Work, events: Iterable[ProtectedEvent], profile_of: Mapping[UUID
         touch.traits(index, fold_event(profile, event, work.declared(profile.id)), cause)
         touch.event(index, event_key(event), event.properties, event_stamp(event), cause)
         work.change(profile.id)
+        work.advance(profile.id)

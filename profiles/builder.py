@@ -145,6 +145,9 @@ class Builder:
                 await save_offset(connection, GROUP, batch.topic, batch.partition, next_offset)
             if any(built.changes for built in results):
                 await call_publisher(connection)
+        if due:
+            oldest = min(event.received_at for _, event in due)
+            self._metrics.behind.observe((self._clock() - oldest).total_seconds())
         await self._report(results, len(buried) + len(strangers))
         await self._empty(due, results)
 

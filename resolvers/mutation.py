@@ -10,6 +10,7 @@ from resolvers.asking import PrivacyRequestMutations
 from resolvers.consent import ConsentMutations
 from resolvers.consent_settings import ConsentSettingsMutations
 from resolvers.context import Info
+from resolvers.dead_letter import DeadLetterMutations
 from resolvers.detokenize import DetokenizeMutations
 from resolvers.editing import Edit, delete, save
 from resolvers.egress import EgressMutations
@@ -32,7 +33,9 @@ class SaveSegmentInput:
     key: str
     name: str | None = None
     description: str | None = None
-    definition: JSON | None = strawberry.field(default=None, description="The rule; needed to create.")
+    definition: JSON | None = strawberry.field(
+        default=None, description="The rule, as JSON or in words; needed to create."
+    )
     expected_version: int | None = strawberry.field(
         default=None, description="Edit only if this is still the version; 0: create only."
     )
@@ -58,13 +61,14 @@ class SegmentPayload:
 SaveSegmentResult = Annotated[
     SegmentPayload | InvalidInput | NotFound | VersionConflict, strawberry.union("SaveSegmentResult")
 ]
-DeleteSegmentResult = Annotated[SegmentPayload | NotFound, strawberry.union("DeleteSegmentResult")]
+DeleteSegmentResult = Annotated[SegmentPayload | InvalidInput | NotFound, strawberry.union("DeleteSegmentResult")]
 
 
 @strawberry.type
 class Mutation(
     ConsentMutations,
     ConsentSettingsMutations,
+    DeadLetterMutations,
     DetokenizeMutations,
     EgressMutations,
     IdentityMutations,
@@ -92,7 +96,7 @@ class Mutation(
 
     @mutation(needs(Scope.SEGMENTS_WRITE))
     async def delete_segment(self, info: Info, input: DeleteSegmentInput) -> DeleteSegmentResult:  # noqa: A002 - Relay's name
-        """Let a segment's members out, then remove it."""
+        """Let a segment's members out, then remove it. One that other segments speak of stays."""
         deleted = await delete(info, input.key)
         return _payload(deleted, input.client_mutation_id) if isinstance(deleted, Segment) else deleted
 

@@ -13,6 +13,7 @@ from resolvers.consent import ConsentQueries
 from resolvers.consent_settings import ConsentSettingsQueries
 from resolvers.context import Info
 from resolvers.counts import threshold
+from resolvers.dead_letter import DeadLetterQueries
 from resolvers.event import event_of
 from resolvers.fields import field
 from resolvers.identity import IdentityQueries
@@ -26,6 +27,7 @@ from resolvers.profile import Profile, ProfileBy, find_profile, list_profiles, p
 from resolvers.recommendation import item_of
 from resolvers.recommending import RecommendationQueries
 from resolvers.segment import Segment, list_segments, segment_of
+from resolvers.segment_questions import SegmentQueries
 from resolvers.taking import find_request
 from resolvers.trait import TraitQueries
 
@@ -49,6 +51,7 @@ class Query(
     AccessQueries,
     ConsentQueries,
     ConsentSettingsQueries,
+    DeadLetterQueries,
     IdentityQueries,
     IdentityRuleQueries,
     MatchQueries,
@@ -56,6 +59,7 @@ class Query(
     PlanQueries,
     PrivacyRequestQueries,
     RecommendationQueries,
+    SegmentQueries,
     TraitQueries,
 ):
     """The root of queries."""

@@ -133,7 +133,7 @@ class ProfileTraits:
     @field()
     async def trait_statements(self, info: Info, names: list[str] | None = None) -> list[TraitStatement]:
         """Traits with the time and source of each; all or those named."""
-        shown = await visible_traits(info, self.row)
+        (shown,) = await visible_traits(info, [self.row])
         return [
             _statement(name, value, self.row.stated.get(name, {}))
             for name, value in sorted(shown.items())

@@ -22,6 +22,7 @@ class Store(StrEnum):
     TABLE = "table"
     TOPIC = "topic"
     CACHE = "cache"
+    DISK = "disk"
 
 
 class Request(StrEnum):
@@ -106,6 +107,7 @@ PLACES: Final[tuple[Place, ...]] = (
     Place(Store.TABLE, "dead_letter.value", "events that could not be built", "value", _GONE, ends=_WITH_LOG),
     Place(Store.TOPIC, DEAD_LETTERS, "events that could not be built", "key", _GONE, ends=_WITH_LOG),
     Place(Store.TOPIC, SEGMENT_CHANGES, "segments entered and left", "key", _GONE, ends=_WITH_LOG),
+    Place(Store.DISK, "spool", "requests that wait for a store", "asked when run", _GONE, sealed=True, ends="when run"),
     Place(Store.CACHE, "tagway:subject:*", "subjects by blind index", "index", _GONE, sealed=True, ends="in a minute"),
 )
 
