@@ -91,9 +91,13 @@ class Schema(strawberry.Schema):
         for each in documents:
             self.prepare(each, None, None)
 
-    def prepare(self, query: str, operation_name: str | None, variables: dict[str, Any] | None) -> "Ready | None":
+    def prepare(
+        self, query: str, operation_name: str | None, variables: dict[str, Any] | None
+    ) -> "Ready | Unreadable | None":
         """Find the plan for an operation with these variables; None for what Strawberry has to run, or to refuse."""
         plan = self._plans.find(query, operation_name)
+        if isinstance(plan, GraphQLError):
+            return Unreadable(plan)
         if plan is None:
             return None
         weight = plan.weigh(variables or {})
@@ -108,6 +112,21 @@ class Schema(strawberry.Schema):
         if plan.size != compiled:
             self._plans.weigh(query, operation_name)
         return Ready(plan, coerced, weight)
+
+
+class Unreadable:
+    """What is no document at all: nobody has to read it a second time."""
+
+    def __init__(self, fault: GraphQLError) -> None:
+        self._fault = fault
+
+    async def run(self, session: Session) -> ExecutionResult:
+        """Tell what is wrong."""
+        return PreExecutionError(data=None, errors=[coded(self._fault, session.request_id)])
+
+    async def stream(self, session: Session) -> StreamResult:
+        """Tell what is wrong."""
+        yield await self.run(session)
 
 
 class Ready:
