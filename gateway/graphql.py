@@ -277,7 +277,9 @@ class _Answer(Response):
     """JSON as one of the two media types."""
 
     def __init__(self, body: bytes, *, modern: bool) -> None:
-        super().__init__()
+        # All that Response would work out on its own is known: the headers are made once.
+        self.status_code = 200
+        self.background = None
         self.body = body
         self.raw_headers = [*_RAW_HEADERS[modern], (b"content-length", b"%d" % len(body))]
 

@@ -23,6 +23,7 @@ from resolvers.limits import MOST_OBJECTS
 from resolvers.mutation import Mutation
 from resolvers.plans.plan import Plan
 from resolvers.plans.plans import Plans
+from resolvers.plans.selection import Selection
 from resolvers.query import Query
 from resolvers.subscription import Subscription
 
@@ -106,12 +107,13 @@ class Schema(strawberry.Schema):
         coerced = plan.coerce(variables or {})
         if isinstance(coerced, list):
             return None
-        compiled = plan.size
-        if not plan.covers(coerced):
+        before = plan.size
+        variant = plan.variant(coerced)
+        if variant is None:
             return None
-        if plan.size != compiled:
+        if plan.size != before:
             self._plans.weigh(query, operation_name)
-        return Ready(plan, coerced, weight)
+        return Ready(plan, variant, coerced, weight)
 
 
 class Unreadable:
@@ -132,8 +134,9 @@ class Unreadable:
 class Ready:
     """A plan with the variables it is to be run with, and what that weighs."""
 
-    def __init__(self, plan: Plan, variables: VariableValues, weight: int) -> None:
+    def __init__(self, plan: Plan, variant: Selection, variables: VariableValues, weight: int) -> None:
         self._plan = plan
+        self._variant = variant
         self._variables = variables
         self._weight = weight
 
@@ -144,7 +147,7 @@ class Ready:
             await operation.charge(self._weight)
         except CostExceeded as error:
             return PreExecutionError(data=None, errors=[coded(located_error(error), session.request_id)])
-        found = await self._plan.run(operation, self._variables)
+        found = await self._plan.run(self._variant, operation, self._variables)
         errors = [coded(error, session.request_id) for error in found.errors or ()]
         extensions = {"cost": operation.spent.told()} if operation.spent else None
         return ExecutionResult(data=found.data, errors=errors or None, extensions=extensions)

@@ -39,8 +39,9 @@ async def _planned(schema: strawberry.Schema, text: str, variables: dict[str, An
     coerced = plan.coerce(variables)
     if not isinstance(coerced, VariableValues):
         return ExecutionResult(None, coerced)
-    assert plan.covers(coerced)
-    return await plan.run(None, coerced)
+    variant = plan.variant(coerced)
+    assert variant
+    return await plan.run(variant, None, coerced)
 
 
 async def _both(schema: strawberry.Schema, text: str, variables: dict[str, Any]) -> tuple[ExecutionResult, Any]:
@@ -146,7 +147,7 @@ async def test_a_variant_is_kept_for_each_condition() -> None:
 )
 async def test_what_is_not_covered_is_left_to_strawberry(text: str) -> None:
     plan = _plan(_NOW, text)
-    assert not isinstance(plan, Plan) or not plan.covers(VariableValues({}, {}))
+    assert not isinstance(plan, Plan) or plan.variant(VariableValues({}, {})) is None
 
 
 async def test_waiting_fields_of_all_objects_are_fetched_in_one_call() -> None:
