@@ -1,6 +1,7 @@
 """Plans answer as graphql-core does: the same data, errors, paths and order."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -172,9 +173,15 @@ async def test_random_documents_of_tagway_are_answered_alike(api: Api, seeds: Se
         session = callers[number % 3].session()
         ours = await schema.execute(text, variables, session)
         theirs = await strawberry.Schema.execute(schema, text, variables, session)
-        assert settled(ours.data, ours.errors) == settled(theirs.data, theirs.errors), (text, variables)
+        told = _without_list_ids(*settled(ours.data, ours.errors))
+        assert told == _without_list_ids(*settled(theirs.data, theirs.errors)), (text, variables)
         planned += schema.prepare(text, None, variables) is not None
     assert planned > documents * 0.7
+
+
+def _without_list_ids(data: str, errors: list[str]) -> tuple[str, list[str]]:
+    """Leave out the one thing that is another each time: the id of a served list."""
+    return re.sub(r'"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f-]{17}"', '"list"', data), errors
 
 
 async def _populate(api: Api, seeds: Seeds) -> dict[str, list[Any]]:
