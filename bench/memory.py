@@ -20,6 +20,7 @@ from strawberry.extensions import ParserCache, ValidationCache
 from domain.clock import utc_now
 from domain.key import Principal
 from gateway.graphql import GraphQLApp
+from gateway.serve import collect_garbage_seldom
 from resolvers.context import Services
 from resolvers.documents import Documents
 from resolvers.fields import field
@@ -167,6 +168,7 @@ _BY_ID = {str(person.id): person for person in _EVERYONE}
 
 def main(port: int) -> None:
     """Serve all four until ended."""
+    collect_garbage_seldom()
     anyone: Any = _Anyone(Principal(uuid4(), frozenset()))
     nothing: Any = None
     services = Services(nothing, nothing, nothing, utc_now, nothing, nothing, nothing)

@@ -86,6 +86,10 @@ class GraphQLApp(GraphQL[Session, None]):
             response = await self._answer(scope, receive)
         await response(scope, receive, send)
 
+    def end_streams(self) -> None:
+        """End every subscription, so that answers that stream do not hold up a process that is to stop."""
+        self._services.hub.end()
+
     async def caller_of(self, token: str) -> Caller:
         """Tell who a secret key or end-user token speaks for. Raises `Refused` and `StoreUnavailable`."""
         principal = await self._authenticator.token(token)
@@ -273,7 +277,9 @@ class _Answer(Response):
     """JSON as one of the two media types."""
 
     def __init__(self, body: bytes, *, modern: bool) -> None:
-        super().__init__()
+        # All that Response would work out on its own is known: the headers are made once.
+        self.status_code = 200
+        self.background = None
         self.body = body
         self.raw_headers = [*_RAW_HEADERS[modern], (b"content-length", b"%d" % len(body))]
 

@@ -3,7 +3,8 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -20,12 +21,27 @@ KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection stays open: longer than balancers and clients keep theirs, so that none is closed under
 a request that is just being sent."""
 _DRAIN_SECONDS: Final = 15
+_SOCKETS_FIRST_SECONDS: Final = 0.05
 _LARGEST_FRAME: Final = 256 * 1024
 """Bytes of a frame of a socket, which uvicorn holds in memory before anyone may refuse it."""
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to us: uvicorn would raise them again before our stores are closed."""
+    """A server that leaves signals to us: uvicorn would raise them again before our stores are closed.
+
+    `end_streams` is called when it stops, once every socket was told (1012) that its client may come again elsewhere.
+    """
+
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._end_streams = end_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop serving, and wait for what is under way."""
+        stopping = asyncio.create_task(super().shutdown(sockets))
+        await asyncio.sleep(_SOCKETS_FIRST_SECONDS)
+        self._end_streams()
+        await stopping
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -39,7 +55,7 @@ async def serve(settings: Settings) -> None:
     not there at the start, `MigrationRefused` when the schema is older than this version.
     """
     configure_logs(level=settings.log_level)
-    _collect_garbage_seldom()
+    collect_garbage_seldom()
     settings.needs("postgres_url", "redis_url")
     await require_schema(settings.postgres_url or "")
     await replay_erasures(settings)
@@ -57,7 +73,7 @@ async def serve(settings: Settings) -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
-        server = _Server(config)
+        server = _Server(config, resources.graphql.end_streams)
 
         def stop() -> None:
             resources.intake.stop()
@@ -69,7 +85,7 @@ async def serve(settings: Settings) -> None:
         await server.serve()
 
 
-def _collect_garbage_seldom() -> None:
+def collect_garbage_seldom() -> None:
     """Leave what was made at the start out of every collection, and collect per many events, not per few hundred.
 
     A batch makes thousands of short-lived objects and next to no cycles.

@@ -17,7 +17,7 @@ from strawberry.extensions import MaxTokensLimiter, ParserCache, SchemaExtension
 from strawberry.types.execution import StreamExecutionResult
 
 from resolvers.context import Operation, Session
-from resolvers.limits import MOST_OBJECTS, MOST_TOKENS, Weight, faults_of_shape
+from resolvers.limits import MOST_LETTERS, MOST_OBJECTS, MOST_TOKENS, Weight, faults_of_shape
 
 
 class PerOperation(SchemaExtension):
@@ -40,6 +40,8 @@ def read_document(schema: GraphQLSchema, text: str) -> DocumentNode | None:
 
     Raises `GraphQLError` for what is no document.
     """
+    if len(text) > MOST_LETTERS:
+        raise GraphQLError(f"A document may have at most {MOST_LETTERS:,} letters; send values as variables.")
     document: DocumentNode = CachedParser().cached_parse_document(text, max_tokens=MOST_TOKENS)
     if faults_of_shape(document):
         return None

@@ -30,7 +30,11 @@ from graphql import (
     is_list_type,
 )
 
+MOST_LETTERS: Final = 16_384
 MOST_TOKENS: Final = 1_000
+MOST_DEFINITIONS: Final = 50
+"""Operations and fragments of a document, and variables of an operation."""
+
 MOST_LEVELS: Final = 12
 MOST_ALIASES: Final = 30
 MOST_REPEATS: Final = 50
@@ -49,8 +53,11 @@ def faults_of_shape(document: DocumentNode) -> tuple[GraphQLError, ...]:
     To be asked before any validation: the rule of the specification that compares fields of one name compares each
     with every other. Introspection is neither deep nor renamed.
     """
-    shape = _Shape(document)
     operations = [each for each in document.definitions if isinstance(each, OperationDefinitionNode)]
+    variables = max((len(each.variable_definitions or ()) for each in operations), default=0)
+    if max(len(document.definitions), variables) > MOST_DEFINITIONS:
+        return (GraphQLError(f"At most {MOST_DEFINITIONS} fragments and as many variables are allowed."),)
+    shape = _Shape(document)
     return tuple(fault for operation in operations for fault in shape.faults(operation))
 
 

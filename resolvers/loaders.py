@@ -1,5 +1,6 @@
 """Loads whatever is reachable from a list for the whole list at once."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -89,7 +90,8 @@ async def load_each(
     found: list[Any] = []
     for each in waiting:
         try:
-            found.append(shown(await each))
+            # Others may wait for the same: graphql-core cancels who waits for what became null, and not them.
+            found.append(shown(await asyncio.shield(each)))
         except Exception as error:  # noqa: BLE001 - it stands for the value
             found.append(error)
     return found

@@ -23,6 +23,7 @@ from resolvers.limits import MOST_OBJECTS
 from resolvers.mutation import Mutation
 from resolvers.plans.plan import Plan
 from resolvers.plans.plans import Plans
+from resolvers.plans.selection import Selection
 from resolvers.query import Query
 from resolvers.subscription import Subscription
 
@@ -91,9 +92,13 @@ class Schema(strawberry.Schema):
         for each in documents:
             self.prepare(each, None, None)
 
-    def prepare(self, query: str, operation_name: str | None, variables: dict[str, Any] | None) -> "Ready | None":
+    def prepare(
+        self, query: str, operation_name: str | None, variables: dict[str, Any] | None
+    ) -> "Ready | Unreadable | None":
         """Find the plan for an operation with these variables; None for what Strawberry has to run, or to refuse."""
         plan = self._plans.find(query, operation_name)
+        if isinstance(plan, GraphQLError):
+            return Unreadable(plan)
         if plan is None:
             return None
         weight = plan.weigh(variables or {})
@@ -102,19 +107,36 @@ class Schema(strawberry.Schema):
         coerced = plan.coerce(variables or {})
         if isinstance(coerced, list):
             return None
-        compiled = plan.size
-        if not plan.covers(coerced):
+        before = plan.size
+        variant = plan.variant(coerced)
+        if variant is None:
             return None
-        if plan.size != compiled:
+        if plan.size != before:
             self._plans.weigh(query, operation_name)
-        return Ready(plan, coerced, weight)
+        return Ready(plan, variant, coerced, weight)
+
+
+class Unreadable:
+    """What is no document at all: nobody has to read it a second time."""
+
+    def __init__(self, fault: GraphQLError) -> None:
+        self._fault = fault
+
+    async def run(self, session: Session) -> ExecutionResult:
+        """Tell what is wrong."""
+        return PreExecutionError(data=None, errors=[coded(self._fault, session.request_id)])
+
+    async def stream(self, session: Session) -> StreamResult:
+        """Tell what is wrong."""
+        yield await self.run(session)
 
 
 class Ready:
     """A plan with the variables it is to be run with, and what that weighs."""
 
-    def __init__(self, plan: Plan, variables: VariableValues, weight: int) -> None:
+    def __init__(self, plan: Plan, variant: Selection, variables: VariableValues, weight: int) -> None:
         self._plan = plan
+        self._variant = variant
         self._variables = variables
         self._weight = weight
 
@@ -125,7 +147,7 @@ class Ready:
             await operation.charge(self._weight)
         except CostExceeded as error:
             return PreExecutionError(data=None, errors=[coded(located_error(error), session.request_id)])
-        found = await self._plan.run(operation, self._variables)
+        found = await self._plan.run(self._variant, operation, self._variables)
         errors = [coded(error, session.request_id) for error in found.errors or ()]
         extensions = {"cost": operation.spent.told()} if operation.spent else None
         return ExecutionResult(data=found.data, errors=errors or None, extensions=extensions)

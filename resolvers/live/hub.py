@@ -64,10 +64,14 @@ class Hub:
             for task in self._tasks:
                 with suppress(asyncio.CancelledError):
                     await task
-            for listener in [each for listeners in self._listeners.values() for each in listeners]:
-                listener.close()
-            self.feeds.close()
+            self.end()
             await self._broadcast.close()
+
+    def end(self) -> None:
+        """End every subscription."""
+        for listener in [each for listeners in self._listeners.values() for each in listeners]:
+            listener.close()
+        self.feeds.close()
 
     @contextmanager
     def listen(self, wanted: Wanted) -> Iterator[Listener]:

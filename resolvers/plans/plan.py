@@ -74,20 +74,14 @@ class Plan:
         """Count the objects that may be returned at most."""
         return self._fixed_weight if self._fixed_weight is not None else self._weigh(given)
 
-    def covers(self, variables: VariableValues) -> bool:
-        """Tell whether it can be answered by the plan; what cannot is left to Strawberry."""
-        return self._selection(variables) is not None
-
-    async def run(self, context: Any, variables: VariableValues) -> ExecutionResult:
+    async def run(self, variant: Selection, context: Any, variables: VariableValues) -> ExecutionResult:
         """Answer the operation. `context` is what resolvers find as `info.context`. Errors are as graphql-core's."""
-        selection = self._selection(variables)
-        if selection is None:
-            raise NotCovered
         run = Run(self._frame, context, variables)
-        [data] = await selection.wait(run, Rows([None], None))
+        [data] = await variant.wait(run, Rows([None], None))
         return ExecutionResult(None if data is FAILED else data, run.failures.settle() or None)
 
-    def _selection(self, variables: VariableValues) -> Selection | None:
+    def variant(self, variables: VariableValues) -> Selection | None:
+        """Give what answers the operation under these conditions; None for what is left to Strawberry."""
         conditions = tuple(variables.coerced.get(name) for name in self._conditions)
         if conditions not in self._variants:
             if len(self._variants) >= _MOST_VARIANTS:

@@ -23,7 +23,7 @@ class Plans:
         self._core = core
         self._read = read
         self._most_bytes = most_bytes
-        self._kept: OrderedDict[tuple[str, str | None], Plan | None] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str | None], Plan | GraphQLError | None] = OrderedDict()
         self._sizes: dict[tuple[str, str | None], int] = {}
         self._bytes = 0
 
@@ -31,8 +31,8 @@ class Plans:
         """Count the documents that are remembered."""
         return len(self._kept)
 
-    def find(self, text: str, operation_name: str | None) -> Plan | None:
-        """Find the plan of an operation, or make it; None where there can be none."""
+    def find(self, text: str, operation_name: str | None) -> Plan | GraphQLError | None:
+        """Find the plan of an operation, or make it; None where there can be none, the fault of what is no document."""
         key = text, operation_name
         if key in self._kept:
             self._kept.move_to_end(key)
@@ -46,18 +46,18 @@ class Plans:
         """Count anew what a plan takes, once it has been compiled, and drop others if that is too much."""
         key = text, operation_name
         plan = self._kept.get(key)
-        size = plan.size if plan else len(text) + 200
+        size = plan.size if isinstance(plan, Plan) else len(text) + 1_000
         self._bytes += size - self._sizes.get(key, 0)
         self._sizes[key] = size
         while self._bytes > self._most_bytes and self._kept:
             dropped, _ = self._kept.popitem(last=False)
             self._bytes -= self._sizes.pop(dropped)
 
-    def _make(self, text: str, operation_name: str | None) -> Plan | None:
+    def _make(self, text: str, operation_name: str | None) -> Plan | GraphQLError | None:
         try:
             document = self._read(text)
-        except GraphQLError:
-            return None
+        except GraphQLError as error:
+            return error
         operation = _operation(document, operation_name) if document else None
         if document is None or operation is None or operation.operation is not OperationType.QUERY:
             return None

@@ -1,5 +1,6 @@
 """What is asked of objects of one type, answered for all of them at once."""
 
+import asyncio
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from resolvers.plans.leaf import Leaf
 from resolvers.plans.names import uses_variables
 from resolvers.plans.rows import Place, Rows
 from resolvers.plans.run import Run
-from resolvers.plans.source import Source, together
+from resolvers.plans.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,7 +76,10 @@ class Field:
         below, fold = self.shape.unfold(run, Place(rows, self), values)
         if not self.shape.is_async:
             return fold([selection.answer(run, each) for selection, each in below])
-        return fold(await together([selection.wait(run, each) for selection, each in below]) if below else [])
+        if len(below) == 1:
+            [(selection, each)] = below
+            return fold([await selection.wait(run, each)])
+        return fold(await asyncio.gather(*(selection.wait(run, each) for selection, each in below)))
 
     def is_null(self) -> TypeError:
         """Tell that a value is null that may not be."""
@@ -95,11 +99,12 @@ def _given(definition: GraphQLField, node: FieldNode) -> dict[str, Any] | None:
 class Selection:
     """The fields asked of one type."""
 
-    __slots__ = ("_build", "_strict", "fields", "is_async")
+    __slots__ = ("_build", "_strict", "_waiting", "fields", "is_async")
 
     def __init__(self, fields: list[Field]) -> None:
         self.fields = fields
         self.is_async = any(field.is_async for field in fields)
+        self._waiting = [number for number, field in enumerate(fields) if field.is_async]
         self._strict = [number for number, field in enumerate(fields) if not field.nullable[0]]
         self._build = _builder(len(fields))(*(field.key for field in fields))
 
@@ -116,10 +121,13 @@ class Selection:
         if not self.is_async:
             return self.answer(run, rows)
         columns: list[Any] = [None if field.is_async else field.answer(run, rows) for field in self.fields]
-        waiting = [number for number, field in enumerate(self.fields) if field.is_async]
-        found = await together([self.fields[number].wait(run, rows) for number in waiting])
-        for number, column in zip(waiting, found, strict=True):
-            columns[number] = column
+        if len(self._waiting) == 1:
+            [number] = self._waiting
+            columns[number] = await self.fields[number].wait(run, rows)
+        else:
+            found = await asyncio.gather(*(self.fields[number].wait(run, rows) for number in self._waiting))
+            for number, column in zip(self._waiting, found, strict=True):
+                columns[number] = column
         return self._put_together(run, rows, columns)
 
     def _put_together(self, run: Run, rows: Rows, columns: list[list[Any]]) -> list[Any]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -156,12 +156,6 @@ async def awaited(values: list[Any]) -> list[Any]:
                 raise value
             values[number] = value
     return values
-
-
-async def together(waiting: Iterable[Awaitable[list[Any]]]) -> list[list[Any]]:
-    """Wait for several columns at the same time."""
-    columns = list(waiting)
-    return [await columns[0]] if len(columns) == 1 else await asyncio.gather(*columns)
 
 
 async def _caught(value: Awaitable[Any]) -> Any:

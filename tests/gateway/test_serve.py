@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import aiohttp
 
@@ -26,3 +27,30 @@ async def test_a_process_that_is_told_to_stop_keeps_what_it_acknowledged(gateway
     await asyncio.gather(*(visit(number) for number in range(8)))
     assert len(acknowledged) >= 100
     assert {each.message_id for each in await gateway_process.logged()} >= set(acknowledged)
+
+
+async def test_a_stopping_process_sends_sockets_elsewhere_and_is_not_held_up_by_streams(
+    gateway_process: Gateway,
+) -> None:
+    key, url = gateway_process.tenant.secret_key, gateway_process.url + "/graphql"
+    query = {"query": "subscription { segmentChanges { kind } }"}
+    headers = {"Authorization": f"Bearer {key}", "Accept": "text/event-stream"}
+    http = gateway_process.http
+    async with (
+        http.ws_connect(url, protocols=["graphql-transport-ws"]) as socket,
+        http.post(url, json=query, headers=headers) as stream,
+    ):
+        await socket.send_json({"type": "connection_init", "payload": {"token": key}})
+        await socket.send_json({"type": "subscribe", "id": "1", "payload": query})
+        while "SNAPSHOT_END" not in (await socket.receive(timeout=5)).data:
+            pass
+        while b"SNAPSHOT_END" not in await asyncio.wait_for(stream.content.readline(), 5):
+            pass
+        began = time.perf_counter()
+        gateway_process.terminate()
+        told = [message.data async for message in socket]
+        assert (socket.close_code, told) == (1012, [])
+        assert b"complete" in await asyncio.wait_for(stream.content.read(), 5)
+    assert gateway_process.process
+    await asyncio.wait_for(gateway_process.process.wait(), 10)
+    assert time.perf_counter() - began < 8

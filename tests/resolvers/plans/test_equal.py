@@ -1,6 +1,7 @@
 """Plans answer as graphql-core does: the same data, errors, paths and order."""
 
 import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ _ABANDONED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 _VALUES: dict[str, list[Any]] = {"first": [0, 1, 3, 8], "count": [0, 1, 3], "number": [0, 3, 4, 5, 6]}
 
 
-def _plan(schema: strawberry.Schema, text: str) -> Plan | None:
+def _plan(schema: strawberry.Schema, text: str) -> Plan | GraphQLError | None:
     def read(text: str) -> Any:
         document = parse(text)
         assert validate_document(schema._schema, document, tuple(specified_rules)) == []
@@ -35,12 +36,13 @@ def _plan(schema: strawberry.Schema, text: str) -> Plan | None:
 
 async def _planned(schema: strawberry.Schema, text: str, variables: dict[str, Any]) -> ExecutionResult:
     plan = _plan(schema, text)
-    assert plan
+    assert isinstance(plan, Plan)
     coerced = plan.coerce(variables)
     if not isinstance(coerced, VariableValues):
         return ExecutionResult(None, coerced)
-    assert plan.covers(coerced)
-    return await plan.run(None, coerced)
+    variant = plan.variant(coerced)
+    assert variant
+    return await plan.run(variant, None, coerced)
 
 
 async def _both(schema: strawberry.Schema, text: str, variables: dict[str, Any]) -> tuple[ExecutionResult, Any]:
@@ -146,7 +148,7 @@ async def test_a_variant_is_kept_for_each_condition() -> None:
 )
 async def test_what_is_not_covered_is_left_to_strawberry(text: str) -> None:
     plan = _plan(_NOW, text)
-    assert plan is None or not plan.covers(VariableValues({}, {}))
+    assert not isinstance(plan, Plan) or plan.variant(VariableValues({}, {})) is None
 
 
 async def test_waiting_fields_of_all_objects_are_fetched_in_one_call() -> None:
@@ -171,9 +173,15 @@ async def test_random_documents_of_tagway_are_answered_alike(api: Api, seeds: Se
         session = callers[number % 3].session()
         ours = await schema.execute(text, variables, session)
         theirs = await strawberry.Schema.execute(schema, text, variables, session)
-        assert settled(ours.data, ours.errors) == settled(theirs.data, theirs.errors), (text, variables)
+        told = _without_list_ids(*settled(ours.data, ours.errors))
+        assert told == _without_list_ids(*settled(theirs.data, theirs.errors)), (text, variables)
         planned += schema.prepare(text, None, variables) is not None
     assert planned > documents * 0.7
+
+
+def _without_list_ids(data: str, errors: list[str]) -> tuple[str, list[str]]:
+    """Leave out the one thing that is another each time: the id of a served list."""
+    return re.sub(r'"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f-]{17}"', '"list"', data), errors
 
 
 async def _populate(api: Api, seeds: Seeds) -> dict[str, list[Any]]:
