@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from domain.access import LookLimits
 from domain.clock import Clock, utc_now
+from domain.spending import Allowance
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
@@ -15,6 +16,7 @@ from gateway.collect.spooling import Spooling
 from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
+from gateway.manifest import read_manifest
 from gateway.metrics import Metrics
 from gateway.provider import open_provider
 from gateway.resources import Resources
@@ -27,13 +29,16 @@ from learning.recommender import Recommender
 from learning.shelf import Shelves
 from learning.trending import Trending
 from privacy.keys import KeyProvider
+from resolvers.budget import Budget
 from resolvers.context import Services
+from resolvers.documents import Documents
 from resolvers.live.hub import Hub
 from resolvers.schema import build_schema
 from stores.broadcast import Broadcast
 from stores.eventlog.open import open_log
 from stores.feed import Feed
 from stores.postgres import Database
+from stores.purse import Purse
 from stores.recommendation_cache import RecommendationCache
 from stores.redis import open_redis
 from stores.spool.spool import Spool
@@ -83,9 +88,14 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             workspaces.keys,
             recommender,
             development=settings.profile == "dev",
+            budget=Budget(Purse(redis), Allowance(settings.query_points, settings.query_points_per_second)),
             log=log,
             look_limits=limits,
         )
+        trusted = read_manifest(settings.query_manifest)
+        documents = Documents(trusted, anything=services.development)
+        schema = build_schema()
+        schema.warm(trusted.values())
 
         async def healthy() -> bool:
             return all(await asyncio.gather(database.healthy(), log.healthy()))
@@ -118,7 +128,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             feed=feed,
             recommender=recommender,
             metrics=metrics,
-            graphql=GraphQLApp(build_schema(), services, authenticator, workspaces),
+            graphql=GraphQLApp(schema, services, authenticator, workspaces, documents),
         )
 
 

@@ -6,7 +6,20 @@ import sys
 import typer
 
 from domain.errors import TagwayError
-from gateway.cli import access_log, dead_letters, items, keys, ledger, plan, requests, rotation, sites, workspaces
+from gateway.cli import (
+    access_log,
+    dead_letters,
+    identity,
+    items,
+    keys,
+    ledger,
+    plan,
+    requests,
+    rotation,
+    segments,
+    sites,
+    workspaces,
+)
 from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
 from gateway.cli.evaluate import evaluate
@@ -55,6 +68,8 @@ app.add_typer(sites.app, name="sites")
 app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(plan.app, name="plan")
+app.add_typer(identity.app, name="identity")
+app.add_typer(segments.app, name="segments")
 app.command()(sweep)
 app.command()(replay)
 

@@ -23,8 +23,8 @@ def topics(keep: timedelta) -> dict[str, TopicSpec]:
         EVENTS: TopicSpec(keep=keep),
         DEAD_LETTERS: TopicSpec(keep=keep),
         SEGMENT_CHANGES: TopicSpec(compacted=True),
-        # News, which names people: what lasts is the ledger, where people can be erased.
-        CONSENTS: TopicSpec(keep=keep),
+        # News, which names people: what lasts is the ledger. Compacted, so that whoever is erased can be taken out.
+        CONSENTS: TopicSpec(keep=keep, compacted=True),
         ERASURES: TopicSpec(),
     }
 
