@@ -96,7 +96,12 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         documents = Documents(trusted, anything=services.development)
         schema = build_schema()
         schema.warm(trusted.values())
-        spooling = await _open_spooling(settings, stack, provider, workspaces, metrics)
+
+        async def healthy() -> bool:
+            return all(await asyncio.gather(database.healthy(), log.healthy()))
+
+        spool = await _open_spool(settings, stack, provider)
+        spooling = Spooling(spool, workspaces, metrics, healthy=healthy) if spool else None
         collector = Collector(
             Pipeline(build_steps(subjects, log, metrics), metrics),
             workspaces,
@@ -127,16 +132,14 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         )
 
 
-async def _open_spooling(
-    settings: Settings, stack: AsyncExitStack, provider: KeyProvider, workspaces: Workspaces, metrics: Metrics
-) -> Spooling | None:
-    """Open the spool, with what an earlier process left in it."""
+async def _open_spool(settings: Settings, stack: AsyncExitStack, provider: KeyProvider) -> Spool | None:
+    """Open the spool, with what an earlier process left in it; None where it is switched off."""
     if not settings.spool_megabytes:
         return None
     most = settings.spool_megabytes * 1_000_000
     spool = await Spool.open(settings.spool_folder, provider, most_bytes=most)
     stack.push_async_callback(spool.close)
-    return Spooling(spool, workspaces, metrics)
+    return spool
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """The pool of Postgres connections, each at work for one workspace at a time."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal, Self
@@ -15,6 +16,7 @@ Role = Literal["app", "worker"]
 _ACQUIRE_WITHIN = 10.0
 _COMMAND_WITHIN = 60.0
 _CLOSE_WITHIN = 2.0
+_HEALTH_WITHIN = 2.0
 _JSONB_VERSION = b"\x01"
 
 _LOST = (
@@ -84,6 +86,15 @@ class Database:
     async def close(self) -> None:
         """Close every connection once it is free."""
         await self._pool.close()
+
+    async def healthy(self) -> bool:
+        """Tell within two seconds whether the server answers."""
+        try:
+            async with asyncio.timeout(_HEALTH_WITHIN), self._lend() as connection:
+                await connection.fetchval("SELECT 1")
+        except (StoreUnavailable, TimeoutError):
+            return False
+        return True
 
     @asynccontextmanager
     async def workspace(self, workspace: UUID | None) -> AsyncIterator[Connection]:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import msgspec
 import structlog
 
-from domain.errors import FAILURES, Refused, TagwayError
+from domain.errors import FAILURES, Refused, StoreUnavailable, TagwayError
 from domain.event import Call
 from domain.outcome import Outcome, Result
 from gateway.collect.arrival import SPOOLED, Arrival, decode_arrival, encode_arrival, who, with_message_id
@@ -32,7 +32,13 @@ _LAST_FEW: Final = 64
 """So many requests are drained in a moment: who comes meanwhile waits for it instead of making the spool longer."""
 _WAIT_AT_MOST: Final = 2.0
 _ATTEMPTS: Final = 3
+_AWAY: Final = frozenset({"log_unavailable", "store_unavailable"})
+"""Codes of events that the same try may keep later; all others are no matter of time."""
 _AT_ONCE: Final = 32
+_SUSPECT: Final = 6
+"""So often must a file fail while all stores say that they are well, until it is put aside for what fails of it."""
+_HOPELESS: Final = 60
+"""So often if all of it fails, since it may be a store that is wrong about itself."""
 
 _LOG = structlog.get_logger(__name__)
 
@@ -50,10 +56,14 @@ class Spooling:
     `drained` turns true once what an earlier process left has had its effect.
     """
 
-    def __init__(self, spool: Spool, workspaces: Workspaces, metrics: Metrics) -> None:
+    def __init__(
+        self, spool: Spool, workspaces: Workspaces, metrics: Metrics, *, healthy: Callable[[], Awaitable[bool]]
+    ) -> None:
         self._spool = spool
         self._workspaces = workspaces
         self._metrics = metrics
+        self._healthy = healthy
+        self._failures = 0
         self._settled = asyncio.Event()
         self._settled.set()
         self._news = asyncio.Event()
@@ -106,6 +116,8 @@ class Spooling:
             except (TagwayError, OSError) as error:
                 _LOG.warning("spool_waits", problem=type(error).__name__, entries=self._spool.entries)
                 self._settled.set()
+                # With all stores well, what fails is the request: nobody shall wait behind it for ever.
+                self._failures = self._failures + 1 if await self._healthy() else 0
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
@@ -166,13 +178,16 @@ class Spooling:
         arrivals = self._read(oldest)
         if arrivals:
             # One alone, to see whether the stores are back.
-            fit = await self._take(arrivals[0], run)
+            fit = [await self._take(arrivals[0], run)]
             if self._spool.entries <= _LAST_FEW:
                 self._settled.clear()
-            fit = await self._take_all(arrivals[1:], run) and fit
+            fit += await self._take_all(arrivals[1:], run)
         else:
-            fit = True
-        if fit:
+            fit = []
+        if self._failures >= _SUSPECT and not any(fit) and self._failures < _HOPELESS:
+            raise StoreUnavailable("none of them can be kept, so it is hardly the requests' fault")
+        self._failures = 0
+        if all(fit):
             await self._spool.remove(oldest.number)
         else:
             self._metrics.spool_rejected.inc()
@@ -193,8 +208,8 @@ class Spooling:
                 _LOG.error("spool_entry_damaged", file=waiting.number)
         return arrivals
 
-    async def _take_all(self, arrivals: Sequence[Arrival], run: Run) -> bool:
-        """Run many side by side, but each after those before it that speak of the same people."""
+    async def _take_all(self, arrivals: Sequence[Arrival], run: Run) -> list[bool]:
+        """Run many side by side, but each after those before it that speak of the same people; see `_take`."""
         last: dict[tuple[object, str], asyncio.Task[bool]] = {}
         room = asyncio.Semaphore(_AT_ONCE)
 
@@ -216,7 +231,7 @@ class Spooling:
                     tasks.append(task)
         except BaseExceptionGroup as errors:
             raise errors.exceptions[0] from None
-        return all(task.result() for task in tasks)
+        return [task.result() for task in tasks]
 
     async def _take(self, arrival: Arrival, run: Run) -> bool:
         """Run one request; False when our own code trips over it. Raises `TagwayError` when a store is away."""
@@ -226,18 +241,21 @@ class Spooling:
             except Refused as refused:
                 _LOG.error("spool_entry_refused", problem=refused.code)
                 return True  # its workspace is gone, and everything of it
-            except TagwayError:
-                raise
+            except TagwayError as error:
+                if self._failures < _SUSPECT:
+                    raise
+                _LOG.error("spool_entry_fault", error=error.code, place=place_of(error))
+                return False
             except Exception as error:  # noqa: BLE001 - one that nobody foresaw must not hold up those behind it
                 _LOG.error("spool_entry_fault", error=type(error).__name__, place=place_of(error))
                 continue
             away = next((item.result for item in batch.items if _failed(item) and item.result), None)
-            if away is not None:
-                raise TagwayError(code=away.code or "store_unavailable")
-            outcomes = [item.result.outcome for item in batch.items if item.result is not None]
-            for outcome in outcomes:
-                self._metrics.spool_drained.labels(outcome).inc()
-            return not any(item.result is not None and item.result.code == "internal" for item in batch.items)
+            if away is not None and self._failures < _SUSPECT:
+                raise TagwayError(code=away.code)
+            results = [item.result for item in batch.items if item.result is not None]
+            for result in results:
+                self._metrics.spool_drained.labels(result.outcome).inc()
+            return not any(result.outcome is Outcome.UNAVAILABLE or result.code == "internal" for result in results)
         return False
 
     def _measure(self) -> None:
@@ -246,7 +264,7 @@ class Spooling:
 
 
 def _failed(item: Item) -> bool:
-    return item.result is not None and item.result.outcome is Outcome.UNAVAILABLE
+    return item.result is not None and item.result.outcome is Outcome.UNAVAILABLE and item.result.code in _AWAY
 
 
 def _decoded(item: Item, arrival: Arrival) -> Call | None:

@@ -6,7 +6,6 @@ from typing import Final
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from domain.errors import StoreUnavailable
 from gateway.resources import Resources, WebRequest, resources_of
 from stores.redis import LOST
 
@@ -27,7 +26,9 @@ async def ready(request: WebRequest) -> Response:
     process left in the spool is drained first: 503 and `draining` until then.
     """
     resources = resources_of(request)
-    postgres, redis, log = await asyncio.gather(_postgres(resources), _redis(resources), resources.log.healthy())
+    postgres, redis, log = await asyncio.gather(
+        resources.database.healthy(), _redis(resources), resources.log.healthy()
+    )
     stores = {"postgres": postgres, "redis": redis, "log": log}
     spooling = resources.spooling
     if spooling is not None and not spooling.drained:
@@ -44,15 +45,6 @@ async def metrics(request: WebRequest) -> Response:
     """Show the figures in Prometheus' text format."""
     figures = resources_of(request).metrics
     return Response(figures.expose(), media_type=figures.content_type)
-
-
-async def _postgres(resources: Resources) -> bool:
-    try:
-        async with asyncio.timeout(_CHECK_WITHIN), resources.database.workspace(None) as connection:
-            await connection.fetchval("SELECT 1")
-    except (StoreUnavailable, TimeoutError):
-        return False
-    return True
 
 
 async def _redis(resources: Resources) -> bool:

@@ -15,6 +15,7 @@ from gateway.build import build, open_processor
 from gateway.serve import serve
 from gateway.settings import Settings
 from gateway.wiring import open_resources
+from scripts.kafka import Broker
 from stores.embedded.postgres import EmbeddedPostgres
 from stores.embedded.valkey import EmbeddedValkey
 from stores.migrate import MigrationRefused, migrate, require_schema
@@ -74,6 +75,35 @@ async def test_a_lone_builder_outlives_its_stores(
     finally:
         await postgres.stop()
         await valkey.stop()
+
+
+@pytest.mark.timeout(240)
+async def test_a_lone_builder_outlives_the_broker(
+    gateway_settings: Settings, database_url: str, kafka_broker: Broker, kafka_bootstrap: str, tmp_path: Path
+) -> None:
+    settings = msgspec.structs.replace(
+        gateway_settings,
+        postgres_url=database_url,
+        kafka_bootstrap=kafka_bootstrap,
+        spool=tmp_path,
+        spool_megabytes=10,
+    )
+    async with (
+        building(settings) as builder,
+        open_resources(settings) as resources,
+        aiohttp.ClientSession() as http,
+        listening(resources) as address,
+    ):
+        gateway = Gateway(address, await make_tenant(database_url), database_url, http, resources)
+        await gateway.batch(event(messageId="before"))
+        await built(gateway, {"before"}, within=60)
+        await asyncio.to_thread(kafka_broker.stop)
+        await gateway.batch(event(messageId="without-broker"))
+        assert not builder.done()
+        await asyncio.to_thread(kafka_broker.start)
+        await gateway.batch(event(messageId="with-broker"))
+        await built(gateway, {"without-broker", "with-broker"}, within=90)
+        assert not builder.done()
 
 
 @pytest.mark.parametrize("command", [serve, build])

@@ -28,10 +28,19 @@ class Door:
     def __init__(self, log: Any) -> None:
         self._log = log
         self.shut = False
+        self.faulty: bytes | None = None
+        """A record that holds this trips our own code."""
+        self.refused: bytes | None = None
+        """A record that holds this is never acknowledged."""
 
     async def append(self, topic: str, records: Sequence[Record]) -> list[TagwayError | None]:
         if self.shut:
             return [LogUnavailable() for _ in records]
+        for record in records:
+            if self.faulty and self.faulty in record.value:
+                raise RuntimeError("nobody foresaw this")
+            if self.refused and self.refused in record.value:
+                return [LogUnavailable() for _ in records]
         results: list[TagwayError | None] = await self._log.append(topic, records)
         return results
 
@@ -178,31 +187,36 @@ async def test_people_who_are_erased_meanwhile_are_not_brought_back(gateway_sett
         assert not files(tmp_path, "spool")
 
 
-async def test_a_request_that_our_code_trips_over_holds_nobody_up(
-    gateway_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_request_that_our_code_trips_over_holds_nobody_up(gateway_settings: Settings, tmp_path: Path) -> None:
     async with spooling(gateway_settings, tmp_path) as (gateway, door):
         door.shut = True
         await gateway.batch(event(messageId="poison", anonymousId="a"))
         await gateway.batch(event(messageId="sound", anonymousId="b"))
-        collector = gateway.resources.collector
-        run = collector._pipeline.run
-
-        async def trip(batch: Any) -> Any:
-            if b"poison" in batch.items[0].raw:
-                raise RuntimeError("nobody foresaw this")
-            return await run(batch)
-
-        monkeypatch.setattr(collector._pipeline, "run", trip)
+        door.faulty = b"poison"
         door.shut = False
         await emptied(gateway)
         assert [each.message_id for each in await gateway.logged()] == ["sound"]
         workspace = gateway.tenant.workspace
         assert files(tmp_path, "rejected")
-    monkeypatch.undo()
     async with spooling(gateway_settings, tmp_path) as (gateway, _):
         await emptied(gateway)
         assert {each.message_id for each in await gateway.logged(workspace)} == {"sound", "poison"}
+
+
+async def test_a_request_that_no_store_will_ever_take_is_put_aside(
+    gateway_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.collect.spooling._SUSPECT", 2)
+    monkeypatch.setattr("gateway.collect.spooling._HOPELESS", 3)
+    async with spooling(gateway_settings, tmp_path) as (gateway, door):
+        door.shut = True
+        await gateway.batch(event(messageId="stuck", anonymousId="a"))
+        await gateway.batch(event(messageId="sound", anonymousId="b"))
+        door.refused = b"stuck"
+        door.shut = False
+        await emptied(gateway)
+        assert [each.message_id for each in await gateway.logged()] == ["sound"]
+        assert files(tmp_path, "rejected")
 
 
 async def test_without_postgres_known_keys_are_served_and_nothing_is_lost(
