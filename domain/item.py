@@ -1,9 +1,12 @@
 """What a shop offers, and what people did with it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+
+LONGEST: Final = {"id": 200, "name": 500, "category": 200, "image_url": 2_000}
+"""How many characters the fields of an item may have. An event that names a longer id names no item."""
 
 
 class Item(msgspec.Struct, frozen=True):

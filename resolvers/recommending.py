@@ -35,7 +35,6 @@ from stores.models import ModelRow
 
 _BY_ID = "items by id"
 _MOST_AT_ONCE = 1_000
-_LONGEST = {"product_id": 200, "name": 500, "category": 200, "image_url": 2_000}
 _MONTH = timedelta(days=30)
 
 
@@ -321,7 +320,8 @@ def _problem_of(items: list[ItemInput]) -> InvalidInput | None:
     if len(items) > _MOST_AT_ONCE:
         return _too_many(["input", "items"])
     for place, item in enumerate(items):
-        for name, longest in _LONGEST.items():
+        for field_, longest in shop.LONGEST.items():
+            name = "product_id" if field_ == "id" else field_
             given = getattr(item, name)
             if (given is not None and len(given) > longest) or (name == "product_id" and not given):
                 message = f"1 to {longest:,} characters."

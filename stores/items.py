@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from domain.item import Item
+from stores.mentions import fits, number
 from stores.postgres import Connection
 
 Source = Literal["operator", "event"]
@@ -27,7 +28,8 @@ _SAVE: Final = """
         available = excluded.available, attributes = excluded.attributes, source = excluded.source,
         updated_at = excluded.updated_at, removed = false
 """
-_GATHER: Final = """
+_PRICE: Final = number("said -> 'price'")
+_GATHER: Final = f"""
     WITH told AS (
         SELECT thing.*, event.at FROM event CROSS JOIN LATERAL (
             SELECT event.properties AS said
@@ -39,12 +41,13 @@ _GATHER: Final = """
         WHERE event.workspace_id = $1 AND event.name = ANY($2::text[]) AND event.received_at > $3
     ), newest AS (
         SELECT said ->> 'product_id' AS id,
-            (array_agg(said ->> 'name' ORDER BY at DESC) FILTER (WHERE said ->> 'name' <> ''))[1] AS name,
-            (array_agg(said ->> 'category' ORDER BY at DESC) FILTER (WHERE said ->> 'category' <> ''))[1] AS category,
-            (array_agg((said ->> 'price')::float8 ORDER BY at DESC)
-                FILTER (WHERE jsonb_typeof(said -> 'price') = 'number'))[1] AS price,
-            (array_agg(said ->> 'image_url' ORDER BY at DESC) FILTER (WHERE said ->> 'image_url' <> ''))[1] AS image_url
-        FROM told WHERE said ->> 'product_id' <> '' AND length(said ->> 'product_id') <= 200
+            (array_agg(said ->> 'name' ORDER BY at DESC) FILTER (WHERE {fits("said ->> 'name'", "name")}))[1] AS name,
+            (array_agg(said ->> 'category' ORDER BY at DESC)
+                FILTER (WHERE {fits("said ->> 'category'", "category")}))[1] AS category,
+            (array_agg({_PRICE} ORDER BY at DESC) FILTER (WHERE {_PRICE} IS NOT NULL))[1] AS price,
+            (array_agg(said ->> 'image_url' ORDER BY at DESC)
+                FILTER (WHERE {fits("said ->> 'image_url'", "image_url")}))[1] AS image_url
+        FROM told WHERE {fits("said ->> 'product_id'", "id")}
         GROUP BY said ->> 'product_id'
     )
     INSERT INTO item (workspace_id, id, name, category, price, image_url, source, updated_at)
@@ -59,7 +62,7 @@ _GATHER: Final = """
         OR coalesce(excluded.price, item.price) IS DISTINCT FROM item.price
         OR coalesce(excluded.image_url, item.image_url) IS DISTINCT FROM item.image_url
     )
-"""
+"""  # noqa: S608 - constants
 
 
 class Changed(msgspec.Struct, frozen=True):

@@ -57,6 +57,19 @@ async def test_a_list_is_made_from_what_was_just_done_and_says_why(trained: Shop
     assert second["listId"] != first["listId"]
 
 
+async def test_what_a_browser_makes_up_spoils_nobodys_list(trained: Shopping, api: Api) -> None:
+    person = await trained.person(State.GRANTED)
+    await trained.does(person, "t1-4")
+    await trained.does(person, "t1-4", "product_rated", about={"rating": 10**400})
+    await trained.does(person, "i" * 10_000, "purchase")
+    await trained.restock()
+    found = await ask(api, person, first=100)
+    assert found["strategy"] == "FOR_YOU"
+    assert max(map(len, ids(found))) <= 200
+    again = await ask(api, person, strategy="BUY_AGAIN")
+    assert ids(again) == []
+
+
 async def test_a_list_is_kept_while_nothing_changes(trained: Shopping, api: Api) -> None:
     person = await trained.person(State.GRANTED)
     await trained.does(person, "t1-4")
