@@ -35,6 +35,7 @@ from stores.models import ModelRow
 
 _BY_ID = "items by id"
 _MOST_AT_ONCE = 1_000
+_FIELDS = {"id": "productId", "image_url": "imageUrl"}
 _MONTH = timedelta(days=30)
 
 
@@ -320,15 +321,13 @@ def _problem_of(items: list[ItemInput]) -> InvalidInput | None:
     if len(items) > _MOST_AT_ONCE:
         return _too_many(["input", "items"])
     for place, item in enumerate(items):
-        for field_, longest in shop.LONGEST.items():
-            name = "product_id" if field_ == "id" else field_
-            given = getattr(item, name)
-            if (given is not None and len(given) > longest) or (name == "product_id" and not given):
-                message = f"1 to {longest:,} characters."
-                return InvalidInput(code="invalid_request", message=message, path=["input", "items", str(place), name])
         if item.attributes is not None and not isinstance(item.attributes, dict):
             path = ["input", "items", str(place), "attributes"]
             return InvalidInput(code="invalid_request", message="Attributes are an object.", path=path)
+        if fault := shop.fault_of(_read(item)):
+            field_, message = fault
+            path = ["input", "items", str(place), _FIELDS.get(field_, field_)]
+            return InvalidInput(code="invalid_request", message=message, path=path)
     return None
 
 
