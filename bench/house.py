@@ -62,7 +62,7 @@ class House:
     @asynccontextmanager
     async def run(self, module: str, *arguments: str, serves: bool = True) -> AsyncIterator["Process"]:
         """Run a module of ours as a process; one that serves is waited for."""
-        settings = msgspec.structs.replace(self.settings, port=_free_port())
+        settings = msgspec.structs.replace(self.settings, port=free_port())
         child = Child(
             [sys.executable, "-m", module, *arguments],
             account=None,
@@ -73,7 +73,7 @@ class House:
         await child.start()
         try:
             if serves:
-                await _listening(child, settings.port)
+                await listening(child, settings.port)
             yield Process(child, settings.port)
         finally:
             await child.stop(10)
@@ -127,7 +127,14 @@ async def open_house() -> AsyncIterator[House]:
             await server.start()
         await migrate(postgres.url)
         master_key = base64.b64encode(_MASTER_KEY).decode()
-        settings = Settings(postgres_url=postgres.url, redis_url=valkey.url, master_key=master_key, data=home)
+        settings = Settings(
+            postgres_url=postgres.url,
+            redis_url=valkey.url,
+            master_key=master_key,
+            data=home,
+            query_points=10**9,
+            query_points_per_second=10**9,
+        )
         yield House(settings, *await _make_workspace(postgres.url))
 
 
@@ -153,7 +160,8 @@ async def _make_workspace(url: str) -> tuple[UUID, WorkspaceKeys, str, str]:
     return workspace, WorkspaceKeys(workspace, key), write_key, secret_key
 
 
-async def _listening(child: Child, port: int) -> None:
+async def listening(child: Child, port: int) -> None:
+    """Wait until a server answers. Raises `RuntimeError` with its last words if it ends instead."""
     async with asyncio.timeout(_READY_WITHIN):
         while True:
             if not child.alive:
@@ -166,7 +174,8 @@ async def _listening(child: Child, port: int) -> None:
                 return
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Find a port that nobody listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

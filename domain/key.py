@@ -21,6 +21,7 @@ class Scope(StrEnum):
     RECOMMENDATIONS_READ = "recommendations:read"
     RECOMMENDATIONS_WRITE = "recommendations:write"
     PRIVACY_ADMIN = "privacy:admin"
+    QUERIES_ADHOC = "queries:adhoc"
 
 
 class KeyKind(StrEnum):

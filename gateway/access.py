@@ -28,7 +28,7 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = str(uuid_utils.uuid7())
+        request_id = scope["tagway.request_id"] = str(uuid_utils.uuid7())
         started = time.perf_counter()
         status = 0
 

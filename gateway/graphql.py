@@ -11,7 +11,7 @@ from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
 from strawberry.asgi import GraphQL
 from strawberry.exceptions import MissingQueryError
@@ -20,18 +20,20 @@ from strawberry.http.base import BaseRequestProtocol
 from strawberry.schema.base import BaseSchema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
-from strawberry.types import ExecutionResult
+from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
 from domain.errors import FAILURES, Refused, TagwayError
 from gateway.auth import Authenticator
+from gateway.operation import Posted, read_asked, read_bounded, replayed
 from gateway.socket import Socket, SocketHandler
 from gateway.workspace import Workspaces
 from resolvers.context import Caller, Services, Session
+from resolvers.documents import Documents
+from resolvers.schema import Schema
 
-_LARGEST_BODY: Final = 128 * 1024
 _GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 _JSON: Final = "application/json"
 _STATUS_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
@@ -54,7 +56,12 @@ class GraphQLApp(GraphQL[Session, None]):
     websocket_adapter_class = Socket
 
     def __init__(
-        self, schema: BaseSchema, services: Services, authenticator: Authenticator, workspaces: Workspaces
+        self,
+        schema: BaseSchema,
+        services: Services,
+        authenticator: Authenticator,
+        workspaces: Workspaces,
+        documents: Documents,
     ) -> None:
         super().__init__(
             schema,
@@ -66,6 +73,7 @@ class GraphQLApp(GraphQL[Session, None]):
         self._services = services
         self._authenticator = authenticator
         self._workspaces = workspaces
+        self.documents = documents
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or socket."""
@@ -75,7 +83,7 @@ class GraphQLApp(GraphQL[Session, None]):
         if scope["method"] == "OPTIONS":
             response = Response(status_code=204, headers=_CORS)
         else:
-            response = await self._answer(scope, _bounded(receive))
+            response = await self._answer(scope, receive)
         await response(scope, receive, send)
 
     async def caller_of(self, token: str) -> Caller:
@@ -85,14 +93,20 @@ class GraphQLApp(GraphQL[Session, None]):
 
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Session:  # noqa: ARG002 - their signature
         """Open a session; that of a socket learns its caller from `connection_init`."""
-        session = Session(self._services, str(uuid_utils.uuid7()))
         if isinstance(request, Request):
-            scheme, _, token = request.headers.get("authorization", "").partition(" ")
-            if scheme.lower() == "bearer" and token.strip():
-                session.caller = await self.caller_of(token.strip())
+            return await self._session(request.scope, Posted(request.scope).token)
+        return Session(self._services, str(uuid_utils.uuid7()))
+
+    async def _session(self, scope: Scope, token: str) -> Session:
+        known: Session | None = scope.get("tagway.session")
+        if known is None:
+            known = Session(self._services, scope.get("tagway.request_id") or str(uuid_utils.uuid7()))
+            if token:
+                known.caller = await self.caller_of(token)
             elif not self._services.development:
                 raise Refused(code="missing_key")
-        return session
+            scope["tagway.session"] = known
+        return known
 
     async def on_ws_connect(self, context: Session) -> UnsetType:
         """Learn from a socket's first message who opened it. Raises `Refused` and `StoreUnavailable`."""
@@ -123,7 +137,10 @@ class GraphQLApp(GraphQL[Session, None]):
         content_type = sub_response.headers["content-type"]
         if isinstance(response_data, dict) and "data" not in response_data and _GRAPHQL_RESPONSE in content_type:
             status = _status_of(response_data.get("errors") or [])
-        return Response(_encode(response_data), status, {"content-type": content_type, **_CORS})
+        headers = {"content-type": content_type, **_CORS}
+        if status == FAILURES["cost_exceeded"].status:
+            headers["retry-after"] = str(FAILURES["cost_exceeded"].retry_after)
+        return Response(_encode(response_data), status, headers)
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Leave `data` out where nothing was executed."""
@@ -163,6 +180,23 @@ class GraphQLApp(GraphQL[Session, None]):
         """Encode JSON."""
         return _encode(data)
 
+    async def execute_operation(
+        self,
+        request: Request,
+        request_adapter: AsyncHTTPRequestAdapter,
+        request_data: GraphQLRequestData | list[GraphQLRequestData],
+        context: Session,
+        root_value: None,
+        sub_response: Response,
+    ) -> ExecutionResult | list[ExecutionResult] | SubscriptionExecutionResult:
+        """Run a request's document, wherever its text is found. Raises `Refused` for one that may not be run."""
+        if isinstance(request_data, GraphQLRequestData):
+            named = request.scope.get("tagway.document_id") or request.query_params.get("documentId")
+            request_data.query = self.documents.find(request_data.query, named, request_data.extensions, context.caller)
+        return await super().execute_operation(
+            request, request_adapter, request_data, context, root_value, sub_response
+        )
+
     async def execute_single(
         self,
         request: Request,  # noqa: ARG002 - their signature
@@ -194,20 +228,63 @@ class GraphQLApp(GraphQL[Session, None]):
             raise Refused("A GET request may only query.", code="method_not_allowed") from error
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
-        request = Request(scope, receive)
         try:
-            return await self.run(request)
+            body = await read_bounded(receive)
+            return await self._planned(scope, body) or await self.run(Request(scope, replayed(body, receive)))
         except TagwayError as error:
             code, message = error.code, error.detail or error.failure.message
         except HTTPException as error:
             code, message = _STATUS_CODES.get(error.status_code, "invalid_request"), error.reason
         scope["tagway.code"] = code
         failure = FAILURES[code]
-        headers = {**_CORS, "content-type": (await self.get_sub_response(request)).headers["content-type"]}
+        headers = {**_CORS, "content-type": (await self.get_sub_response(Request(scope))).headers["content-type"]}
         if failure.retry_after is not None:
             headers["retry-after"] = str(failure.retry_after)
         return Response(_encode({"errors": [_error(code, message)]}), failure.status, headers)
 
+    async def _planned(self, scope: Scope, body: bytes) -> Response | None:
+        """Answer by a plan what is posted plainly and can be planned; None for everything else."""
+        posted, schema = Posted(scope), self.schema
+        asked = read_asked(body) if posted.is_json else None
+        if asked is None or not isinstance(schema, Schema):
+            return None
+        scope["tagway.document_id"] = asked.document_id
+        if posted.streams:
+            return None
+        session = await self._session(scope, posted.token)
+        text = self.documents.find(asked.query, asked.document_id, asked.extensions, session.caller)
+        ready = schema.prepare(text, asked.operation_name, asked.variables) if text else None
+        if ready is None:
+            return None
+        found = await ready.run(session)
+        if isinstance(found, PreExecutionError):
+            return self.create_response(
+                {"errors": [each.formatted for each in found.errors or ()]}, await self.get_sub_response(Request(scope))
+            )
+        answer: dict[str, Any] = {"data": found.data}
+        if found.errors:
+            answer["errors"] = [error.formatted for error in found.errors]
+        if found.extensions:
+            answer["extensions"] = found.extensions
+        return _Answer(_encode(answer), modern=_GRAPHQL_RESPONSE.encode() in posted.accept)
+
+
+class _Answer(Response):
+    """JSON as one of the two media types."""
+
+    def __init__(self, body: bytes, *, modern: bool) -> None:
+        super().__init__()
+        self.body = body
+        self.raw_headers = [*_RAW_HEADERS[modern], (b"content-length", b"%d" % len(body))]
+
+
+_RAW_HEADERS: Final = {
+    modern: [
+        (b"content-type", f"{media_type}; charset=utf-8".encode()),
+        *((name.encode(), value.encode()) for name, value in _CORS.items()),
+    ]
+    for modern, media_type in ((True, _GRAPHQL_RESPONSE), (False, _JSON))
+}
 
 _NOT_STREAMED: Final = {OperationType.QUERY, OperationType.MUTATION}
 
@@ -230,20 +307,6 @@ def token_in(connection_params: Mapping[str, Any]) -> str:
     if not isinstance(token, str) or not token:
         raise Refused(code="missing_key")
     return token
-
-
-def _bounded(receive: Receive) -> Receive:
-    received = 0
-
-    async def receive_bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > _LARGEST_BODY:
-            raise Refused("A GraphQL request may hold at most 128 KB.", code="request_too_large")
-        return message
-
-    return receive_bounded
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ _PROVIDER: Final = re.compile(r"local|\w+(\.\w+)*:\w+")
 
 Port = Annotated[int, msgspec.Meta(ge=0, le=65535)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Points = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
@@ -43,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8000
     public_url: str | None = None
     """Where browsers reach the gateway, when that is not http://host:port."""
+    base_path: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$", max_length=200)] | None = None
+    """A path that a site passes on to the gateway, as `/t`: everything is served under it too."""
     data: Path = Path(".tagway")
     """The folder of the embedded servers and of `keys.json`."""
     postgres_url: str | None = None
@@ -62,6 +65,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Programs of the embedded servers, when the installed packages shall not be used."""
     postgres_connections: Count = 10
     """Connections of one process."""
+    spool: Path | None = None
+    """The folder that keeps requests while the log or Postgres is away; unset: `spool` in the data folder."""
+    spool_megabytes: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 512
+    """The most that one gateway keeps there; 0: nothing, it answers 503 instead."""
     log_partitions: Count = 8
     """Partitions of the events topic when it is made: the most builders that can share the work."""
     erasure_journal: Path | None = None
@@ -77,6 +84,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How often `tagway train --watch` trains a workspace that has new events."""
     train_events: Annotated[int, msgspec.Meta(ge=1)] = 10_000
     """After how many new events it trains earlier."""
+    query_manifest: Path | None = None
+    """The file with the documents that every key and visitor may run; in production others need `queries:adhoc`."""
+    query_points: Points = 200_000
+    """Points that one key may save up for GraphQL; an operation costs one for each object it may return."""
+    query_points_per_second: Points = 20_000
+    """Points that one key gets back each second."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod
@@ -113,6 +126,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def read_previous_master_key(self) -> bytes | None:
         """Return the master key before this one, if it is named. Raises `SettingsError` when it is malformed."""
         return _read_key(self.previous_master_key, self.previous_master_key_file)
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where requests are kept while a store is away."""
+        return self.spool or self.data / "spool"
 
     @property
     def log_retention(self) -> timedelta:

@@ -11,11 +11,12 @@ from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
-from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage
+from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage, SubscribeMessage
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message as ProtocolMessage
 
 from domain.errors import Refused, StoreUnavailable
 from resolvers.context import Session
+from resolvers.documents import Documents
 
 _LARGEST_FRAME: Final = 128 * 1024
 _LONGEST_REASON: Final = 120
@@ -27,6 +28,9 @@ _FORBIDDEN: Final = 4403
 _TRY_AGAIN_LATER: Final = 1013
 _TOO_BIG: Final = 1009
 _CHECK_AGAIN_SECONDS: Final = 5.0
+
+_UNSAID: Final = "{ __typename }"
+"""In the place of what is asked before it is known by whom: the socket closes."""
 
 _log = structlog.get_logger()
 
@@ -44,7 +48,8 @@ class _Pong(msgspec.Struct, tag_field="type", tag="pong"):
 
 
 class _Operation(msgspec.Struct, rename="camel"):
-    query: str
+    query: str | msgspec.UnsetType = msgspec.UNSET
+    document_id: str | msgspec.UnsetType = msgspec.UNSET
     variables: dict[str, Any] | None = None
     operation_name: str | None = None
     extensions: dict[str, Any] | None = None
@@ -121,6 +126,26 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
         """Let the caller in, or close: 4401 without a token, 4403 with one that is refused."""
         if await self._admitted(super().handle_connection_init(message)) and self.connection_acknowledged:
             self._check = self._check or asyncio.create_task(self._keep_checking())
+
+    async def handle_subscribe(self, message: SubscribeMessage) -> None:
+        """Start an operation, if its document may be run."""
+        asked: dict[str, Any] = dict(message["payload"])
+        documents: Documents = self.view.documents  # type: ignore[attr-defined]  # our app's own
+        try:
+            text = documents.find(
+                asked.get("query"), asked.get("documentId"), asked.get("extensions"), self.context.caller
+            )
+        except Refused as refusal:
+            if self.connection_acknowledged:
+                error = {"message": str(refusal), "extensions": {"code": refusal.code}}
+                await self.websocket.send_json({"id": message["id"], "type": "error", "payload": [error]})
+                return
+            text = _UNSAID
+        if text is None and "query" not in asked:
+            await self.handle_invalid_message("`query` is missing.")
+            return
+        payload = {**asked, "query": text or ""}
+        await super().handle_subscribe(cast("SubscribeMessage", {**message, "payload": payload}))
 
     async def shutdown(self) -> None:
         """End all operations."""

@@ -13,13 +13,16 @@ from domain.alias import Alias, AliasKind
 from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
+from domain.spending import Spent
 from learning.recommender import Recommender
 from privacy.keys import WorkspaceKeys
 from privacy.policy import Policy
 from privacy.pseudonym import aliases_for
+from resolvers.budget import Budget
 from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
+from stores.eventlog.port import EventLog
 from stores.postgres import Database
 from stores.subject_cache import SubjectCache
 
@@ -37,6 +40,10 @@ class Services:
     """Gives a workspace's keys, with every change up to a stamp."""
     recommender: Recommender
     development: bool = False
+    budget: Budget | None = None
+    """Charges keys for what they ask; None charges nobody."""
+    log: EventLog | None = None
+    """Where dead letters are sent again."""
     look_limits: LookLimits = field(default_factory=LookLimits)
     """How much personal data one key may see."""
 
@@ -81,6 +88,8 @@ class Operation:
     """One operation. A socket runs many, so nothing that was loaded for one of them may serve another."""
 
     session: Session
+    spent: Spent | None = field(default=None, init=False)
+    """What the operation was charged."""
     _loaders: Loaders | None = field(default=None, init=False)
 
     @property
@@ -105,6 +114,12 @@ class Operation:
     async def policy(self) -> Policy:
         """Read what the caller's workspace says about who may see what."""
         return await self.services.policy_of(self.caller.principal.workspace)
+
+    async def charge(self, points: int) -> None:
+        """Charge the caller for the operation. Raises `CostExceeded`."""
+        budget, caller = self.services.budget, self.session.caller
+        if budget and caller:
+            self.spent = await budget.charge(caller, points)
 
     def forget(self) -> None:
         """Load everything anew from here on: the next payload of a subscription shows the state of its own time."""

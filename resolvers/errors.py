@@ -33,37 +33,44 @@ class CodedErrors(MaskErrors):
 
     def anonymise_error(self, error: GraphQLError) -> GraphQLError:
         """Return the error as callers may see it."""
-        cause = error.original_error
-        while isinstance(cause, GraphQLError) and cause.original_error:
-            cause = cause.original_error
-        if isinstance(cause, TagwayError):
-            return self._expected(error, cause)
-        if cause is None or isinstance(cause, _REQUEST_FAULTS):
-            # The request's own fault, in the words of the libraries, its values left out. The object stays: transports
-            # tell by its class which faults end a socket.
-            error.message = without_values(error.message)
-            error.extensions = {"code": "invalid_request", **(error.extensions or {})}
-            return error
-        return self._unexpected(error, cause)
+        return coded(error, self.execution_context.context.session.request_id)
 
-    def _expected(self, error: GraphQLError, cause: TagwayError) -> GraphQLError:
-        extensions: dict[str, Any] = {"code": cause.code}
-        if cause.failure.retry_after is not None:
-            extensions["retryAfter"] = cause.failure.retry_after
-        return _retold(error, cause.detail or cause.failure.message, extensions)
 
-    def _unexpected(self, error: GraphQLError, cause: Exception) -> GraphQLError:
-        request_id = self.execution_context.context.session.request_id
-        # The exception's own text may quote a value, so only its class and where it came from are logged.
-        frames = traceback.extract_tb(cause.__traceback__)[-5:]
-        _log.error(
-            "graphql_failed",
-            request_id=request_id,
-            error=type(cause).__name__,
-            path=".".join(str(step) for step in error.path or ()),
-            frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
-        )
-        return _retold(error, FAILURES["internal"].message, {"code": "internal", "requestId": request_id})
+def coded(error: GraphQLError, request_id: str) -> GraphQLError:
+    """Return an error as callers may see it: with a code, and only in words of ours where it was not expected."""
+    cause = error.original_error
+    while isinstance(cause, GraphQLError) and cause.original_error:
+        cause = cause.original_error
+    if isinstance(cause, TagwayError):
+        return _expected(error, cause)
+    if cause is None or isinstance(cause, _REQUEST_FAULTS):
+        # The request's own fault, in the words of the libraries, its values left out. The object stays: transports
+        # tell by its class which faults end a socket.
+        error.message = without_values(error.message)
+        error.extensions = {"code": "invalid_request", **(error.extensions or {})}
+        return error
+    return _unexpected(error, cause, request_id)
+
+
+def _expected(error: GraphQLError, cause: TagwayError) -> GraphQLError:
+    extensions: dict[str, Any] = {"code": cause.code}
+    retry_after = getattr(cause, "retry_after", cause.failure.retry_after)
+    if retry_after is not None:
+        extensions["retryAfter"] = retry_after
+    return _retold(error, cause.detail or cause.failure.message, extensions)
+
+
+def _unexpected(error: GraphQLError, cause: Exception, request_id: str) -> GraphQLError:
+    # The exception's own text may quote a value, so only its class and where it came from are logged.
+    frames = traceback.extract_tb(cause.__traceback__)[-5:]
+    _log.error(
+        "graphql_failed",
+        request_id=request_id,
+        error=type(cause).__name__,
+        path=".".join(str(step) for step in error.path or ()),
+        frames=[f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames],
+    )
+    return _retold(error, FAILURES["internal"].message, {"code": "internal", "requestId": request_id})
 
 
 def without_values(message: str) -> str:

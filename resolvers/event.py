@@ -1,6 +1,8 @@
 """What people did."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import strawberry
@@ -9,9 +11,10 @@ from strawberry.scalars import JSON
 from domain.consent import Purpose
 from domain.event import CallType
 from domain.key import Scope
-from resolvers.connection import Connection, connect, page_size
+from resolvers.connection import connect, page_size
 from resolvers.context import Info
 from resolvers.fields import field
+from resolvers.loaders import load_each
 from resolvers.node import Node, to_global
 from resolvers.permissions import needs
 from resolvers.visible import visible_properties
@@ -21,6 +24,10 @@ strawberry.enum(CallType, name="EventType", description="The six calls of the Se
 strawberry.enum(Purpose, name="Purpose", description="Why data may be used.")
 
 _SORT = "events by time"
+
+
+async def _properties(events: Sequence["Event"], info: Info) -> list[dict[str, Any]]:
+    return await visible_properties(info, [each.row for each in events])
 
 
 @strawberry.type
@@ -35,10 +42,11 @@ class Event(Node):
     purposes: list[Purpose] = strawberry.field(description="What was granted when it was collected.")
     row: strawberry.Private[EventRow]
 
-    @field()
+    @field(many=_properties)
     async def properties(self, info: Info) -> JSON:
         """What was told about it; a property of which every purpose is refused by now is shown to nobody else."""
-        return JSON(await visible_properties(info, self.row))
+        [shown] = await _properties([self], info)
+        return JSON(shown)
 
     @field(needs(Scope.PRIVACY_ADMIN))
     def consent_records(self) -> list[int]:
@@ -60,22 +68,25 @@ def event_of(row: EventRow) -> Event:
     )
 
 
-async def history(info: Info, profile: UUID, first: int, after: str | None) -> Connection[Event]:
-    """Page through a profile's events, the newest first."""
+async def histories(info: Info, profiles: Sequence[UUID], first: int, after: str | None) -> list[Any]:
+    """Page through the events of profiles, the newest first; what could not be read comes as its exception."""
     cursors, loaders = info.context.caller.cursors, info.context.loaders
     at, message_id = cursors.read(_SORT, after, tuple[datetime, str]) if after else (None, None)
-    rows = await loaders.history.load(History(profile, page_size(first) + 1, at, message_id))
+    size = page_size(first) + 1
+    pages = await load_each(loaders.history, [History(profile, size, at, message_id) for profile in profiles])
 
-    async def count() -> int | None:
-        return await loaders.event_count.load(profile)
+    def shown(profile: UUID, rows: Any) -> Any:
+        if isinstance(rows, Exception):
+            return rows
+        return connect(
+            rows,
+            first,
+            after,
+            cursors,
+            _SORT,
+            place=lambda row: (row.at, row.message_id),
+            item=event_of,
+            count=lambda: loaders.event_count.load(profile),
+        )
 
-    return connect(
-        rows,
-        first,
-        after,
-        cursors,
-        _SORT,
-        place=lambda row: (row.at, row.message_id),
-        item=event_of,
-        count=count,
-    )
+    return list(map(shown, profiles, pages))

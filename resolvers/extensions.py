@@ -1,14 +1,17 @@
 """What surrounds every operation, over whichever transport it comes."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from typing import Any
 
 from graphql import (
     DocumentNode,
     GraphQLError,
+    GraphQLSchema,
     NoSchemaIntrospectionCustomRule,
     OperationDefinitionNode,
     get_operation_ast,
+    specified_rules,
 )
 from strawberry.extensions import MaxTokensLimiter, ParserCache, SchemaExtension, ValidationCache
 from strawberry.types.execution import StreamExecutionResult
@@ -30,6 +33,18 @@ class PerOperation(SchemaExtension):
         """Let the next payload load anew."""
         yield
         self.execution_context.context.forget()
+
+
+def read_document(schema: GraphQLSchema, text: str) -> DocumentNode | None:
+    """Parse and validate a document, remembered as the extensions do; None for one that is not valid.
+
+    Raises `GraphQLError` for what is no document.
+    """
+    document: DocumentNode = CachedParser().cached_parse_document(text, max_tokens=MOST_TOKENS)
+    if faults_of_shape(document):
+        return None
+    faults = CachedValidation().cached_validate_document(schema, document, tuple(specified_rules))
+    return None if faults else document
 
 
 class Tokens(MaxTokensLimiter):
@@ -56,6 +71,8 @@ class CachedValidation(ValidationCache):
     The rules stay the same objects from one operation to the next, else no cached validation would ever be found.
     """
 
+    _weight = 0
+
     def on_operation(self) -> Iterator[None]:
         """Refuse introspection where it is not for everyone."""
         if not _may_introspect(self.execution_context.context.session):
@@ -76,10 +93,23 @@ class CachedValidation(ValidationCache):
             return [GraphQLError("`operationName` must say which of the operations is to run.")]
         faults = faults_of_shape(document) or self.cached_validate_document(schema, document, running.validation_rules)
         operation = get_operation_ast(document, running.operation_name)
-        if operation and not faults and Weight(schema, document, running.variables or {}).of(operation) > MOST_OBJECTS:
-            problem = f"The operation may return more than {MOST_OBJECTS:,} objects; ask for smaller pages."
-            return [GraphQLError(problem, operation)]
+        if operation and not faults:
+            self._weight = Weight(schema, document, running.variables or {}).of(operation)
+            if self._weight > MOST_OBJECTS:
+                problem = f"The operation may return more than {MOST_OBJECTS:,} objects; ask for smaller pages."
+                return [GraphQLError(problem, operation)]
         return list(faults)
+
+    async def on_execute(self) -> AsyncIterator[None]:
+        """Charge for what is about to run."""
+        await self.execution_context.context.charge(self._weight)
+        yield
+
+    def get_results(self) -> dict[str, Any]:
+        """Tell what was charged."""
+        operation = self.execution_context.context
+        spent = operation.spent if isinstance(operation, Operation) else None
+        return {"cost": spent.told()} if spent else {}
 
 
 def _operations(document: DocumentNode) -> int:

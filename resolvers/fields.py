@@ -1,8 +1,8 @@
 """Fields that say in one place what they are, who may read them, and how they are found."""
 
 import inspect
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar, cast
 
 import strawberry
 from strawberry.extensions import FieldExtension
@@ -10,27 +10,48 @@ from strawberry.extensions import FieldExtension
 Resolver = TypeVar("Resolver", bound=Callable[..., Any])
 
 
-def field(permission: FieldExtension | None = None) -> Callable[[Resolver], Resolver]:
-    """Make a method a field of its type; its docstring is the description. Without `permission` its parent's counts."""
-    return _decorate(strawberry.field, permission)
+MANY: Final = "many"
+"""Under this name a field's metadata holds the function that finds its values for many objects at once."""
+
+Find = Callable[..., Awaitable[list[Any]]]
+
+
+def field(permission: FieldExtension | None = None, *, many: Find | None = None) -> Callable[[Resolver], Resolver]:
+    """Make a method a field of its type; its docstring is the description. Without `permission` its parent's counts.
+
+    `many` takes a list of objects, the info and the field's arguments by name, and returns a value for each object, or
+    the exception that stands for it. It must find what the method finds.
+    """
+    return _decorate(strawberry.field, permission, {MANY: many} if many else {})
+
+
+def one(found: Sequence[Any]) -> Any:
+    """Give the only value found by a function of `many`, or raise the exception that stands for it."""
+    [value] = found
+    if isinstance(value, Exception):
+        raise value
+    return value
 
 
 def mutation(permission: FieldExtension) -> Callable[[Resolver], Resolver]:
     """Make a method a mutation; its docstring is the description."""
-    return _decorate(strawberry.mutation, permission)
+    return _decorate(strawberry.mutation, permission, {})
 
 
 def subscription(permission: FieldExtension) -> Callable[[Resolver], Resolver]:
     """Make an async generator a subscription; its docstring is the description."""
-    return _decorate(strawberry.subscription, permission)
+    return _decorate(strawberry.subscription, permission, {})
 
 
-def _decorate(make: Any, permission: FieldExtension | None) -> Callable[[Resolver], Resolver]:
+def _decorate(
+    make: Any, permission: FieldExtension | None, metadata: Mapping[str, Any]
+) -> Callable[[Resolver], Resolver]:
     def decorate(resolver: Resolver) -> Resolver:
         made = make(
             resolver=resolver,
             description=inspect.getdoc(resolver),
             extensions=[permission] if permission else [],
+            metadata=metadata,
         )
         return cast("Resolver", made)
 

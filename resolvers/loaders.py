@@ -1,8 +1,9 @@
 """Loads whatever is reachable from a list for the whole list at once."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 from strawberry.dataloader import DataLoader
@@ -14,7 +15,7 @@ from learning.lists import Ask, Served
 from learning.recommender import Recommender
 from stores.items import find_items
 from stores.postgres import Connection, Database
-from stores.reads import events, profiles, segments
+from stores.reads import events, moves, profiles, segments
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -39,6 +40,8 @@ class Loaders:
         self.event_count: DataLoader[UUID, int | None] = self._one(_count_events)
         self.segment: DataLoader[UUID, segments.SegmentRow | None] = self._one(segments.by_ids)
         self.segment_of_key: DataLoader[str, segments.SegmentRow | None] = self._one(segments.by_keys)
+        self.share_built: DataLoader[UUID, float | None] = self._one(moves.shares_built)
+        self.last_move: DataLoader[UUID, datetime | None] = self._one(moves.last_moves)
         self.segment_size: DataLoader[UUID, int | None] = self._one(segments.sizes)
         self.item: DataLoader[str, Item | None] = self._one(find_items)
         self.recommendations: DataLoader[Ask, Served] = DataLoader(partial(recommender.for_people, workspace))
@@ -76,6 +79,20 @@ class Loaders:
                 return await read(connection, keys)
 
         return DataLoader(load)
+
+
+async def load_each(
+    loader: DataLoader[Key, Value], keys: Sequence[Key], shown: Callable[[Value], Any] = lambda value: value
+) -> list[Any]:
+    """Load the values of many keys in one go, each as `shown` makes it, or the exception that stands for it."""
+    waiting = [loader.load(key) for key in keys]
+    found: list[Any] = []
+    for each in waiting:
+        try:
+            found.append(shown(await each))
+        except Exception as error:  # noqa: BLE001 - it stands for the value
+            found.append(error)
+    return found
 
 
 async def _count_events(connection: Connection, keys: Sequence[UUID]) -> dict[UUID, int]:

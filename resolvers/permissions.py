@@ -39,3 +39,10 @@ class _Permission(BasePermission):
 def needs(*scopes: Scope, end_users: bool = False) -> FieldExtension:
     """Keep a field to keys with all of `scopes`, and to end users if `end_users`. Raises `Refused` in the field."""
     return PermissionExtension(permissions=[_Permission(scopes, end_users=end_users)])
+
+
+def is_of_caller(extension: FieldExtension) -> bool:
+    """Tell whether an extension is a permission of `needs`, which asks who is calling and nothing else."""
+    return isinstance(extension, PermissionExtension) and all(
+        isinstance(permission, _Permission) for permission in extension.permissions
+    )

@@ -1,5 +1,6 @@
 """People, as far as they have allowed to be known."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ import strawberry
 from strawberry.scalars import JSON
 
 from domain.alias import Alias, AliasKind
+from domain.consent import Consent as LastWord
 from domain.consent import Purpose, State
 from domain.errors import Refused
 from domain.key import Scope
@@ -15,9 +17,9 @@ from learning.lists import Strategy
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Caller, Info
 from resolvers.counts import head_count
-from resolvers.event import Event, history
-from resolvers.fields import field
-from resolvers.loaders import COUNTED
+from resolvers.event import Event, histories
+from resolvers.fields import field, one
+from resolvers.loaders import COUNTED, load_each
 from resolvers.node import Node, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.privacy_control import GlobalPrivacyControl, control_of
@@ -30,9 +32,11 @@ from resolvers.recommendation import (
     recommendations_for,
 )
 from resolvers.segment import Segment, segment_of
+from resolvers.trait import ProfileTraits
 from resolvers.visible import visible_traits
 from stores.reads import profiles
 from stores.reads.profiles import ProfileRow, Recent
+from stores.reads.segments import Membership
 
 strawberry.enum(AliasKind, name="IdentityKind", description="Kinds of identifiers, strongest first.")
 strawberry.enum(State, name="ConsentState", description="What was said about one purpose.")
@@ -68,8 +72,48 @@ class SegmentMembership:
     cause: JSON = strawberry.field(description="What led to it: an event, a timer, a build, a merge.")
 
 
+async def _traits(people: Sequence["Profile"], info: Info, names: list[str] | None = None) -> list[Any]:
+    return [_named(each, names) for each in await visible_traits(info, [person.row for person in people])]
+
+
+async def _identities(people: Sequence["Profile"], info: Info) -> list[Any]:
+    def shown(found: Sequence[profiles.Identity]) -> list[Identity]:
+        return [Identity(kind=each.kind, first_seen_at=each.first_seen_at) for each in found]
+
+    return await load_each(info.context.loaders.identities, _ids(people), shown)
+
+
+async def _consents(people: Sequence["Profile"], info: Info) -> list[Any]:
+    def shown(found: Sequence[LastWord]) -> list[Consent]:
+        return [Consent(purpose=each.purpose, state=each.state, source=each.source, at=each.at) for each in found]
+
+    return await load_each(info.context.loaders.consents, _ids(people), shown)
+
+
+async def _controls(people: Sequence["Profile"], info: Info) -> list[Any]:
+    return await load_each(info.context.loaders.consents, _ids(people), control_of)
+
+
+async def _segments(people: Sequence["Profile"], info: Info, keys: list[str] | None = None) -> list[Any]:
+    def shown(found: Sequence[Membership]) -> list[SegmentMembership]:
+        return [_membership(each) for each in found if keys is None or each.segment.key in keys]
+
+    return await load_each(info.context.loaders.memberships, _ids(people), shown)
+
+
+async def _in_segment(people: Sequence["Profile"], info: Info, key: str) -> list[Any]:
+    def shown(found: Sequence[Membership]) -> bool:
+        return any(each.segment.key == key for each in found)
+
+    return await load_each(info.context.loaders.memberships, _ids(people), shown)
+
+
+async def _events(people: Sequence["Profile"], info: Info, first: int = 20, after: str | None = None) -> list[Any]:
+    return await histories(info, _ids(people), first, after)
+
+
 @strawberry.type
-class Profile(Node):
+class Profile(ProfileTraits, Node):
     """One person, over all devices that were shown to be theirs."""
 
     row: strawberry.Private[ProfileRow]
@@ -77,59 +121,54 @@ class Profile(Node):
     first_seen_at: datetime
     last_seen_at: datetime
 
-    @field()
+    @field(many=_traits)
     async def traits(self, info: Info, names: list[str] | None = None) -> JSON:
         """What was stated about the person, personal data left out; all or those named.
 
         A trait of which every purpose is refused by now is shown to nobody but the person.
         """
-        return JSON(_named(await visible_traits(info, self.row), names))
+        return JSON(one(await _traits([self], info, names)))
 
     @field()
     def counters(self, names: list[str] | None = None) -> JSON:
         """How often each event happened; all or those named."""
         return JSON(_named(self.row.counters, names))
 
-    @field()
+    @field(many=_identities)
     async def identities(self, info: Info) -> list[Identity]:
         """Which kinds of identifiers the person is known by."""
-        found = await info.context.loaders.identities.load(self.row.id)
-        return [Identity(kind=each.kind, first_seen_at=each.first_seen_at) for each in found]
+        found: list[Identity] = one(await _identities([self], info))
+        return found
 
-    @field()
+    @field(many=_consents)
     async def consents(self, info: Info) -> list[Consent]:
         """What the person has said."""
-        found = await info.context.loaders.consents.load(self.row.id)
-        return [Consent(purpose=each.purpose, state=each.state, source=each.source, at=each.at) for each in found]
+        found: list[Consent] = one(await _consents([self], info))
+        return found
 
-    @field()
+    @field(many=_controls)
     async def global_privacy_control(self, info: Info) -> GlobalPrivacyControl:
         """Whether Global Privacy Control is in force for the person, and since when."""
-        return control_of(await info.context.loaders.consents.load(self.row.id))
+        found: GlobalPrivacyControl = one(await _controls([self], info))
+        return found
 
-    @field(needs(Scope.SEGMENTS_READ, end_users=True))
+    @field(needs(Scope.SEGMENTS_READ, end_users=True), many=_segments)
     async def segments(self, info: Info, keys: list[str] | None = None) -> list[SegmentMembership]:
         """The segments the person is in; all or those with these keys."""
-        return [
-            SegmentMembership(
-                segment=segment_of(each.segment),
-                entered_at=each.entered_at,
-                expires_at=each.expires_at,
-                cause=JSON(each.cause),
-            )
-            for each in await info.context.loaders.memberships.load(self.row.id)
-            if keys is None or each.segment.key in keys
-        ]
+        found: list[SegmentMembership] = one(await _segments([self], info, keys))
+        return found
 
-    @field(needs(Scope.SEGMENTS_READ, end_users=True))
+    @field(needs(Scope.SEGMENTS_READ, end_users=True), many=_in_segment)
     async def in_segment(self, info: Info, key: str) -> bool:
         """Whether the person is in the segment with this key; false when there is none."""
-        return any(each.segment.key == key for each in await info.context.loaders.memberships.load(self.row.id))
+        found: bool = one(await _in_segment([self], info, key))
+        return found
 
-    @field(needs(Scope.EVENTS_READ, end_users=True))
+    @field(needs(Scope.EVENTS_READ, end_users=True), many=_events)
     async def events(self, info: Info, first: First = 20, after: After = None) -> Connection[Event]:
         """What the person did, the newest first."""
-        return await history(info, self.row.id, first, after)
+        found: Connection[Event] = one(await _events([self], info, first, after))
+        return found
 
     @field(needs(Scope.RECOMMENDATIONS_READ, end_users=True))
     async def recommendations(
@@ -233,6 +272,19 @@ async def list_profiles(info: Info, first: int, after: str | None) -> Connection
         place=lambda row: Recent(row.last_seen_at, row.id),
         item=profile_of,
         count=count,
+    )
+
+
+def _ids(people: Sequence[Profile]) -> list[UUID]:
+    return [person.row.id for person in people]
+
+
+def _membership(each: Membership) -> SegmentMembership:
+    return SegmentMembership(
+        segment=segment_of(each.segment),
+        entered_at=each.entered_at,
+        expires_at=each.expires_at,
+        cause=JSON(each.cause),
     )
 
 

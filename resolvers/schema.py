@@ -1,25 +1,138 @@
 """The schema, and what runs around its operations."""
 
 import inspect
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 import strawberry
-from graphql import GraphQLError, GraphQLNamedType
+from graphql import GraphQLError, GraphQLNamedType, located_error
+from graphql.execution.values import VariableValues
 from strawberry.schema.config import StrawberryConfig
+from strawberry.schema.schema import StreamResult
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
+from strawberry.types.graphql import OperationType
 
-from resolvers.errors import CodedErrors
+from domain.spending import CostExceeded
+from resolvers.context import Operation, Session
+from resolvers.errors import CodedErrors, coded
 from resolvers.event import Event
-from resolvers.extensions import CachedParser, CachedValidation, PerOperation, Tokens
+from resolvers.extensions import CachedParser, CachedValidation, PerOperation, Tokens, read_document
+from resolvers.limits import MOST_OBJECTS
 from resolvers.mutation import Mutation
+from resolvers.plans.plan import Plan
+from resolvers.plans.plans import Plans
 from resolvers.query import Query
 from resolvers.subscription import Subscription
 
 
 class Schema(strawberry.Schema):
-    """Strawberry's schema without its log of every failure, which would quote what callers sent."""
+    """Strawberry's schema, which answers queries by plans and leaves everything else to Strawberry.
+
+    Without its log of every failure, which would quote what callers sent. A `Session` is the context value.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._plans = Plans(self, self._schema, partial(read_document, self._schema))
 
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
         """Leave logging to `CodedErrors`."""
+
+    async def execute(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        root_value: Any = None,
+        operation_name: str | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+    ) -> ExecutionResult:
+        """Run an operation. Nothing is run twice: whether there is a plan is known before."""
+        if query and (ready := self.prepare(query, operation_name, variable_values)):
+            return await ready.run(context_value)
+        return await super().execute(
+            query,
+            variable_values,
+            context_value,
+            root_value,
+            operation_name,
+            allowed_operation_types,
+            operation_extensions,
+        )
+
+    async def stream(
+        self,
+        query: str | None,
+        variable_values: dict[str, Any] | None = None,
+        context_value: Any = None,
+        root_value: Any = None,
+        operation_name: str | None = None,
+        operation_extensions: dict[str, Any] | None = None,
+        allowed_operation_types: Iterable[OperationType] | None = None,
+    ) -> StreamResult:
+        """Run an operation over a transport that streams; a query gives one result."""
+        if query and (ready := self.prepare(query, operation_name, variable_values)):
+            return ready.stream(context_value)
+        return await super().stream(
+            query,
+            variable_values,
+            context_value,
+            root_value,
+            operation_name,
+            operation_extensions,
+            allowed_operation_types,
+        )
+
+    def warm(self, documents: Iterable[str]) -> None:
+        """Make the plans of documents before anyone asks for them."""
+        for each in documents:
+            self.prepare(each, None, None)
+
+    def prepare(self, query: str, operation_name: str | None, variables: dict[str, Any] | None) -> "Ready | None":
+        """Find the plan for an operation with these variables; None for what Strawberry has to run, or to refuse."""
+        plan = self._plans.find(query, operation_name)
+        if plan is None:
+            return None
+        weight = plan.weigh(variables or {})
+        if weight > MOST_OBJECTS:
+            return None
+        coerced = plan.coerce(variables or {})
+        if isinstance(coerced, list):
+            return None
+        compiled = plan.size
+        if not plan.covers(coerced):
+            return None
+        if plan.size != compiled:
+            self._plans.weigh(query, operation_name)
+        return Ready(plan, coerced, weight)
+
+
+class Ready:
+    """A plan with the variables it is to be run with, and what that weighs."""
+
+    def __init__(self, plan: Plan, variables: VariableValues, weight: int) -> None:
+        self._plan = plan
+        self._variables = variables
+        self._weight = weight
+
+    async def run(self, session: Session) -> ExecutionResult:
+        """Answer the operation."""
+        operation = Operation(session)
+        try:
+            await operation.charge(self._weight)
+        except CostExceeded as error:
+            return PreExecutionError(data=None, errors=[coded(located_error(error), session.request_id)])
+        found = await self._plan.run(operation, self._variables)
+        errors = [coded(error, session.request_id) for error in found.errors or ()]
+        extensions = {"cost": operation.spent.told()} if operation.spent else None
+        return ExecutionResult(data=found.data, errors=errors or None, extensions=extensions)
+
+    async def stream(self, session: Session) -> StreamResult:
+        """Answer the operation as a stream of one."""
+        yield await self.run(session)
 
 
 def build_schema() -> Schema:

@@ -1,19 +1,24 @@
 """Groups of people, by what they are and do."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import strawberry
 from strawberry.scalars import JSON
 
+from domain.errors import Refused
 from domain.key import Scope
 from domain.segment import SegmentStatus
+from profiles.segments.definition import parse_definition
+from profiles.segments.text import as_text
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Info
-from resolvers.counts import head_count
-from resolvers.fields import field
-from resolvers.loaders import COUNTED
+from resolvers.counts import head_count, rounded, threshold
+from resolvers.fields import field, one
+from resolvers.loaders import COUNTED, load_each
 from resolvers.node import Node, to_global
 from resolvers.permissions import needs
 from stores.reads import segments
@@ -26,6 +31,15 @@ strawberry.enum(SegmentStatus, description="A segment's life.")
 
 _BY_KEY = "segments by key"
 _MEMBERS = "members by id"
+
+
+async def _sizes(groups: Sequence["Segment"], info: Info) -> list[Any]:
+    least = await threshold(info)
+
+    def shown(exact: int | None) -> int | None:
+        return exact or 0 if least is None else rounded(exact or 0, least)
+
+    return await load_each(info.context.loaders.segment_size, [each.row.id for each in groups], shown)
 
 
 @strawberry.type
@@ -53,6 +67,24 @@ class Segment(Node):
         return JSON(self.row.definition)
 
     @field(needs(Scope.SEGMENTS_READ))
+    def text(self) -> str | None:
+        """The rule in words; null for one that cannot be read any more."""
+        with suppress(Refused):
+            return as_text(parse_definition(self.row.definition))
+        return None
+
+    @field(needs(Scope.SEGMENTS_READ))
+    async def progress(self, info: Info) -> float:
+        """Which part of the people its definition has been applied to, from 0 to 1."""
+        share = await info.context.loaders.share_built.load(self.row.id)
+        return share if share is not None else float(self.row.status is SegmentStatus.LIVE)
+
+    @field(needs(Scope.SEGMENTS_READ))
+    async def last_change_at(self, info: Info) -> datetime | None:
+        """When somebody last entered or left it, as long as changes are kept."""
+        return await info.context.loaders.last_move.load(self.row.id)
+
+    @field(needs(Scope.SEGMENTS_READ))
     def error(self) -> str | None:
         """Why it could not be built."""
         return self.row.error
@@ -67,13 +99,14 @@ class Segment(Node):
         """When it was last saved."""
         return self.row.updated_at
 
-    @field(needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ), many=_sizes)
     async def size(self, info: Info) -> int | None:
         """How many are in it: null for fewer than `viewer.countThreshold`, else to the nearest ten.
 
         Keys with the scope `counts:exact` are told exactly.
         """
-        return await head_count(info, await info.context.loaders.segment_size.load(self.row.id) or 0)
+        found: int | None = one(await _sizes([self], info))
+        return found
 
     @field(needs(Scope.SEGMENTS_READ, Scope.PROFILES_READ))
     async def members(

@@ -9,6 +9,16 @@ pytest.register_assert_rewrite(*pytest_plugins)  # before the first of them impo
 _SERVERS = {"server_folder", "kafka_broker", "browser", "movielens_path"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--documents", type=int, default=240, help="random GraphQL documents, of each kind of schema")
+
+
+@pytest.fixture
+def documents(request: pytest.FixtureRequest) -> int:
+    number: int = request.config.getoption("--documents")
+    return number
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "services: needs a server or a fetched data set; left out by `make unit`")
 

@@ -162,3 +162,24 @@ async def test_two_workspaces_keys_see_their_own(gateway: Gateway) -> None:
     _, mine = await _post(gateway, document, gateway.tenant.secret_key)
     _, theirs = await _post(gateway, document, other.secret_key)
     assert mine["data"]["viewer"] != theirs["data"]["viewer"]
+
+
+async def test_an_answer_tells_what_it_cost_and_too_much_is_refused(
+    gateway: Gateway, gateway_settings: Settings
+) -> None:
+    key = gateway.tenant.secret_key
+    query = {"query": "{ profiles(first: 7) { nodes { id } } }"}
+    _, answer = await _post(gateway, query, key)
+    assert answer["extensions"]["cost"]["requested"] == 14
+    stingy = msgspec.structs.replace(gateway_settings, query_points=30, query_points_per_second=1)
+    async with open_resources(stingy) as resources, _listening(resources) as (url, http):
+        headers = {"Authorization": f"Bearer {key}", "Accept": "application/graphql-response+json"}
+        for _ in range(2):
+            async with http.post(url + "/graphql", json=query, headers=headers) as response:
+                last = response.status, await response.json(content_type=None)
+        async with http.post(url + "/graphql", json=query, headers=headers) as response:
+            last = response.status, await response.json(content_type=None)
+    assert last[0] == 429
+    [error] = last[1]["errors"]
+    assert error["extensions"]["code"] == "cost_exceeded"
+    assert error["extensions"]["retryAfter"] >= 1

@@ -1,0 +1,95 @@
+"""One GraphQL request as clients post it, read once and passed on unread where it is not of the plain kind."""
+
+from typing import Any, Final
+
+import msgspec
+from starlette.types import Message, Receive, Scope
+
+from domain.errors import Refused
+
+LARGEST_BODY: Final = 128 * 1024
+_JSON: Final = b"application/json"
+_STREAMS: Final = (b"text/event-stream", b"multipart/mixed")
+
+
+class Asked(msgspec.Struct, rename="camel"):
+    """The body of a request."""
+
+    query: str | None = None
+    document_id: str | None = None
+    variables: dict[str, Any] | None = None
+    operation_name: str | None = None
+    extensions: dict[str, Any] | None = None
+
+
+class Posted:
+    """The headers that count of one HTTP request."""
+
+    __slots__ = ("accept", "authorization", "content_type", "method")
+
+    def __init__(self, scope: Scope) -> None:
+        self.method: str = scope["method"]
+        self.accept = self.authorization = self.content_type = b""
+        for name, value in scope["headers"]:
+            if name == b"accept":
+                self.accept = value
+            elif name == b"authorization":
+                self.authorization = value
+            elif name == b"content-type":
+                self.content_type = value
+
+    @property
+    def is_json(self) -> bool:
+        """Whether JSON is posted."""
+        return self.method == "POST" and self.content_type.partition(b";")[0].strip().lower() == _JSON
+
+    @property
+    def streams(self) -> bool:
+        """Whether a stream is to answer it."""
+        return any(each in self.accept for each in _STREAMS)
+
+    @property
+    def token(self) -> str:
+        """The bearer token; empty without one."""
+        scheme, _, token = self.authorization.decode("latin-1").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+
+
+_decode = msgspec.json.Decoder(Asked).decode
+
+
+def read_asked(body: bytes) -> Asked | None:
+    """Decode a request; None for what is none, so that it is told what is wrong with it elsewhere."""
+    try:
+        return _decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
+
+
+async def read_bounded(receive: Receive) -> bytes:
+    """Read a whole body. Raises `Refused` when it is too large."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return body
+        part: bytes = message.get("body", b"")
+        body += part
+        if len(body) > LARGEST_BODY:
+            raise Refused("A GraphQL request may hold at most 128 KB.", code="request_too_large")
+        if not message.get("more_body"):
+            return body
+
+
+def replayed(body: bytes, receive: Receive) -> Receive:
+    """Give a body that was read already once more, then what comes after it."""
+    told = False
+
+    async def replay() -> Message:
+        nonlocal told
+        if told:
+            return await receive()
+        told = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

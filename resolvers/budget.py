@@ -1,0 +1,66 @@
+"""What each key may ask for in a stretch of time. One point is one object that an operation may return at most."""
+
+import hmac
+from collections import OrderedDict
+from contextlib import suppress
+from math import ceil
+from typing import TYPE_CHECKING, Final
+
+from domain.errors import StoreUnavailable
+from domain.spending import Allowance, CostExceeded, Spent
+from stores.purse import Purse
+
+if TYPE_CHECKING:
+    from resolvers.context import Caller
+
+_DRAWN_SECONDS: Final = 0.05
+"""What is drawn at once, as seconds of the allowance: a cheap operation costs no round trip of its own."""
+
+_MOST_HOLDERS: Final = 10_000
+
+
+class Budget:
+    """Charges operations before they run.
+
+    Points are drawn from the key's purse, which all gateways share, a handful at a time. Without Redis nothing is
+    charged: each operation is bounded all the same.
+    """
+
+    def __init__(self, purse: Purse, allowance: Allowance) -> None:
+        self._purse = purse
+        self._allowance = allowance
+        self._drawn: OrderedDict[str, tuple[int, int]] = OrderedDict()
+
+    async def charge(self, caller: "Caller", points: int) -> Spent:
+        """Charge for one operation. Raises `CostExceeded`."""
+        holder = _holder(caller)
+        drawn, left = self._drawn.get(holder, (0, self._allowance.most))
+        if drawn < points:
+            with suppress(StoreUnavailable):
+                drawn, left = await self._draw(holder, points)
+        self._drawn[holder] = max(0, drawn - points), left
+        self._drawn.move_to_end(holder)
+        if len(self._drawn) > _MOST_HOLDERS:
+            self._drawn.popitem(last=False)
+        return Spent(points, left + max(0, drawn - points), self._allowance)
+
+    async def _draw(self, holder: str, points: int) -> tuple[int, int]:
+        """Give what is drawn by now, enough for `points`, and what is left in the purse."""
+        handful = max(points, int(self._allowance.a_second * _DRAWN_SECONDS))
+        taken = await self._purse.take(holder, handful, self._allowance)
+        if not taken.granted and points < handful:
+            handful = points
+            taken = await self._purse.take(holder, handful, self._allowance)
+        if not taken.granted:
+            raise CostExceeded(max(1, ceil((points - taken.left) / self._allowance.a_second)))
+        # What others drew meanwhile for the same key is here as well.
+        return self._drawn.get(holder, (0, 0))[0] + handful, taken.left
+
+
+def _holder(caller: "Caller") -> str:
+    """Name a key, or a visitor by a keyed digest that tells nobody who they are."""
+    principal = caller.principal
+    if principal.key_id is not None:
+        return f"{principal.workspace}:{principal.key_id}"
+    who = f"{principal.anonymous_id}\n{principal.user_id}".encode()
+    return f"{principal.workspace}:{hmac.digest(caller.keys.signing_key('points'), who, 'sha256').hex()[:32]}"
