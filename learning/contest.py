@@ -7,6 +7,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from domain.errors import Refused
 from learning import likeness
 from learning.fitting import Parts, Report, fit_parts, popularity, starting_recipe, tune
 from learning.holdout import Case, Holdout, Scorer, last_fifth_out, last_out, without_newest
@@ -47,10 +48,13 @@ class _Judged:
 def contests(interactions: Interactions, report: Report, *, seed: int = 0, most: int | None = 5_000) -> list[Contest]:
     """Run every protocol on one data set: the last item, the last fifth, and people whom training has not met.
 
-    At most `most` people are judged by. Numbers for the blend are tuned on the training part only.
+    At most `most` people are judged by. Numbers for the blend are tuned on the training part only. Raises `Refused`
+    where nobody can be judged by.
     """
-    now = float(interactions.at.max()) if len(interactions) else 0.0
     last = last_out(interactions, most=most, seed=seed)
+    if not last.cases:
+        raise Refused("nobody wanted two items or more: there is nobody to judge by")
+    now = float(interactions.at.max())
     recipe = tune(last.training, starting_recipe(interactions, seed), now, report)
     recipe = msgspec.structs.replace(recipe, half_life_days=None)
     fifth = last_fifth_out(interactions, most=most, seed=seed)

@@ -8,6 +8,7 @@ import numpy as np
 from surprise import SVD, BaselineOnly, Dataset, KNNBaseline, NormalPredictor, Reader
 from surprise.model_selection import KFold
 
+from domain.errors import Refused
 from learning.measures import Interval, interval
 from learning.table import Table
 
@@ -30,8 +31,10 @@ def rating_errors(
 ) -> list[RatingRow]:
     """Hold out each fold once and pool the errors; of all models, or of those named by `only`.
 
-    A low error does not make a good ranking: see the other tables.
+    A low error does not make a good ranking: see the other tables. Raises `Refused` for fewer ratings than folds.
     """
+    if len(table.ratings) < folds:
+        raise Refused(f"{len(table.ratings)} ratings are too few for {folds} folds")
     low, high = float(table.ratings.min()), float(table.ratings.max())
     data = Dataset(Reader(rating_scale=(low, high)))
     values = table.ratings.tolist()

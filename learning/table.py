@@ -1,8 +1,10 @@
 """Reads a file of who wanted what: MovieLens in its three shapes, or CSV with a header that names its columns."""
 
 import csv
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -55,10 +57,11 @@ class Table:
 def read_table(path: Path) -> Table:
     """Read `u.data`, `ratings.dat`, `ratings.csv`, a tab-separated `.inter`, or any CSV with such a header.
 
-    Needed are a person and an item; known besides are rating, timestamp (seconds), event (our names) and weight.
+    Needed are a person and an item; known besides are rating, timestamp (seconds, or a time of ISO 8601, which is in
+    UTC if it names no zone), event (our names) and weight.
     Raises `Refused` naming the line at fault, and `OSError`.
     """
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         lines = _split(file)
         first = next(lines, None)
         if first is None:
@@ -90,7 +93,7 @@ def _chain(first: Line, rest: Iterator[Line]) -> Iterator[Line]:
 
 
 def _meaning(header: str) -> str:
-    plain = header.strip().strip("\ufeff").lower()
+    plain = header.strip().lower()
     return next((meaning for meaning, names in _COLUMNS.items() if plain in names), plain)
 
 
@@ -101,15 +104,17 @@ def _table(name: str, names: Sequence[str], lines: Iterator[list[str]], first: i
     for number, line in enumerate(lines, first):
         if not line:
             continue
+        if len(line) < len(names):
+            raise Refused(f"{name}, line {number}: {len(names)} columns were expected, not {len(line)}")
         try:
-            people.append(line[place["person"]])
-            items.append(line[place["item"]])
+            people.append(_named(line[place["person"]]))
+            items.append(_named(line[place["item"]]))
             for meaning in numbers.keys() & place.keys():
-                numbers[meaning].append(float(line[place[meaning]]))
+                numbers[meaning].append(_READ[meaning](line[place[meaning]]))
             if "event" in place and "weight" not in place:
-                numbers["weight"].append(WEIGHTS[line[place["event"]]])
-        except (IndexError, ValueError, KeyError):
-            raise Refused(f"{name}, line {number}: not {len(names)} columns of the expected kind") from None
+                numbers["weight"].append(_weight(line[place["event"]]))
+        except ValueError as error:
+            raise Refused(f"{name}, line {number}: {error}") from None
     count = len(people)
     return Table(
         people,
@@ -118,6 +123,36 @@ def _table(name: str, names: Sequence[str], lines: Iterator[list[str]], first: i
         np.array(numbers["weight"]) if numbers["weight"] else np.ones(count),
         np.array(numbers["at"]) if numbers["at"] else np.arange(count, dtype=np.float64),
     )
+
+
+def _named(text: str) -> str:
+    if not text:
+        raise ValueError("a person or an item is empty")
+    return text
+
+
+def _number(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is no number to reckon with")
+    return value
+
+
+def _instant(text: str) -> float:
+    try:
+        return _number(text)
+    except ValueError:
+        at = datetime.fromisoformat(text.strip())
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+
+
+def _weight(event: str) -> float:
+    if event not in WEIGHTS:
+        raise ValueError(f"the event {event!r} is none of {', '.join(WEIGHTS)}")
+    return WEIGHTS[event]
+
+
+_READ: Final = {"rating": _number, "at": _instant, "weight": _number}
 
 
 def _codes(names: Sequence[str]) -> dict[str, int]:

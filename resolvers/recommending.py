@@ -35,7 +35,7 @@ from stores.models import ModelRow
 
 _BY_ID = "items by id"
 _MOST_AT_ONCE = 1_000
-_LONGEST = {"product_id": 200, "name": 500, "category": 200, "image_url": 2_000}
+_FIELDS = {"id": "productId", "image_url": "imageUrl"}
 _MONTH = timedelta(days=30)
 
 
@@ -321,14 +321,13 @@ def _problem_of(items: list[ItemInput]) -> InvalidInput | None:
     if len(items) > _MOST_AT_ONCE:
         return _too_many(["input", "items"])
     for place, item in enumerate(items):
-        for name, longest in _LONGEST.items():
-            given = getattr(item, name)
-            if (given is not None and len(given) > longest) or (name == "product_id" and not given):
-                message = f"1 to {longest:,} characters."
-                return InvalidInput(code="invalid_request", message=message, path=["input", "items", str(place), name])
         if item.attributes is not None and not isinstance(item.attributes, dict):
             path = ["input", "items", str(place), "attributes"]
             return InvalidInput(code="invalid_request", message="Attributes are an object.", path=path)
+        if fault := shop.fault_of(_read(item)):
+            field_, message = fault
+            path = ["input", "items", str(place), _FIELDS.get(field_, field_)]
+            return InvalidInput(code="invalid_request", message=message, path=path)
     return None
 
 

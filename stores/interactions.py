@@ -7,19 +7,10 @@ from uuid import UUID
 
 import asyncpg
 
+from stores.mentions import MENTIONED
 from stores.postgres import Connection
 
 _AT_ONCE: Final = 20_000
-
-_ITEMS: Final = """
-    CROSS JOIN LATERAL (
-        SELECT event.properties ->> 'product_id' AS item, event.properties ->> 'rating' AS rating
-        UNION ALL
-        SELECT each ->> 'product_id', NULL FROM jsonb_array_elements(
-            CASE WHEN jsonb_typeof(event.properties -> 'products') = 'array'
-            THEN event.properties -> 'products' ELSE '[]' END) AS each
-    ) AS thing
-"""
 _READ: Final = f"""
     WITH refusing AS (
         SELECT profile_id FROM (
@@ -31,13 +22,13 @@ _READ: Final = f"""
     )
     SELECT subject.profile_id::text AS person, thing.item, event.name,
         extract(epoch FROM least(event.at, event.received_at))::float8 AS at,
-        CASE WHEN thing.rating ~ '^[0-9]+([.][0-9]+)?$' THEN thing.rating::float8 END AS rating,
+        thing.rating,
         coalesce(event.properties ->> 'order_id', event.message_id) AS basket
     FROM event JOIN subject ON subject.workspace_id = $1 AND subject.id = event.subject_id
     JOIN profile ON profile.workspace_id = $1 AND profile.id = subject.profile_id
-        AND profile.restricted_at IS NULL AND profile.objected_at IS NULL {_ITEMS}
+        AND profile.restricted_at IS NULL AND profile.objected_at IS NULL {MENTIONED}
     WHERE event.workspace_id = $1 AND event.name = ANY($2::text[]) AND event.at > $3
-        AND 'personalization' = ANY(event.purposes) AND thing.item <> ''
+        AND 'personalization' = ANY(event.purposes)
         AND subject.profile_id NOT IN (SELECT profile_id FROM refusing)
 """  # noqa: S608 - constants
 

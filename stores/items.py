@@ -1,7 +1,7 @@
 """The catalogue of what a workspace offers."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
@@ -9,14 +9,12 @@ import asyncpg
 import msgspec
 
 from domain.item import Item
+from stores.mentions import fits, number
 from stores.postgres import Connection
 
 Source = Literal["operator", "event"]
 
 _COLUMNS: Final = "id, name, category, price, image_url, available, attributes"
-_OVERLAP: Final = timedelta(seconds=10)
-"""How much later than its stamp a change may be committed and still be read by those who ask for changes."""
-
 _SAVE: Final = """
     INSERT INTO item (workspace_id, id, name, category, price, image_url, available, attributes, source, updated_at)
     SELECT $1, new.*, $9, $10
@@ -27,7 +25,8 @@ _SAVE: Final = """
         available = excluded.available, attributes = excluded.attributes, source = excluded.source,
         updated_at = excluded.updated_at, removed = false
 """
-_GATHER: Final = """
+_PRICE: Final = number("said -> 'price'")
+_TOLD: Final = f"""
     WITH told AS (
         SELECT thing.*, event.at FROM event CROSS JOIN LATERAL (
             SELECT event.properties AS said
@@ -37,18 +36,21 @@ _GATHER: Final = """
                 THEN event.properties -> 'products' ELSE '[]' END) AS each
         ) AS thing
         WHERE event.workspace_id = $1 AND event.name = ANY($2::text[]) AND event.received_at > $3
-    ), newest AS (
-        SELECT said ->> 'product_id' AS id,
-            (array_agg(said ->> 'name' ORDER BY at DESC) FILTER (WHERE said ->> 'name' <> ''))[1] AS name,
-            (array_agg(said ->> 'category' ORDER BY at DESC) FILTER (WHERE said ->> 'category' <> ''))[1] AS category,
-            (array_agg((said ->> 'price')::float8 ORDER BY at DESC)
-                FILTER (WHERE jsonb_typeof(said -> 'price') = 'number'))[1] AS price,
-            (array_agg(said ->> 'image_url' ORDER BY at DESC) FILTER (WHERE said ->> 'image_url' <> ''))[1] AS image_url
-        FROM told WHERE said ->> 'product_id' <> '' AND length(said ->> 'product_id') <= 200
-        GROUP BY said ->> 'product_id'
     )
+    SELECT said ->> 'product_id' AS id,
+        (array_agg(said ->> 'name' ORDER BY at DESC) FILTER (WHERE {fits("said ->> 'name'", "name")}))[1] AS name,
+        (array_agg(said ->> 'category' ORDER BY at DESC)
+            FILTER (WHERE {fits("said ->> 'category'", "category")}))[1] AS category,
+        (array_agg({_PRICE} ORDER BY at DESC) FILTER (WHERE {_PRICE} IS NOT NULL))[1] AS price,
+        (array_agg(said ->> 'image_url' ORDER BY at DESC)
+            FILTER (WHERE {fits("said ->> 'image_url'", "image_url")}))[1] AS image_url
+    FROM told WHERE {fits("said ->> 'product_id'", "id")}
+    GROUP BY said ->> 'product_id'
+"""  # noqa: S608 - constants
+_LEARN: Final = """
     INSERT INTO item (workspace_id, id, name, category, price, image_url, source, updated_at)
-    SELECT $1, id, name, category, price, image_url, 'event', $4 FROM newest
+    SELECT $1, new.*, 'event', $7
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::float8[], $6::text[]) AS new
     ON CONFLICT (workspace_id, id) DO UPDATE SET
         name = coalesce(excluded.name, item.name), category = coalesce(excluded.category, item.category),
         price = coalesce(excluded.price, item.price), image_url = coalesce(excluded.image_url, item.image_url),
@@ -75,32 +77,34 @@ async def save_items(
 ) -> None:
     """Write items as they shall be, whole; of two with one id the last counts."""
     rows = list({item.id: item for item in items}.values())
-    await connection.execute(
-        _SAVE,
-        workspace,
-        [item.id for item in rows],
-        [item.name for item in rows],
-        [item.category for item in rows],
-        [item.price for item in rows],
-        [item.image_url for item in rows],
-        [item.available for item in rows],
-        [item.attributes for item in rows],
-        source,
-        at,
-    )
+    async with connection.transaction():
+        await connection.execute(
+            _SAVE,
+            workspace,
+            [item.id for item in rows],
+            [item.name for item in rows],
+            [item.category for item in rows],
+            [item.price for item in rows],
+            [item.image_url for item in rows],
+            [item.available for item in rows],
+            [item.attributes for item in rows],
+            source,
+            await _stamp(connection, workspace, at),
+        )
 
 
 async def remove_items(connection: Connection, workspace: UUID, ids: Sequence[str], at: datetime) -> list[str]:
     """Take items out of the catalogue, so that events do not bring them back; return those that were in it."""
-    rows = await connection.fetch(
-        """
-        UPDATE item SET removed = true, source = 'operator', updated_at = $3
-        WHERE workspace_id = $1 AND id = ANY($2::text[]) AND NOT removed RETURNING id
-        """,
-        workspace,
-        list(ids),
-        at,
-    )
+    async with connection.transaction():
+        rows = await connection.fetch(
+            """
+            UPDATE item SET removed = true, source = 'operator', updated_at = $3
+            WHERE workspace_id = $1 AND id = ANY($2::text[]) AND NOT removed RETURNING id
+            """,
+            workspace,
+            list(ids),
+            await _stamp(connection, workspace, at),
+        )
     return [row["id"] for row in rows]
 
 
@@ -108,19 +112,25 @@ async def gather_items(
     connection: Connection, workspace: UUID, names: Sequence[str], since: datetime, at: datetime
 ) -> int:
     """Learn items from events received since, as far as no operator has stated them; return how many are news."""
-    done: str = await connection.execute(_GATHER, workspace, list(names), since, at)
+    # Read before the stamp is taken: others may change the catalogue while many events are looked through.
+    told = await connection.fetch(_TOLD, workspace, list(names), since)
+    if not told:
+        return 0
+    columns = [list(column) for column in zip(*told, strict=True)]
+    async with connection.transaction():
+        done: str = await connection.execute(_LEARN, workspace, *columns, await _stamp(connection, workspace, at))
     return int(done.rpartition(" ")[2])
 
 
 async def changed_items(connection: Connection, workspace: UUID, since: datetime | None) -> list[Changed]:
-    """Read the items changed since, with an overlap: some come twice. Without `since`, all."""
+    """Read the items whose stamp is above `since`; without it, all."""
     records = await connection.fetch(
         f"""
         SELECT {_COLUMNS}, removed, updated_at FROM item
         WHERE workspace_id = $1 AND updated_at > coalesce($2, '-infinity'::timestamptz)
         """,  # noqa: S608 - a constant
         workspace,
-        since and since - _OVERLAP,
+        since,
     )
     return [
         Changed(record["id"], None if record["removed"] else _item(record), record["updated_at"]) for record in records
@@ -149,6 +159,23 @@ async def count_items(connection: Connection, at_most: int) -> int:
         "SELECT count(*) FROM (SELECT FROM item WHERE NOT removed LIMIT $1) AS counted", at_most
     )
     return found
+
+
+async def _stamp(connection: Connection, workspace: UUID, at: datetime) -> datetime:
+    """Give a change its stamp: above that of every change before, whatever the clocks of the writers say.
+
+    Other changes of the workspace wait until this one is committed, so that stamps rise in the order of commits and
+    whoever asks for what is above the highest stamp that they know misses nothing.
+    """
+    await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('items ' || $1::text, 0))", str(workspace))
+    stamp: datetime = await connection.fetchval(
+        """
+        SELECT greatest($2::timestamptz, max(updated_at) + interval '1 microsecond') FROM item WHERE workspace_id = $1
+        """,
+        workspace,
+        at,
+    )
+    return stamp
 
 
 def _item(record: asyncpg.Record) -> Item:

@@ -1,5 +1,6 @@
 """Lists that were made lately, in Redis: per person one hash, so that one command forgets all that is theirs."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final, cast
@@ -9,13 +10,15 @@ from domain.errors import StoreUnavailable
 from stores.redis import LOST, Redis
 
 _KEEP: Final = timedelta(seconds=60)
+_ANSWER_WITHIN: Final = 0.25
+"""Seconds: making a list anew takes less than waiting any longer."""
 
 
 class RecommendationCache:
     """Reads, keeps and drops entries of `tagway:recommendations:{workspace}:{profile}`, a minute each at most.
 
     Whoever reads an entry must compare the stamp inside with how things stand: nothing is dropped when they change.
-    Every method raises `StoreUnavailable` when Redis does not answer.
+    Every method raises `StoreUnavailable` when Redis does not answer; `read` and `keep` do not wait for it.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -24,7 +27,7 @@ class RecommendationCache:
     async def read(self, workspace: UUID, wanted: Sequence[tuple[UUID, bytes]]) -> list[bytes | None]:
         """Read the entry of each (profile, question), all in one round trip."""
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
+            async with asyncio.timeout(_ANSWER_WITHIN), self._redis.pipeline(transaction=False) as pipeline:
                 for profile, question in wanted:
                     pipeline.hget(_name(workspace, profile), cast("str", question))
                 return cast("list[bytes | None]", await pipeline.execute())
@@ -34,7 +37,7 @@ class RecommendationCache:
     async def keep(self, workspace: UUID, entries: Mapping[tuple[UUID, bytes], bytes]) -> None:
         """Keep entries for a minute, all in one round trip."""
         try:
-            async with self._redis.pipeline(transaction=False) as pipeline:
+            async with asyncio.timeout(_ANSWER_WITHIN), self._redis.pipeline(transaction=False) as pipeline:
                 for (profile, question), value in entries.items():
                     name = _name(workspace, profile)
                     pipeline.hset(name, mapping={question: value})

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from stores.mentions import fits
 from stores.postgres import Database
 
-_TRENDING = """
+_TRENDING = f"""
 WITH held_back AS (
     SELECT subject.id FROM profile
     JOIN subject ON subject.workspace_id = $1 AND subject.profile_id = profile.id
@@ -22,8 +23,8 @@ WITH held_back AS (
 )
 SELECT item, sum(weight * exp(ln(0.5) * extract(epoch FROM $6 - at)::float8 / $4)) AS score
 FROM wanted JOIN unnest($2::text[], $3::float8[]) AS weighed (name, weight) USING (name)
-WHERE item <> '' GROUP BY item HAVING sum(weight) > 0 ORDER BY score DESC, item LIMIT $7
-"""
+WHERE {fits("item", "id")} GROUP BY item HAVING sum(weight) > 0 ORDER BY score DESC, item LIMIT $7
+"""  # noqa: S608 - a constant
 
 
 async def trending_items(

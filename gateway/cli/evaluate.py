@@ -33,6 +33,8 @@ def evaluate(
     path = ratings or interactions
     if path is None or (ratings and interactions):
         raise Refused("name one file, with --ratings or with --interactions")
+    if not chart.parent.is_dir():
+        raise Refused(f"there is no folder {chart.parent} to draw the chart in")
     from learning.chart import draw  # noqa: PLC0415 - as above
     from learning.contest import contests  # noqa: PLC0415 - as above
     from learning.ratings import rating_errors  # noqa: PLC0415 - as above
@@ -45,8 +47,8 @@ def evaluate(
     found = table.interactions()
     console.print(f"{len(table.people):,} rows: {found.people_count:,} people, {found.item_count:,} items")
     with Bar(console) as bar:
-        errors = rating_errors(table, bar, folds=folds, seed=seed) if ratings else []
         judged = contests(found, bar, seed=seed)
+        errors = rating_errors(table, bar, folds=folds, seed=seed) if ratings else []
     if errors:
         console.print(_rating_table(errors, folds))
     for contest in judged:

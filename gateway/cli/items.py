@@ -13,7 +13,7 @@ from rich.console import Console
 
 from domain.clock import utc_now
 from domain.errors import Refused
-from domain.item import Item
+from domain.item import Item, fault_of
 from gateway.cli.progress import Bar
 from gateway.cli.workspace import DEV, WorkspaceName, open_workspace
 from stores.items import save_items
@@ -59,7 +59,10 @@ def _item(row: dict[str, Any]) -> Item:
     if "available" in named:
         named["available"] = str(named["available"]).lower() not in _FALSE
     attributes = row.pop("attributes", {})
-    return msgspec.convert({**named, "attributes": {**attributes, **row}}, Item)
+    item = msgspec.convert({**named, "attributes": {**attributes, **row}}, Item)
+    if fault := fault_of(item):
+        raise ValueError(": ".join(fault))
+    return item
 
 
 async def _import(name: str, path: Path) -> None:

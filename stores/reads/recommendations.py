@@ -7,6 +7,7 @@ import msgspec
 
 from domain.consent import State
 from domain.item import Interaction
+from stores.mentions import MENTIONED
 from stores.postgres import Connection
 
 
@@ -49,35 +50,27 @@ async def wishes(
 ) -> dict[UUID, list[Wish]]:
     """List each profile's newest interactions, the newest first; an event about several items gives one for each."""
     records = await connection.fetch(
-        """
+        f"""
         SELECT wanted.id AS profile_id, story.*
         FROM unnest($1::uuid[]) AS wanted (id)
         CROSS JOIN LATERAL (
-            SELECT newest.name, newest.at, thing.item, thing.rating, newest.allowed
+            SELECT event.name, event.at, thing.item, thing.rating, event.allowed
             FROM subject CROSS JOIN LATERAL (
                 SELECT name, at, message_id, properties, 'personalization' = ANY(purposes) AS allowed FROM event
                 WHERE event.subject_id = subject.id AND event.name = ANY($2::text[])
                 ORDER BY event.at DESC, event.message_id LIMIT $3
-            ) AS newest CROSS JOIN LATERAL (
-                SELECT newest.properties ->> 'product_id' AS item, newest.properties -> 'rating' AS rating
-                UNION ALL
-                SELECT each ->> 'product_id', NULL FROM jsonb_array_elements(
-                    CASE WHEN jsonb_typeof(newest.properties -> 'products') = 'array'
-                    THEN newest.properties -> 'products' ELSE '[]' END) AS each
-            ) AS thing
-            WHERE subject.profile_id = wanted.id AND thing.item <> ''
-            ORDER BY newest.at DESC, newest.message_id LIMIT $3
+            ) AS event {MENTIONED}
+            WHERE subject.profile_id = wanted.id
+            ORDER BY event.at DESC, event.message_id LIMIT $3
         ) AS story
         ORDER BY wanted.id, story.at DESC
-        """,
+        """,  # noqa: S608 - a constant
         profiles,
         list(names),
         most,
     )
     found: dict[UUID, list[Wish]] = {}
     for record in records:
-        rating = record["rating"]
-        number = float(rating) if isinstance(rating, int | float) else None
-        interaction = Interaction(record["item"], record["name"], record["at"], number)
+        interaction = Interaction(record["item"], record["name"], record["at"], record["rating"])
         found.setdefault(record["profile_id"], []).append(Wish(interaction, record["allowed"]))
     return found

@@ -58,3 +58,17 @@ async def test_training_is_due_by_time_or_by_events_and_never_without_any(
     assert await due(0, 1_000)
     assert await due(24, 1)
     assert not await due(24, 1_000)
+
+
+async def test_what_a_browser_makes_up_neither_stops_the_gathering_nor_grows_the_catalogue(
+    shopping: Shopping, database: Database
+) -> None:
+    who = await shopping.person()
+    await shopping.does(who, "vast", about={"price": 10**400, "name": "n" * 501})
+    await shopping.does(who, "i" * 201)
+    await shopping.does(who, "lamp", about={"price": 12})
+    assert await Gleaner(database, utc_now).gather(shopping.workspace) == 2
+    rows = await shopping.connection.fetch(
+        "SELECT id, name, price FROM item WHERE workspace_id = $1 ORDER BY id", shopping.workspace
+    )
+    assert [tuple(row.values()) for row in rows] == [("lamp", None, 12), ("vast", None, None)]

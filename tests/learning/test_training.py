@@ -79,6 +79,17 @@ async def test_who_refused_or_did_not_agree_is_not_learned_from(shopping: Shoppi
     assert (trained.report["people"], trained.report["items"]) == (1, 1)
 
 
+async def test_what_a_browser_makes_up_does_not_stop_training(shopping: Shopping) -> None:
+    who = await shopping.person()
+    for rating in (10**400, -3, 1e308, "5", [4]):
+        await shopping.does(who, "lamp", "product_rated", about={"rating": rating})
+    await shopping.does(who, "i" * 201)
+    await shopping.does(who, name="purchase", about={"products": [1, None, "rug", [2], {"product_id": ["x"]}]})
+    await shopping.does(who, name="purchase", about={"products": {"product_id": "rug"}})
+    trained = await shopping.train()
+    assert (trained.report["people"], trained.report["events"]) == (1, 6)
+
+
 async def test_three_versions_are_kept_and_one_call_goes_back(shopping: Shopping, database: Database) -> None:
     await shopping.crowd()
     versions = [await shopping.train() for _ in range(4)]

@@ -57,6 +57,19 @@ async def test_a_list_is_made_from_what_was_just_done_and_says_why(trained: Shop
     assert second["listId"] != first["listId"]
 
 
+async def test_what_a_browser_makes_up_spoils_nobodys_list(trained: Shopping, api: Api) -> None:
+    person = await trained.person(State.GRANTED)
+    await trained.does(person, "t1-4")
+    await trained.does(person, "t1-4", "product_rated", about={"rating": 10**400})
+    await trained.does(person, "i" * 10_000, "purchase")
+    await trained.restock()
+    found = await ask(api, person, first=100)
+    assert found["strategy"] == "FOR_YOU"
+    assert max(map(len, ids(found))) <= 200
+    again = await ask(api, person, strategy="BUY_AGAIN")
+    assert ids(again) == []
+
+
 async def test_a_list_is_kept_while_nothing_changes(trained: Shopping, api: Api) -> None:
     person = await trained.person(State.GRANTED)
     await trained.does(person, "t1-4")
@@ -167,14 +180,23 @@ async def test_items_are_saved_shown_filtered_and_removed(trained: Shopping, api
 @pytest.mark.parametrize(
     ("item", "at"),
     [
-        ({"productId": ""}, "product_id"),
-        ({"productId": "x" * 201}, "product_id"),
+        ({"productId": ""}, "productId"),
+        ({"productId": "x" * 201}, "productId"),
+        ({"productId": "x", "imageUrl": "u" * 2_001}, "imageUrl"),
+        ({"productId": "x", "price": -1}, "price"),
         ({"productId": "x", "attributes": []}, "attributes"),
     ],
 )
 async def test_an_item_that_cannot_be_is_refused_with_its_place(api: Api, item: Any, at: str) -> None:
     save = "mutation ($items: [ItemInput!]!) { saveItems(input: {items: $items}) { ... on InvalidInput { path } } }"
     assert (await api.data(save, items=[item]))["saveItems"]["path"] == ["input", "items", "0", at]
+
+
+async def test_a_price_without_end_is_refused(api: Api) -> None:
+    save = (
+        """mutation { saveItems(input: {items: [{productId: "x", price: 1e999}]}) { ... on InvalidInput { path } } }"""
+    )
+    assert (await api.data(save))["saveItems"]["path"] == ["input", "items", "0", "price"]
 
 
 async def test_a_gateway_learns_of_changes_within_two_seconds(trained: Shopping, api: Api) -> None:

@@ -32,6 +32,10 @@ def test_items_are_read_from_either_shape(tmp_path: Path, name: str, text: str) 
     [
         ("items.csv", "product_id,price\nlamp,1\nrug,cheap\n"),
         ("items.csv", "product_id,name\nlamp,Lamp\n,Rug\n"),
+        ("items.csv", "product_id,price\nlamp,1\nrug,nan\n"),
+        ("items.csv", "product_id,price\nlamp,1\nrug,1e999\n"),
+        ("items.csv", "product_id,price\nlamp,1\nrug,-2\n"),
+        ("items.csv", f"product_id\nlamp\n{'x' * 201}\n"),
         ("items.jsonl", '{"product_id": "lamp"}\n{"product_id": \n'),
         ("items.jsonl", '{"product_id": "lamp"}\n["rug"]\n'),
     ],

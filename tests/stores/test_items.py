@@ -1,0 +1,50 @@
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from domain.clock import utc_now
+from domain.item import Item
+from stores.items import changed_items, save_items
+from stores.postgres import Database
+from tests.fixtures.gateway import Gateway
+from tests.fixtures.graphql import eventually
+
+
+@pytest.fixture
+async def database(gateway: Gateway) -> AsyncIterator[Database]:
+    opened = await Database.open(gateway.database_url, role="worker", max_size=3)
+    yield opened
+    await opened.close()
+
+
+async def test_a_change_is_seen_whatever_the_clock_of_its_writer(gateway: Gateway, database: Database) -> None:
+    workspace = gateway.tenant.workspace
+    async with database.across() as connection:
+        await save_items(connection, workspace, [Item("lamp")], "operator", utc_now() + timedelta(minutes=1))
+        (lamp,) = await changed_items(connection, workspace, None)
+        await save_items(connection, workspace, [Item("rug")], "operator", utc_now())
+        assert [each.id for each in await changed_items(connection, workspace, lamp.at)] == ["rug"]
+
+
+async def test_a_long_import_is_seen_by_those_who_know_of_later_changes(gateway: Gateway, database: Database) -> None:
+    workspace = gateway.tenant.workspace
+
+    async def save(id_: str) -> None:
+        async with database.across() as connection:
+            await save_items(connection, workspace, [Item(id_)], "operator", utc_now())
+
+    async def waits() -> bool:
+        async with database.across() as connection:
+            found: bool = await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        return found
+
+    async with database.across() as connection, connection.transaction():
+        await save_items(connection, workspace, [Item("lamp")], "operator", utc_now() - timedelta(minutes=1))
+        later = asyncio.create_task(save("rug"))
+        await eventually(waits)
+    await later
+    async with database.across() as connection:
+        changes = await changed_items(connection, workspace, None)
+    assert [each.id for each in sorted(changes, key=lambda change: change.at)] == ["lamp", "rug"]
