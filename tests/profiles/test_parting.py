@@ -74,7 +74,7 @@ async def known_by_message(world: World) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for sent in await world.fetch(SUBJECTS, world.workspace):
         row = rows[sent["profile"]]
-        members = [(key, ends) for key, _, ends, _ in row["memberships"] or []]
+        members = sorted((key.partition("-")[0], ends) for key, _, ends, _ in row["memberships"] or [])
         traits = {trait: stated["v"] for trait, stated in row["traits"].items()}
         known = [row[each] for each in ("counters", "first_seen_at", "last_seen_at", "leaves")]
         found[sent["message_id"]] = [traits, *known, members]
@@ -83,7 +83,8 @@ async def known_by_message(world: World) -> dict[str, Any]:
 
 async def segments(world: World) -> None:
     for key, each in SEGMENTS.items():
-        await world.save_segment(key, each)
+        # A worker sees every workspace, so a key of its own keeps those of two apart.
+        await world.save_segment(f"{key}-{world.workspace}", each)
 
 
 async def two(world: World) -> None:
