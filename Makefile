@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 COMPILE := uv pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 
-.PHONY: help up test unit lint types format bench tag schema lock run-setup dev-setup test-setup
+.PHONY: help up test unit lint types format bench chaos audit tag schema lock run-setup dev-setup test-setup
 
 help: ## show these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,12 @@ format: dev-setup ## format the sources
 
 bench: dev-setup ## speed against its bars, in one run; for one bench: make bench only=collect
 	@$(BIN)/python -m bench $(only)
+
+chaos: dev-setup ## kill and freeze every part under load, and print the ledger of what was acknowledged; more: make chaos options="--kafka --rounds 3"
+	@$(BIN)/python -m tests.chaos $(options)
+
+audit: dev-setup ## ask for known vulnerabilities of the pinned dependencies (needs uv and a network)
+	@uvx pip-audit --disable-pip --require-hashes -r requirements/run.txt
 
 tag: ## check and rebuild the tag (needs Node)
 	@scripts/tag

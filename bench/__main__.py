@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import build, collect, graphql, live, plans, protect, recommend, segments, tag, trending
+from bench import build, collect, graphql, live, oracle, plans, protect, recommend, segments, tag, timers, trending
 from bench.figure import Figure
 
 _BENCHES = {
@@ -20,6 +20,8 @@ _BENCHES = {
     "collect": collect,
     "build": build,
     "segments": segments,
+    "oracle": oracle,
+    "timers": timers,
     "live": live,
     "graphql": graphql,
     "plans": plans,
@@ -51,23 +53,23 @@ def main(names: list[str]) -> int:
     for name in names or _BENCHES:
         bench = _BENCHES[name]
         question = (bench.__doc__ or "").strip()
-        answers[question] = _ask(bench.run, f"{name}: {question}", console)
+        answers[question] = _ask(bench, f"{name}: {question}", console)
     _print(answers, console)
     if not names:
         _RESULTS.write_text(_page(answers, cores, load))
     return 0
 
 
-def _ask(run: Run, label: str, console: Console) -> list[Figure]:
+def _ask(bench: Any, label: str, console: Console) -> list[Figure]:
     started = time.perf_counter()
     with console.status(label):
-        figures = uvloop.run(_bounded(run))
+        figures = uvloop.run(_bounded(bench.run, getattr(bench, "AT_MOST_SECONDS", _AT_MOST_SECONDS)))
     console.print(f"[dim]{label} {time.perf_counter() - started:.0f} s")
     return figures
 
 
-async def _bounded(run: Run) -> list[Figure]:
-    async with asyncio.timeout(_AT_MOST_SECONDS):
+async def _bounded(run: Run, seconds: float) -> list[Figure]:
+    async with asyncio.timeout(seconds):
         return await run()
 
 

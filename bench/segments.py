@@ -11,7 +11,7 @@ from domain.clock import to_micros
 from profiles.segments.definition import parse_definition
 from profiles.segments.evaluate import Touch, judge, stamp
 from profiles.segments.index import Index, Segment
-from profiles.segments.leaf import CountLeaf, TraitLeaf
+from profiles.segments.leaf import CountLeaf
 from stores.profiles import LeafState, Profile
 
 SEGMENTS = 1_000
@@ -69,9 +69,7 @@ def by_everything(index: Index, people: list[Profile], happenings: list[Happenin
         profile, micros = people[person], to_micros(at)
         truths: dict[bytes, bool] = {}
         for key, leaf in index.leaves.items():
-            if isinstance(leaf, TraitLeaf):
-                truths[key] = leaf.truth(profile.traits)
-                continue
+            assert isinstance(leaf, CountLeaf), "the bench has no others"
             state = profile.leaves.setdefault(key, LeafState([]))
             if _wants(leaf, name):
                 state.stamps = leaf.newest([*state.stamps, micros])
@@ -97,4 +95,4 @@ def make_segment(chance: random.Random, number: int) -> Segment:
 
 
 def _wants(leaf: CountLeaf, name: str) -> bool:
-    return leaf.event == name and leaf.matches({})
+    return leaf.event == name and leaf.filter.takes({})

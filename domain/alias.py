@@ -15,9 +15,13 @@ class AliasKind(StrEnum):
     """Kinds of identifiers, strongest first: an event belongs to the strongest identifier that it carries."""
 
     USER_ID = "user_id"
+    LOYALTY_ID = "loyalty_id"
     EMAIL = "email"
     PHONE = "phone"
+    EXTERNAL_ID = "external_id"
+    """An id of another system, of a type that the workspace has declared."""
     ANONYMOUS_ID = "anonymous_id"
+    DEVICE_ID = "device_id"
 
 
 SPELLED_KINDS: Final = frozenset({AliasKind.EMAIL, AliasKind.PHONE})

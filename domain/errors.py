@@ -43,6 +43,7 @@ FAILURES: Final[dict[str, Failure]] = {
     "cost_exceeded": Failure(429, "This key's points are used up; slow down.", retry_after=1),
     "store_unavailable": Failure(503, "A store is not reachable; nothing was kept, please retry.", 2, ours=True),
     "log_unavailable": Failure(503, "The event log is not reachable; nothing was kept, please retry.", 2, ours=True),
+    "spool_full": Failure(503, "A store is away and the spool is full; nothing was kept, please retry.", 10, ours=True),
     "shutting_down": Failure(503, "This process is stopping; please retry.", retry_after=1),
     "internal": Failure(500, "Something went wrong on our side.", ours=True),
 }

@@ -68,6 +68,8 @@ class ProtectedEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=
     sealed: dict[str, bytes] = {}
     proofs: tuple[int, ...] = ()
     """Beside `purposes`: the record in the consent ledger that each rests on."""
+    likeness: dict[str, bytes] = {}
+    """Keyed filters of a name, a birth date, a postcode, where the workspace compares people by these."""
 
 
 encode_event = msgspec.json.Encoder().encode

@@ -6,10 +6,10 @@ import msgspec
 
 
 class Outcome(StrEnum):
-    """The closed list. Only `ACCEPTED` events are on the log."""
+    """The closed list. Only `ACCEPTED` events are kept."""
 
     ACCEPTED = "accepted"
-    """Durable: the event log has acknowledged it."""
+    """Durable: the event log has acknowledged it, or, while a store is away, the spool on this gateway's disk."""
     DUPLICATE = "duplicate"
     """An event of the same message id stood earlier in this batch and was taken."""
     DROPPED_CONSENT = "dropped_consent"

@@ -4,6 +4,8 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
+from domain.identity import IdentityRules
+
 SMALLEST_SHOWN: Final = 20
 """Counts of fewer people are hidden, unless a workspace says otherwise."""
 
@@ -28,3 +30,5 @@ class WorkspaceSettings(msgspec.Struct, frozen=True):
     controller: Controller = Controller()
     consent: dict[str, Any] = {}
     """What signals of consent mean to the site: a document of `privacy.signals.mapping`."""
+    identity: IdentityRules = IdentityRules()
+    """Who is who."""

@@ -12,6 +12,7 @@ from domain.errors import TagwayError
 from gateway.access import AccessLog
 from gateway.errors import answer_failure, answer_http_exception
 from gateway.graphql import graphql_routes
+from gateway.prefix import Prefix
 from gateway.resources import Resources, State
 from gateway.routes import collect, console, demo, health, ledger, profile, recommend, sources, tag, token, visitor
 
@@ -40,9 +41,12 @@ def create_app(resources: Resources) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         yield State(resources=resources)
 
+    middleware = [Middleware(AccessLog, metrics=resources.metrics)]
+    if resources.settings.base_path:
+        middleware.append(Middleware(Prefix, path=resources.settings.base_path))
     return Starlette(
         routes=[*routes(), *graphql_routes(resources.graphql)],
-        middleware=[Middleware(AccessLog, metrics=resources.metrics)],
+        middleware=middleware,
         exception_handlers={TagwayError: answer_failure, HTTPException: answer_http_exception},
         lifespan=lifespan,
     )

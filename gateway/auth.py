@@ -10,7 +10,7 @@ from uuid import UUID
 import jwt
 
 from domain.clock import Clock
-from domain.errors import Refused
+from domain.errors import Refused, StoreUnavailable
 from domain.key import ApiKey, KeyKind, Principal, Scope
 from gateway.workspace import Workspace, Workspaces
 from stores.keys import find_key
@@ -45,8 +45,14 @@ class Authenticator:
         self._keys: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
 
     async def write_key(self, value: str, origin: str | None) -> ApiKey:
-        """Return the write key of this value, if a browser at `origin` (None outside browsers) may use it."""
-        key = await self._key(value)
+        """Return the write key of this value, if a browser at `origin` (None outside browsers) may use it.
+
+        While Postgres is away a key that this process knows stays good, so that the spool can take what it sends.
+        """
+        try:
+            key = await self._key(value)
+        except StoreUnavailable:
+            key = self._remembered(value)
         if key.kind is not KeyKind.WRITE:
             raise Refused(code="wrong_kind_of_key")
         if origin is not None and key.origins and origin not in key.origins:
@@ -75,6 +81,14 @@ class Authenticator:
             key = await self._look_up(value)
         if key is None:
             raise Refused(code="unknown_key")
+        return key
+
+    def _remembered(self, value: str) -> ApiKey:
+        """Return a key as it was last read, and do not ask for it again at once. Raises `StoreUnavailable`."""
+        _, key = self._keys.get(value, (0.0, None))
+        if key is None:
+            raise StoreUnavailable
+        self._keys[value] = (self._ticks(), key)
         return key
 
     async def _look_up(self, value: str) -> ApiKey | None:

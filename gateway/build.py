@@ -19,6 +19,8 @@ from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
 from profiles.builder import Builder
 from profiles.catalogue import Catalogue
+from profiles.declaring import Declaring
+from profiles.matching import Matcher
 from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from profiles.notary import Notary
@@ -30,6 +32,7 @@ from profiles.rights.procedures import procedures
 from profiles.sweeper import Sweeper
 from profiles.timers import Timers
 from stores.eventlog.open import open_log
+from stores.migrate import require_schema
 from stores.postgres import Database
 from stores.recommendation_cache import RecommendationCache
 from stores.redis import open_redis
@@ -40,7 +43,7 @@ async def build(settings: Settings) -> None:
     """Build until SIGTERM or SIGINT, then finish the batches under way.
 
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable` when these are
-    not there at the start.
+    not there at the start, `MigrationRefused` when the schema is older than this version.
     """
     configure_logs(level=settings.log_level)
     collect_rarely()
@@ -48,6 +51,8 @@ async def build(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
+    settings.needs("postgres_url", "redis_url")
+    await require_schema(settings.postgres_url or "")
     await replay_erasures(settings)
     async with open_processor(settings) as processor:
         await processor.run(stop)
@@ -94,6 +99,8 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         chores: dict[str, Chore] = {
             "timers": timers.run,
             "backfill": Backfill(database, clock, metrics, catalogue=catalogue, memory=memory).run,
+            "declaring": Declaring(database, clock, metrics, catalogue=catalogue, memory=memory).run,
+            "matcher": Matcher(database, clock, forget=cache.drop).run,
             "publisher": Publisher(database, redis, log, metrics).run,
             "notary": Notary(database, log, clock, workspaces.keys).run,
             "desk": Desk(

@@ -39,7 +39,7 @@ async def open_office(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
         stack.push_async_callback(database.close)
         redis = await open_redis(settings.redis_url or "")
         stack.push_async_callback(redis.aclose)
-        log = await open_log(settings.kafka_bootstrap, database)
+        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
         stack.push_async_callback(log.close)
         workspaces = Workspaces(database, provider)
         lists = ForgetLists(RecommendationCache(redis))

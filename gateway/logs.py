@@ -6,11 +6,14 @@ place, since its text may quote data.
 
 import logging
 import sys
-from typing import TextIO
+from typing import Final, TextIO
 
 import structlog
 
 from gateway.errors import place_of
+
+_QUIET_SECONDS: Final = 60.0
+_MOST_SAID: Final = 1_000
 
 
 def configure_logs(stream: TextIO | None = None, *, level: str = "info") -> None:
@@ -30,11 +33,25 @@ def configure_logs(stream: TextIO | None = None, *, level: str = "info") -> None
 
 
 class _Libraries(logging.Handler):
-    """Takes over what libraries log."""
+    """Takes over what libraries log. The same words come once a minute, however often they are said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one line."""
+        key = record.name, str(record.msg)
+        written_at, repeated = self._said.get(key, (0.0, 0))
+        if record.created - written_at < _QUIET_SECONDS:
+            self._said[key] = written_at, repeated + 1
+            return
+        if len(self._said) >= _MOST_SAID:
+            self._said.clear()
+        self._said[key] = record.created, 0
         error = record.exc_info[1] if record.exc_info else None
-        details = {} if error is None else {"error": type(error).__name__, "place": place_of(error)}
+        details: dict[str, object] = {} if error is None else {"error": type(error).__name__, "place": place_of(error)}
         said, _, _ = str(record.msg).strip().partition("\n")
+        if repeated:
+            details["repeated"] = repeated
         structlog.get_logger().log(record.levelno, "library", library=record.name, said=said, **details)

@@ -30,6 +30,18 @@ class Name(StrEnum):
     """Times that Redis did not answer and Postgres did its work."""
     FIELDS_DROPPED = "tagway_fields_dropped_total"
     """Fields left out of events, by the event's part that they stood in and the reason."""
+    SPOOL_ENTRIES = "tagway_spool_entries"
+    """Requests in the spool, that wait for a store to come back."""
+    SPOOL_BYTES = "tagway_spool_bytes"
+    """Bytes in the spool."""
+    SPOOLED = "tagway_spooled_total"
+    """Events that were acknowledged by the spool."""
+    SPOOL_DRAINED = "tagway_spool_drained_total"
+    """Events that left the spool, by outcome."""
+    SPOOL_DAMAGED = "tagway_spool_damaged_total"
+    """Requests of the spool that could not be read back."""
+    SPOOL_REJECTED = "tagway_spool_rejected_total"
+    """Files of the spool that were put aside until the next start, as something in them could not be taken."""
     FEED_SKIPPED = "tagway_feed_skipped_total"
     """Batches left out of the live feed, as it fell behind."""
 
@@ -58,6 +70,14 @@ class Metrics:
         self.fields_dropped = Counter(
             Name.FIELDS_DROPPED, "Fields left out of events", ["place", "reason"], registry=self._registry
         )
+        self.spool_entries = Gauge(Name.SPOOL_ENTRIES, "Requests in the spool", registry=self._registry)
+        self.spool_bytes = Gauge(Name.SPOOL_BYTES, "Bytes in the spool", registry=self._registry)
+        self.spooled = Counter(Name.SPOOLED, "Events acknowledged by the spool", registry=self._registry)
+        self.spool_drained = Counter(
+            Name.SPOOL_DRAINED, "Events that left the spool", ["outcome"], registry=self._registry
+        )
+        self.spool_damaged = Counter(Name.SPOOL_DAMAGED, "Unreadable requests", registry=self._registry)
+        self.spool_rejected = Counter(Name.SPOOL_REJECTED, "Files put aside", registry=self._registry)
         self.feed_skipped = Counter(Name.FEED_SKIPPED, "Batches left out of the feed", registry=self._registry)
 
     def expose(self) -> bytes:

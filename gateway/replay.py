@@ -2,17 +2,19 @@
 
 from contextlib import suppress
 
+import msgspec
 import structlog
 
 from domain.clock import Clock, utc_now
 from domain.errors import LogUnavailable, StoreUnavailable
-from domain.topics import EVENTS
+from domain.topics import CONSENTS, ERASURES, EVENTS
 from gateway.provider import open_provider
 from gateway.settings import Settings
 from gateway.workspace import Workspaces
 from profiles.rights.replay import Replayed, replay
+from stores.eventlog.kafka_walk import walk
 from stores.eventlog.open import open_log
-from stores.journal import Journal
+from stores.journal import Entry, Journal, decode_entry
 from stores.postgres import Database
 from stores.redis import open_redis
 from stores.subject_cache import SubjectCache
@@ -26,31 +28,74 @@ def open_journal(settings: Settings) -> Journal | None:
 
 
 async def replay_erasures(settings: Settings, clock: Clock = utc_now) -> None:
-    """Erase again whoever a restored backup has brought back.
+    """Erase again whoever a restored backup has brought back, by the journal and, on Kafka, the topic of erasures.
 
-    Raises `SettingsError`, `StoreUnavailable`, and `OSError` when the journal cannot be read: then nothing may start.
+    What only the topic remembers is written back to the journal. Raises `SettingsError`, `StoreUnavailable`,
+    `LogUnavailable` when Kafka is away and there is no journal either, and `OSError` when that cannot be read: then
+    nothing may start.
     """
     settings.needs("postgres_url", "redis_url")
     journal = open_journal(settings)
-    if journal is None:
+    if journal is None and settings.kafka_bootstrap is None:
         return
+    written = [] if journal is None else list(journal.read())
+    known = frozenset(written)
+    announced = await _announced(settings, must=journal is None or not journal.exists)
+    missing = [entry for entry in dict.fromkeys(announced) if entry not in known]
     database = await Database.open(settings.postgres_url or "", role="worker", max_size=2)
     try:
         async with open_provider(settings) as provider:
-            done = await replay(database, journal.read(), clock, Workspaces(database, provider).keys)
+            done = await replay(database, [*written, *missing], clock, Workspaces(database, provider).keys)
         if done.found:
             await _forget_copies(settings, database, done)
             _LOG.warning("erasures_replayed", persons=len(done.found), journal=done.entries)
     finally:
         await database.close()
+    if journal is not None:
+        await _complete(journal, missing)
+
+
+async def _announced(settings: Settings, *, must: bool) -> list[Entry]:
+    """Read the topic of erasures. The log in Postgres is left out: it was restored with the tables."""
+    if settings.kafka_bootstrap is None:
+        return []
+    try:
+        return [entry async for value in walk(settings.kafka_bootstrap, ERASURES) for entry in _read(value)]
+    except LogUnavailable:
+        if must:
+            raise
+        _LOG.warning("erasures_unread", topic=ERASURES)
+        return []
+
+
+def _read(value: bytes) -> list[Entry]:
+    try:
+        return [decode_entry(value)]
+    except msgspec.DecodeError:
+        _LOG.warning("erasure_unreadable", topic=ERASURES)
+        return []
+
+
+async def _complete(journal: Journal, missing: list[Entry]) -> None:
+    """Give the journal what it lacks. Where the disk does not take it, the topic is read again at the next start."""
+    if journal.exists and not missing:
+        return
+    try:
+        await journal.complete(missing)
+    except OSError as error:
+        _LOG.warning("journal_not_completed", problem=error.strerror)
+        return
+    if missing:
+        _LOG.warning("journal_completed", erasures=len(missing), topic=ERASURES)
 
 
 async def _forget_copies(settings: Settings, database: Database, done: Replayed) -> None:
     """Take them out of the log, if it was restored too, and out of the cache, whose entries end by themselves."""
-    log = await open_log(settings.kafka_bootstrap, database)
+    log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
     try:
         with suppress(LogUnavailable):
             await log.forget(EVENTS, done.log_keys())
+            await log.forget(CONSENTS, done.consent_keys())
     finally:
         await log.close()
     with suppress(StoreUnavailable):

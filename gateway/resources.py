@@ -9,6 +9,7 @@ from domain.clock import Clock
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
+from gateway.collect.spooling import Spooling
 from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
@@ -37,6 +38,7 @@ class Resources:
     losses: Losses
     collector: Collector
     intake: Intake
+    spooling: Spooling | None
     feed: LiveFeed
     recommender: Recommender
     metrics: Metrics

@@ -15,6 +15,7 @@ from gateway.logs import configure_logs
 from gateway.replay import replay_erasures
 from gateway.settings import Settings
 from gateway.wiring import open_resources
+from stores.migrate import require_schema
 
 KEEP_ALIVE_SECONDS: Final = 75
 """How long an idle connection stays open: longer than balancers and clients keep theirs, so that none is closed under
@@ -51,10 +52,12 @@ async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, answer what is under way, then close the stores.
 
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable` when these are
-    not there at the start.
+    not there at the start, `MigrationRefused` when the schema is older than this version.
     """
     configure_logs(level=settings.log_level)
     collect_garbage_seldom()
+    settings.needs("postgres_url", "redis_url")
+    await require_schema(settings.postgres_url or "")
     await replay_erasures(settings)
     async with open_resources(settings) as resources:
         config = uvicorn.Config(

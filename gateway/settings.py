@@ -44,6 +44,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8000
     public_url: str | None = None
     """Where browsers reach the gateway, when that is not http://host:port."""
+    base_path: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$", max_length=200)] | None = None
+    """A path that a site passes on to the gateway, as `/t`: everything is served under it too."""
     data: Path = Path(".tagway")
     """The folder of the embedded servers and of `keys.json`."""
     postgres_url: str | None = None
@@ -63,6 +65,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Programs of the embedded servers, when the installed packages shall not be used."""
     postgres_connections: Count = 10
     """Connections of one process."""
+    spool: Path | None = None
+    """The folder that keeps requests while the log or Postgres is away; unset: `spool` in the data folder."""
+    spool_megabytes: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 512
+    """The most that one gateway keeps there; 0: nothing, it answers 503 instead."""
     log_partitions: Count = 8
     """Partitions of the events topic when it is made: the most builders that can share the work."""
     erasure_journal: Path | None = None
@@ -120,6 +126,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def read_previous_master_key(self) -> bytes | None:
         """Return the master key before this one, if it is named. Raises `SettingsError` when it is malformed."""
         return _read_key(self.previous_master_key, self.previous_master_key_file)
+
+    @property
+    def spool_folder(self) -> Path:
+        """Where requests are kept while a store is away."""
+        return self.spool or self.data / "spool"
 
     @property
     def log_retention(self) -> timedelta:

@@ -12,6 +12,7 @@ from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
 from gateway.collect.pipeline import Pipeline, build_steps
+from gateway.collect.spooling import Spooling
 from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
@@ -27,6 +28,7 @@ from learning.exposures import Exposures
 from learning.recommender import Recommender
 from learning.shelf import Shelves
 from learning.trending import Trending
+from privacy.keys import KeyProvider
 from resolvers.budget import Budget
 from resolvers.context import Services
 from resolvers.documents import Documents
@@ -39,6 +41,7 @@ from stores.postgres import Database
 from stores.purse import Purse
 from stores.recommendation_cache import RecommendationCache
 from stores.redis import open_redis
+from stores.spool.spool import Spool
 from stores.subject_cache import SubjectCache
 
 _COLLECTING_AT_MOST: Final = 256
@@ -86,12 +89,24 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             recommender,
             development=settings.profile == "dev",
             budget=Budget(Purse(redis), Allowance(settings.query_points, settings.query_points_per_second)),
+            log=log,
             look_limits=limits,
         )
         trusted = read_manifest(settings.query_manifest)
         documents = Documents(trusted, anything=services.development)
         schema = build_schema()
         schema.warm(trusted.values())
+        spooling = await _open_spooling(settings, stack, provider, workspaces, metrics)
+        collector = Collector(
+            Pipeline(build_steps(subjects, log, metrics), metrics),
+            workspaces,
+            feed=feed,
+            losses=losses,
+            clock=clock,
+            spooling=spooling,
+        )
+        if spooling is not None:
+            await stack.enter_async_context(_running(spooling.run(collector.run), "spool"))
         yield Resources(
             settings=settings,
             clock=clock,
@@ -102,19 +117,26 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             sites=Sites(database),
             authenticator=authenticator,
             losses=losses,
-            collector=Collector(
-                Pipeline(build_steps(subjects, log, metrics), metrics),
-                workspaces,
-                feed=feed,
-                losses=losses,
-                clock=clock,
-            ),
+            collector=collector,
+            spooling=spooling,
             intake=Intake(_COLLECTING_AT_MOST, metrics),
             feed=feed,
             recommender=recommender,
             metrics=metrics,
             graphql=GraphQLApp(schema, services, authenticator, workspaces, documents),
         )
+
+
+async def _open_spooling(
+    settings: Settings, stack: AsyncExitStack, provider: KeyProvider, workspaces: Workspaces, metrics: Metrics
+) -> Spooling | None:
+    """Open the spool, with what an earlier process left in it."""
+    if not settings.spool_megabytes:
+        return None
+    most = settings.spool_megabytes * 1_000_000
+    spool = await Spool.open(settings.spool_folder, provider, most_bytes=most)
+    stack.push_async_callback(spool.close)
+    return Spooling(spool, workspaces, metrics)
 
 
 @asynccontextmanager

@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from domain.errors import Refused
+from domain.identity import IdentityRules
 from domain.rotation import KeyState
 from domain.workspace import WorkspaceSettings
 from privacy.compiled import CompiledPlan
@@ -34,6 +35,8 @@ class Workspace(msgspec.Struct, frozen=True):
     settings: dict[str, Any]
     meaning: Meaning
     """What the site takes the signals of consent to mean."""
+    rules: IdentityRules = IdentityRules()
+    """Who is who."""
 
 
 class Workspaces:
@@ -52,6 +55,10 @@ class Workspaces:
             return known
         async with self._locks.setdefault(workspace, asyncio.Lock()):
             return self._fresh(workspace) or await self._load(workspace)
+
+    def known(self, workspace: UUID) -> Workspace | None:
+        """Return a workspace as it was last read, however long ago, for when nothing can be read."""
+        return self._known.get(workspace, (0.0, None))[1]
 
     async def keys(self, workspace: UUID, stamp: int = 0) -> WorkspaceKeys:
         """Return the keys of a workspace, with every change up to `stamp`. Raises like `get`."""
@@ -92,7 +99,8 @@ class Workspaces:
             keys = await self._open(row, versions or [], keys)
         plan = known.plan if known and document is None else CompiledPlan(read_plan(document))
         meaning = known.meaning if known and known.settings == row.settings else _meaning(row.settings)
-        known = Workspace(workspace, keys, plan, row.plan_version, row.settings, meaning)
+        rules = msgspec.convert(row.settings, WorkspaceSettings).identity
+        known = Workspace(workspace, keys, plan, row.plan_version, row.settings, meaning, rules)
         self._known[workspace] = (loaded_at, known)
         return known
 

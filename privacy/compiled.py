@@ -106,8 +106,8 @@ class CompiledPlan:
             return compile_rules(place, fields, event.purposes, granted, uncovered)
 
         traits = compiled("traits", self.plan.traits)
-        kinds = {AliasKind.USER_ID, AliasKind.ANONYMOUS_ID}
-        kinds.update(kind for kind in (AliasKind.EMAIL, AliasKind.PHONE) if kind in traits)
+        # An address or a number may serve only what its own field may; ids are what an event is kept by at all.
+        kinds = set(AliasKind) - {kind for kind in (AliasKind.EMAIL, AliasKind.PHONE) if kind not in traits}
         return Program(
             purposes=tuple(sorted(granted)),
             properties=compiled("properties", {**self.plan.fields, **event.fields}),

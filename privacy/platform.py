@@ -30,8 +30,11 @@ class Platform(StrEnum):
     SNAP = "snap"
 
 
+_ONE_HOST: Final = ("gmail.com", "googlemail.com")
+"""Two names of one host."""
+
 _DOTLESS_HOSTS: Final = {
-    Platform.GOOGLE: frozenset({"gmail.com", "googlemail.com"}),
+    Platform.GOOGLE: frozenset(_ONE_HOST),
     Platform.UID2: frozenset({"gmail.com"}),
 }
 """Hosts at which a platform takes dots and a +suffix out of the mailbox; elsewhere both stay."""
@@ -56,10 +59,15 @@ def phone_for(platform: Platform, number: str) -> str:
 def spellings(kind: AliasKind, normal: str) -> tuple[str, ...]:
     """Give all spellings of a normal e-mail address or phone number, each once: what any platform may have hashed.
 
-    The first is the normal form itself. Other kinds have that one only.
+    The first is the normal form itself. Other kinds have that one only. At gmail.com and googlemail.com lie the same
+    mailboxes, so an address at one has the spellings of both that no dots and +suffix tell apart.
     """
     if kind is AliasKind.EMAIL:
-        return tuple(dict.fromkeys([normal, *(email_for(platform, normal) for platform in Platform)]))
+        found = dict.fromkeys([normal, *(email_for(platform, normal) for platform in Platform)])
+        mailbox, _, host = email_for(Platform.GOOGLE, normal).rpartition("@")
+        if host in _ONE_HOST:
+            found |= dict.fromkeys(f"{mailbox}@{each}" for each in _ONE_HOST)
+        return tuple(found)
     if kind is AliasKind.PHONE:
         return tuple(dict.fromkeys([normal, *(phone_for(platform, normal) for platform in Platform)]))
     return (normal,)

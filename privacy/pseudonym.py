@@ -1,22 +1,47 @@
 """The identifiers that a call carries, as blind indexes."""
 
-from typing import Any
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any, Final
 
 from domain.alias import Alias, AliasKind
 from domain.event import Call, CallType
+from domain.identity import IdentityRules
 from privacy.keys import WorkspaceKeys
-from privacy.normal import digests_of
+from privacy.normal import digests_of, normal_form
 
 _TRAIT_KINDS = (AliasKind.EMAIL, AliasKind.PHONE)
+_LOYALTY_NAMES = ("loyalty_id", "loyaltyId")
+_USUAL: Final = IdentityRules()
+_MOST_EXTERNAL: Final = 20
 
 
-def aliases_of(call: Call, keys: WorkspaceKeys) -> tuple[Alias, ...]:
+def aliases_of(call: Call, keys: WorkspaceKeys, rules: IdentityRules = _USUAL) -> tuple[Alias, ...]:
     """Give the aliases of a call, strongest first; values that are not identifiers, or placeholders, give none.
 
     A call has at most one e-mail address and one phone number: several aliases of such a kind are its spellings.
+    `rules` say which kinds are used, in which order, and what the workspace has blocked.
     """
     found = {alias: None for kind, value in _identifiers(call) for alias in aliases_for(kind, value, keys)}
-    return tuple(found)
+    found |= {
+        alias: None
+        for name, value in _external_ids(call)
+        if name in rules.external_ids
+        for alias in external_aliases(name, value, keys)
+    }
+    blocked = {keys.lift(alias) for alias in rules.blocked}
+    kept = [alias for alias in found if rules.most[alias.kind] and alias not in blocked]
+    return tuple(sorted(kept, key=lambda alias: rules.ranks[alias.kind]))
+
+
+def external_aliases(name: str, value: object, keys: WorkspaceKeys) -> tuple[Alias, ...]:
+    """Give the alias of an id of another system, told apart from equal ids of others by the name of its type."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    normal = normal_form(AliasKind.EXTERNAL_ID, text) if isinstance(text, str) else None
+    if normal is None:
+        return ()
+    digest = sha256(f"{name}\0{normal}".encode("utf-8", "surrogatepass")).digest()
+    return (keys.alias(AliasKind.EXTERNAL_ID, digest),)
 
 
 def mentions_of(call: Call, keys: WorkspaceKeys) -> tuple[Alias, ...]:
@@ -68,4 +93,20 @@ def _identifiers(call: Call) -> list[tuple[AliasKind, Any]]:
         found.append((AliasKind.ANONYMOUS_ID, call.previous_id))
     if call.anonymous_id is not None:
         found.append((AliasKind.ANONYMOUS_ID, call.anonymous_id))
-    return found
+    return [*found, *_cards_and_devices(call)]
+
+
+def _cards_and_devices(call: Call) -> Iterator[tuple[AliasKind, Any]]:
+    if call.type is not CallType.GROUP:
+        yield from ((AliasKind.LOYALTY_ID, call.traits[name]) for name in _LOYALTY_NAMES if name in call.traits)
+    device = call.context.get("device")
+    if isinstance(device, dict) and device.get("id") is not None:
+        yield AliasKind.DEVICE_ID, device["id"]
+
+
+def _external_ids(call: Call) -> Iterator[tuple[str, object]]:
+    """List type and value of each entry of `context.externalIds`, a list of `{"type": …, "id": …}`."""
+    given = call.context.get("externalIds")
+    for each in given[:_MOST_EXTERNAL] if isinstance(given, list) else ():
+        if isinstance(each, dict) and isinstance(each.get("type"), str):
+            yield each["type"], each.get("id")

@@ -129,8 +129,8 @@ class Backfill:
         for profile in profiles.values():
             if profile.merged_into is None:
                 touch = work.touch(profile.id)
-                touch.rebuild.update(leaf.key for leaf in segment.counts)
-                touch.causes[work.index(profile.id).segments[segment.id]] = {"backfill": segment.version}
+                touch.rebuild.update(leaf.key for leaf in segment.kept)
+                touch.segment(work.index(profile.id), segment.id, {"backfill": segment.version})
         await work.settle()
         return len(work.changes)
 

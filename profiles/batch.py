@@ -10,18 +10,18 @@ from domain.alias import Alias
 from domain.event import ProtectedEvent
 from privacy.keys import WorkspaceKeys
 from profiles.catalogue import Definitions
-from profiles.identity import Limits, Person, Resolution, resolve
+from profiles.identity import Person, Resolution, resolve
 from profiles.memory import Memory
 from profiles.segments.leaf import event_key, event_stamp
 from profiles.standing import look_again
 from profiles.traits import fold_event
 from profiles.work import Work
+from stores.claims import add_claims, partings_in_force
 from stores.events import claim_messages, store_events
 from stores.faults import Contended
 from stores.identities import (
     Link,
     Owner,
-    add_claims,
     add_links,
     any_moved,
     count_identifiers,
@@ -29,6 +29,7 @@ from stores.identities import (
     find_profiles,
     move_subjects,
 )
+from stores.likeness import keep_likeness
 from stores.persons import carry_holds
 from stores.postgres import Connection
 from stores.profiles import Profile, create_profiles
@@ -69,7 +70,6 @@ class Step:
         definitions: Definitions,
         *,
         memory: Memory,
-        limits: Limits,
         now: datetime,
         keys: WorkspaceKeys | None = None,
     ) -> None:
@@ -77,7 +77,6 @@ class Step:
         self._workspace = workspace
         self._definitions = definitions
         self._memory = memory
-        self._limits = limits
         self._now = now
         self._keys = keys
 
@@ -101,6 +100,8 @@ class Step:
         profiles, born = await self._lock(spoken)
         who = await self._identify(spoken, profiles)
         await store_events(connection, workspace, fresh)
+        if self._definitions.identity.matching and any(event.likeness for event in fresh):
+            await keep_likeness(connection, workspace, fresh)
         work = Work(connection, workspace, self._definitions, profiles, self._now)
         if who.merges:
             work.merge(who.merges)
@@ -140,9 +141,11 @@ class Step:
             return Resolution(spoken.profile_of, {}, [], [])
         counts = await count_identifiers(connection, workspace, profiles)
         people = {
-            each.id: Person(each.id, each.first_seen_at, *counts.get(each.id, (1, {}))) for each in profiles.values()
+            each.id: Person(each.id, each.first_seen_at, *counts.get(each.id, (1, {})), holds=each.holds)
+            for each in profiles.values()
         }
-        who = resolve(telling, spoken.profile_of, spoken.owners, people, self._limits)
+        apart = await partings_in_force(connection, workspace, profiles) if len(profiles) > 1 else ()
+        who = resolve(telling, spoken.profile_of, spoken.owners, people, self._definitions.identity, apart)
         if who.links and not await add_links(connection, workspace, self._everywhere(who.links)):
             raise Contended("an identifier was linked by another builder")
         if who.claims:
@@ -204,6 +207,7 @@ def _fold(work: Work, events: Iterable[ProtectedEvent], profile_of: Mapping[UUID
     for event in events:
         profile = work.profiles[profile_of[event.subject]]
         index, touch, cause = work.index(profile.id), work.touch(profile.id), {"event": event.message_id}
-        touch.traits(index, fold_event(profile, event), cause)
+        touch.traits(index, fold_event(profile, event, work.declared(profile.id)), cause)
         touch.event(index, event_key(event), event.properties, event_stamp(event), cause)
         work.change(profile.id)
+        work.advance(profile.id)

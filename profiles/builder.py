@@ -20,7 +20,6 @@ from domain.event import ProtectedEvent, decode_event
 from privacy.keys import WorkspaceKeys
 from profiles.batch import Built, Step
 from profiles.catalogue import Catalogue
-from profiles.identity import Limits
 from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from stores.changes import call_publisher
@@ -59,7 +58,6 @@ class Builder:
         *,
         catalogue: Catalogue | None = None,
         memory: Memory | None = None,
-        limits: Limits | None = None,
         forget: Forget | None = None,
         forget_records: ForgetRecords | None = None,
         open_keys: OpenKeys | None = None,
@@ -70,7 +68,6 @@ class Builder:
         self._metrics = metrics
         self._catalogue = catalogue or Catalogue()
         self._memory = memory or Memory()
-        self._limits = limits or Limits()
         self._forget = forget
         self._forget_records = forget_records
         self._open_keys = open_keys
@@ -148,6 +145,9 @@ class Builder:
                 await save_offset(connection, GROUP, batch.topic, batch.partition, next_offset)
             if any(built.changes for built in results):
                 await call_publisher(connection)
+        if due:
+            oldest = min(event.received_at for _, event in due)
+            self._metrics.behind.observe((self._clock() - oldest).total_seconds())
         await self._report(results, len(buried) + len(strangers))
         await self._empty(due, results)
 
@@ -172,7 +172,6 @@ class Builder:
                     workspace,
                     definitions,
                     memory=self._memory,
-                    limits=self._limits,
                     now=self._clock(),
                     keys=keys,
                 )

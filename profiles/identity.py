@@ -6,29 +6,20 @@ the subject's own, one that belongs to somebody else says that the two are one p
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from domain.alias import SPELLED_KINDS, Alias, AliasKind
-from domain.event import ProtectedEvent
-from stores.identities import Claim, Link, Owner
+from domain.event import CallType, ProtectedEvent
+from domain.identity import Decision, IdentityRules
+from domain.request import Holds
+from stores.claims import Claim, Edge
+from stores.identities import Link, Owner
 
-PER_PROFILE: Final = {
-    AliasKind.USER_ID: 1,
-    AliasKind.EMAIL: 5,
-    AliasKind.PHONE: 5,
-    AliasKind.ANONYMOUS_ID: 25,
-}
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """What one profile may gather before a claim is refused: a shared device must not make a crowd one person."""
-
-    identifiers: Mapping[AliasKind, int] = MappingProxyType(PER_PROFILE)
-    subjects: int = 50
+_ALIAS_OF_USERS: Final = "an alias call names two users: a request may merge them"
+_KEPT_APART: Final = "kept apart by a request"
 
 
 class Person(msgspec.Struct):
@@ -38,10 +29,24 @@ class Person(msgspec.Struct):
     first_seen_at: datetime
     subjects: int = 1
     identifiers: dict[AliasKind, int] = {}
+    holds: Holds = Holds()
 
-    def precedence(self) -> tuple[bool, datetime, UUID]:
-        """Order of who stays in a merge: who has a user id, else who came first, else the smaller id."""
-        return (not self.identifiers.get(AliasKind.USER_ID), self.first_seen_at, self.id)
+    def precedence(self, rules: IdentityRules) -> tuple[int, datetime, UUID]:
+        """Order of who stays in a merge: who has the strongest identifier, else who came first, else the smaller id."""
+        ranks = [rules.ranks[kind] for kind, many in self.identifiers.items() if many]
+        return (min(ranks, default=len(rules.ranks)), self.first_seen_at, self.id)
+
+
+def objection(person: Person, other: Person, rules: IdentityRules) -> str | None:
+    """Say which limit keeps two people from becoming one."""
+    for kind, most in rules.most.items():
+        mine, theirs = person.identifiers.get(kind, 0), other.identifiers.get(kind, 0)
+        # Who has more than allowed already, by a request, may still gather what the other has none of.
+        if mine and theirs and mine + theirs > most:
+            return f"more than {most} of {kind}"
+    if person.subjects + other.subjects > rules.subjects:
+        return f"more than {rules.subjects} subjects"
+    return None
 
 
 class Resolution(msgspec.Struct):
@@ -59,14 +64,15 @@ def resolve(
     profile_of: Mapping[UUID, UUID],
     owners: Mapping[Alias, Owner],
     people: Mapping[UUID, Person],
-    limits: Limits,
+    rules: IdentityRules,
+    apart: Iterable[Edge] = (),
 ) -> Resolution:
     """Decide on the claims of events, in their order.
 
-    `profile_of` maps each event's subject to its profile, `owners` holds the known aliases of the events, and `people`
-    each profile that either speaks of.
+    `profile_of` maps each event's subject to its profile, `owners` holds the known aliases of the events, `people`
+    each profile that either speaks of, and `apart` the pairs of these that were parted.
     """
-    decider = _Decider(profile_of, owners, people, limits)
+    decider = _Decider(profile_of, owners, people, rules, apart)
     for event in events:
         for place, alias in enumerate(event.aliases[1:], 1):
             decider.hear(event, alias, _first_spelling(event.aliases[:place], alias))
@@ -86,12 +92,14 @@ class _Decider:
         profile_of: Mapping[UUID, UUID],
         owners: Mapping[Alias, Owner],
         people: Mapping[UUID, Person],
-        limits: Limits,
+        rules: IdentityRules,
+        apart: Iterable[Edge],
     ) -> None:
         self._profile_of = dict(profile_of) | {owner.subject_id: owner.profile_id for owner in owners.values()}
         self._subject_of = {alias: owner.subject_id for alias, owner in owners.items()}
         self._people = people
-        self._limits = limits
+        self._rules = rules
+        self._apart = [(one, other) for _, one, other in apart]
         self._merged: dict[UUID, UUID] = {}
         self._decided: set[tuple[UUID, UUID]] = set()
         self._links: list[Link] = []
@@ -108,19 +116,13 @@ class _Decider:
         if other is person or (event.subject, other_subject) in self._decided:
             return
         self._decided.add((event.subject, other_subject))
-        reason = self._objection(person, other)
-        if reason is None:
-            self._merge(*sorted((person, other), key=Person.precedence))
-        self._claims.append(
-            Claim(
-                event.subject,
-                other_subject,
-                event.message_id,
-                event.at,
-                "refused" if reason else "merged",
-                reason,
-            )
-        )
+        reason = self._objection(person, other, event)
+        if reason is not None:
+            self._claim(event, alias, other_subject, Decision.REFUSED, reason)
+            return
+        winner, loser = sorted((person, other), key=lambda each: each.precedence(self._rules))
+        self._claim(event, alias, other_subject, Decision.MERGED, winner=winner, loser=loser)
+        self._merge(winner, loser)
 
     def outcome(self) -> Resolution:
         """Follow chains of merges to their ends."""
@@ -130,10 +132,14 @@ class _Decider:
 
     def _link(self, event: ProtectedEvent, alias: Alias, person: Person, first: Alias | None) -> None:
         if first is None:
-            held = person.identifiers.get(alias.kind, 0)
-            if held >= self._limits.identifiers[alias.kind]:
+            held, most = person.identifiers.get(alias.kind, 0), self._rules.most[alias.kind]
+            if held >= most:
+                # An alias call names its previous id as a user id too, in case it is one: this one is not known as one.
+                if event.type is not CallType.ALIAS:
+                    self._claim(event, alias, event.subject, Decision.REFUSED, f"more than {most} of {alias.kind}")
                 return
             person.identifiers[alias.kind] = held + 1
+            self._claim(event, alias, event.subject, Decision.LINKED)
         elif first != event.aliases[0] and not self._is_of(first, person):
             # The identifier itself was refused, or is another's: so is each spelling of it.
             return
@@ -143,18 +149,48 @@ class _Decider:
     def _is_of(self, alias: Alias, person: Person) -> bool:
         return alias in self._subject_of and self._person(self._subject_of[alias]) is person
 
-    def _objection(self, person: Person, other: Person) -> str | None:
-        for kind, limit in self._limits.identifiers.items():
-            if person.identifiers.get(kind, 0) + other.identifiers.get(kind, 0) > limit:
-                return f"more than {limit} of {kind}"
-        if person.subjects + other.subjects > self._limits.subjects:
-            return f"more than {self._limits.subjects} subjects"
-        return None
+    def _objection(self, person: Person, other: Person, event: ProtectedEvent) -> str | None:
+        both = {person.id, other.id}
+        if any({self._final(one), self._final(another)} == both for one, another in self._apart):
+            return _KEPT_APART
+        reason = objection(person, other, self._rules)
+        users = AliasKind.USER_ID
+        if reason == f"more than {self._rules.most[users]} of {users}" and event.type is CallType.ALIAS:
+            return _ALIAS_OF_USERS
+        return reason
+
+    def _claim(
+        self,
+        event: ProtectedEvent,
+        alias: Alias,
+        other_subject: UUID,
+        decision: Decision,
+        reason: str | None = None,
+        *,
+        winner: Person | None = None,
+        loser: Person | None = None,
+    ) -> None:
+        self._claims.append(
+            Claim(
+                event.subject,
+                other_subject,
+                event.message_id,
+                event.at,
+                decision,
+                reason,
+                by=event.aliases[0].kind,
+                alias=alias,
+                profile_id=winner.id if winner else None,
+                other_profile_id=loser.id if loser else None,
+                held=(winner.holds, loser.holds) if winner and loser else None,
+            )
+        )
 
     def _merge(self, winner: Person, loser: Person) -> None:
         self._merged[loser.id] = winner.id
         winner.subjects += loser.subjects
         winner.first_seen_at = min(winner.first_seen_at, loser.first_seen_at)
+        winner.holds = winner.holds.joined(loser.holds)
         for kind, many in loser.identifiers.items():
             winner.identifiers[kind] = winner.identifiers.get(kind, 0) + many
 

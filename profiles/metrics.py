@@ -1,6 +1,10 @@
 """What a builder counts."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0)
 
 
 class BuildMetrics:
@@ -21,4 +25,16 @@ class BuildMetrics:
         self.timers = Counter("tagway_build_timers", "Leaves looked at because time had passed.", registry=registry)
         self.published = Counter("tagway_build_published", "Segment changes published.", registry=registry)
         self.swept = Counter("tagway_swept", "What time has taken away.", ["what"], registry=registry)
+        self.behind = Histogram(
+            "tagway_build_behind_seconds",
+            "Age of the oldest event of a batch, from its receipt, when it is built.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
+        self.publish_behind = Histogram(
+            "tagway_publish_behind_seconds",
+            "Age of the oldest segment change of those sent at once, from its instant.",
+            buckets=_SECONDS,
+            registry=registry,
+        )
         self.lag = Gauge("tagway_build_lag", "Records on the log that are not built yet.", registry=registry)

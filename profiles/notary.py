@@ -4,7 +4,7 @@ One process does so at a time. A record that was told and not yet noted as told 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, NoReturn
 from uuid import UUID
 
@@ -12,6 +12,7 @@ import msgspec
 import structlog
 
 from domain.clock import Clock
+from domain.consent import Purpose
 from domain.errors import LogUnavailable, Refused, StoreUnavailable
 from domain.topics import CONSENTS
 from privacy.keys import WorkspaceKeys
@@ -34,7 +35,7 @@ _AT_ONCE: Final = 500
 
 
 class Announcement(msgspec.Struct, frozen=True, tag_field="v", tag=1):
-    """A record as it is told on the topic of consents, keyed by workspace. `subject` is null once they were erased."""
+    """A record as it is told on the topic of consents, under `told_key`. `subject` is null once they were erased."""
 
     workspace: UUID
     subject: UUID | None
@@ -42,6 +43,16 @@ class Announcement(msgspec.Struct, frozen=True, tag_field="v", tag=1):
 
 
 _encode = msgspec.json.Encoder().encode
+
+
+def told_key(subject: UUID, purpose: Purpose) -> bytes:
+    """Name what a subject said about a purpose: a newer record takes the place of an older, and erasure of the last."""
+    return subject.bytes + purpose.encode()
+
+
+def told_keys(subjects: Iterable[UUID]) -> list[bytes]:
+    """List every key that records about some subjects may lie under."""
+    return [told_key(subject, purpose) for subject in subjects for purpose in Purpose]
 
 
 class Notary:
@@ -83,18 +94,31 @@ class Notary:
     async def tell(self, connection: Connection) -> None:
         """Tell of every record that has not been told. Raises `LogUnavailable`, `StoreUnavailable`, `Contended`."""
         for workspace, start in (await find_untold(connection)).items():
-            through = start
-            while records := await read_untold(connection, workspace, through, _AT_ONCE):
-                await self._announce(workspace, records)
-                through = records[-1].seq
+            through: int | None = start
+            while through is not None:
                 async with transaction(connection):
-                    await save_told(connection, workspace, through)
+                    through = await self._tell_some(connection, workspace, through)
+
+    async def _tell_some(self, connection: Connection, workspace: UUID, after: int) -> int | None:
+        """Tell of the next records, and return the last; None when there are none.
+
+        An erasure of one of these people waits until they are on the log, where it then finds them.
+        """
+        records = await read_untold(connection, workspace, after, _AT_ONCE)
+        if not records:
+            return None
+        await self._announce(workspace, records)
+        await save_told(connection, workspace, records[-1].seq)
+        return records[-1].seq
 
     async def _announce(self, workspace: UUID, records: list[Told]) -> None:
-        told = [
-            Record(workspace.bytes, _encode(Announcement(workspace, each.subject, read_record(each.leaf))))
-            for each in records
-        ]
+        told = [_announcement(workspace, each) for each in records]
         for error in await self._log.append(CONSENTS, told):
             if error is not None:
                 raise error
+
+
+def _announcement(workspace: UUID, told: Told) -> Record:
+    record = read_record(told.leaf)
+    key = workspace.bytes + told.seq.to_bytes(8) if told.subject is None else told_key(told.subject, record.purpose)
+    return Record(key, _encode(Announcement(workspace, told.subject, record)))

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping
+from functools import partial
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -12,6 +13,7 @@ from domain.topics import EVENTS
 from profiles.builder import GROUP, Builder
 from profiles.metrics import BuildMetrics
 from stores.eventlog.port import Consumer, EventLog
+from stores.faults import STORE_FAULTS
 from stores.offsets import read_offsets
 from stores.postgres import Database
 
@@ -70,9 +72,13 @@ class Processor:
         """Work until `stop` is set, then finish the batches that are under way."""
         async with asyncio.TaskGroup() as group:
             helpers = [
-                group.create_task(chore(), name=name) for name, chore in [*self._chores.items(), ("lag", self._measure)]
+                group.create_task(_again_and_again(name, chore), name=name)
+                for name, chore in [*self._chores.items(), ("lag", self._measure)]
             ]
-            lanes = [group.create_task(self._lane(stop), name=f"lane {number}") for number in range(self._lanes)]
+            lanes = [
+                group.create_task(_again_and_again("lane", partial(self._lane, stop)), name=f"lane {number}")
+                for number in range(self._lanes)
+            ]
             await stop.wait()
             _, late = await asyncio.wait(lanes, timeout=_DRAIN_SECONDS)
             for task in [*late, *helpers]:
@@ -109,3 +115,15 @@ class Processor:
                 if lag:
                     _LOG.info("building", records_to_build=lag)
             await asyncio.sleep(_LAG_SECONDS)
+
+
+async def _again_and_again(name: str, chore: Chore) -> None:
+    """Begin work anew that a store's failure has ended: a process that lives on needs nobody to start it again."""
+    while True:
+        try:
+            await chore()
+        except STORE_FAULTS as error:
+            _LOG.warning("begins_anew", work=name, problem=type(error).__name__)
+            await asyncio.sleep(_RETRY_SECONDS)
+        else:
+            return

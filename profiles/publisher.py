@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 import structlog
 
+from domain.clock import utc_now
 from domain.errors import LogUnavailable, StoreUnavailable
 from domain.segment import SegmentChange
 from domain.topics import SEGMENT_CHANGES
@@ -42,9 +43,12 @@ _RETRY_AFTER: Final = 0.5
 class Outlet:
     """One place that changes go to, and how far it has come: one that is away does not hold up the other."""
 
-    def __init__(self, name: str, deliver: Deliver) -> None:
+    def __init__(
+        self, name: str, deliver: Deliver, sent: Callable[[Sequence[SegmentChange]], None] | None = None
+    ) -> None:
         self._name = name
         self._deliver = deliver
+        self._sent = sent
         self.through = 0
 
     async def catch_up(self, connection: Connection, last: int) -> bool:
@@ -59,6 +63,8 @@ class Outlet:
                 _LOG.warning("changes_not_delivered", outlet=self._name, problem=str(error))
                 return False
             self.through = changes[-1].position
+            if self._sent is not None:
+                self._sent(changes)
         return True
 
 
@@ -88,7 +94,7 @@ class Publisher:
             await asyncio.sleep(_LOOK_EVERY)
         await connection.add_listener(CHANNEL, self._hear)
         self._channel = await channel(connection)
-        outlets = [Outlet("redis", self._to_redis), Outlet("log", self._to_log)]
+        outlets = [Outlet("redis", self._to_redis, self._measure), Outlet("log", self._to_log)]
         for outlet in outlets:
             outlet.through = await read_published(connection)
         while True:
@@ -120,6 +126,10 @@ class Publisher:
                 await self._news.wait()
         except TimeoutError:
             return
+
+    def _measure(self, changes: Sequence[SegmentChange]) -> None:
+        oldest = min(change.at for change in changes)
+        self._metrics.publish_behind.observe(max((utc_now() - oldest).total_seconds(), 0.0))
 
     async def _to_redis(self, changes: Sequence[SegmentChange]) -> None:
         await publish(self._redis, self._channel, _encode(changes))

@@ -5,14 +5,17 @@ from typing import Any, Final
 
 from domain.clock import to_micros
 from domain.event import CallType, ProtectedEvent
+from profiles.declared import Declared
 from profiles.segments.leaf import event_key
 from stores.profiles import Profile
 
 _SEALED_TRAIT: Final = "traits."
-_STATING: Final = {CallType.IDENTIFY: "", CallType.GROUP: "group."}
+STATING: Final = {CallType.IDENTIFY: "", CallType.GROUP: "group."}
 """Calls that state traits, and what goes before the names: a company's name is not the person's."""
 
 Stated = dict[str, dict[str, Any]]
+
+NOTHING_DECLARED: Final = Declared()
 
 
 def sealed_at(path: str) -> tuple[str, str] | None:
@@ -20,28 +23,32 @@ def sealed_at(path: str) -> tuple[str, str] | None:
 
     `path` is `traits.email` for what was stated of the person, `group.name` of their group. None for any other.
     """
-    for prefix in _STATING.values():
+    for prefix in STATING.values():
         name = path.removeprefix(prefix or _SEALED_TRAIT)
         if name != path:
             return prefix + name, _SEALED_TRAIT + name
     return None
 
 
-def fold_event(profile: Profile, event: ProtectedEvent) -> list[str]:
+def fold_event(profile: Profile, event: ProtectedEvent, declared: Declared = NOTHING_DECLARED) -> list[str]:
     """Take one event into traits, sealed traits, counters and times; return the traits that were stated anew.
 
-    The newest statement about a trait wins, by the event's time; of two at one instant the greater message id.
+    The newest statement about a trait wins, by the event's time; of two at one instant the greater message id. What is
+    declared follows its declaration.
     """
     at = min(event.at, event.received_at)
     profile.first_seen_at = min(profile.first_seen_at, at)
     profile.last_seen_at = max(profile.last_seen_at, at)
     name = event_key(event)
     profile.counters[name] = profile.counters.get(name, 0) + 1
-    prefix = _STATING.get(event.type)
+    changed = declared.fold(profile.traits, event)
+    prefix = STATING.get(event.type)
     if prefix is None:
-        return []
+        return changed
     mark = {"t": to_micros(at), "m": event.message_id, "p": list(event.purposes)}
     traits = {prefix + trait: {"v": value, **mark} for trait, value in event.traits.items()}
+    for name in declared.owned & traits.keys():
+        del traits[name]
     sealed = {
         prefix + path.removeprefix(_SEALED_TRAIT): {
             "subject": str(event.subject),
@@ -52,7 +59,7 @@ def fold_event(profile: Profile, event: ProtectedEvent) -> list[str]:
         if path.startswith(_SEALED_TRAIT)
     }
     _keep_newest(profile.sealed, sealed)
-    return _keep_newest(profile.traits, traits)
+    return changed + _keep_newest(profile.traits, traits)
 
 
 def fold_profile(winner: Profile, loser: Profile) -> list[str]:
@@ -62,7 +69,7 @@ def fold_profile(winner: Profile, loser: Profile) -> list[str]:
     winner.first_seen_at = min(winner.first_seen_at, loser.first_seen_at)
     winner.last_seen_at = max(winner.last_seen_at, loser.last_seen_at)
     _keep_newest(winner.sealed, loser.sealed)
-    return _keep_newest(winner.traits, loser.traits)
+    return _keep_newest(winner.traits, NOTHING_DECLARED.without(loser.traits))
 
 
 def _keep_newest(known: Stated, stated: Stated) -> list[str]:

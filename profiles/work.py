@@ -1,19 +1,21 @@
 """What one transaction does to the profiles of one workspace: gathered in memory, then written with few statements."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from domain.clock import to_micros
 from domain.segment import ChangeKind
 from profiles.catalogue import Definitions
+from profiles.declared import Declared
+from profiles.retrace import retell
 from profiles.segments.evaluate import Cause, Move, Touch, judge, next_look, stamp
 from profiles.segments.index import Index
-from profiles.segments.leaf import CountLeaf
+from profiles.segments.leaf import Happened, KeptLeaf, moments_of
 from profiles.traits import fold_profile
 from stores.changes import NewChange, add_changes
-from stores.events import Happening, read_history
+from stores.events import read_history
 from stores.postgres import Connection
 from stores.profiles import (
     LeafState,
@@ -50,16 +52,22 @@ class Work:
         self._definitions = definitions
         self._touches: dict[UUID, Touch] = {}
         self._changed: set[UUID] = set()
-        self._moves: list[tuple[UUID, Move]] = []
+        self._moves: list[tuple[UUID, int, Move]] = []
         self._memberships: list[tuple[UUID, Membership]] = []
         self._removals: list[Removal] = []
         self._leaves: dict[UUID, set[bytes]] = defaultdict(set)
         self._dropped: list[tuple[UUID, bytes]] = []
         self._emptied: list[UUID] = []
+        self._retold: dict[UUID, Cause] = {}
+        self._raised: set[UUID] = set()
 
     def index(self, profile: UUID) -> Index:
         """Return the definitions that apply to a profile."""
         return self._definitions.index(profile)
+
+    def declared(self, profile: UUID) -> Declared:
+        """Return the declared traits that apply to a profile."""
+        return self._definitions.declarations.of(profile)
 
     def touch(self, profile: UUID) -> Touch:
         """Return what this transaction brings to a profile, to add to."""
@@ -69,13 +77,21 @@ class Work:
         """Note that the profile's own row changes."""
         self._changed.add(profile)
 
-    def replace_leaf(self, profile: UUID, leaf: CountLeaf, stamps: Iterable[int]) -> None:
-        """Set the state of a leaf from all the stamps there are."""
+    def advance(self, profile: UUID) -> None:
+        """Judge what has been brought so far, before the next event: so an entry and an exit are both told.
+
+        Where the history of events must be asked first, `settle` judges.
+        """
+        touch = self._touches.get(profile)
+        if touch is not None and not touch.rebuild and self._stamp(profile, touch):
+            self._judge(profile, self._touches.pop(profile))
+
+    def replace_leaf(self, profile: UUID, leaf: KeptLeaf, kept: list[int]) -> None:
+        """Set what a leaf keeps, and its timer."""
         leaves = self.profiles[profile].leaves
-        newest = leaf.newest(stamps)
-        if newest or leaf.key in leaves:
+        if kept or leaf.key in leaves:
             state = leaves.setdefault(leaf.key, LeafState([]))
-            state.stamps, state.due_at = newest, None
+            state.stamps, state.due_at = kept, None
             state.due_at = next_look(leaf, state, to_micros(self.now))
             self._leaves[profile].add(leaf.key)
 
@@ -83,6 +99,7 @@ class Work:
         """End a membership, whatever the definition says."""
         self.profiles[profile].memberships.pop(membership.segment_id)
         segment = (membership.segment_id, membership.segment_key, membership.segment_version)
+        self._raise(profile)
         self._move(profile, Move(*segment, ChangeKind.EXITED, at, cause))
 
     def merge(self, merges: Mapping[UUID, UUID]) -> None:
@@ -92,32 +109,78 @@ class Work:
             self._absorb(involved[winner], involved[loser])
         for winner in set(merges.values()):
             index = self.index(winner)
-            if self._definitions.building:
+            if self._definitions.partial:
                 # One of the two may be on an old definition, and then their leaves do not add up.
-                self.touch(winner).rebuild.update(index.counts)
+                self.touch(winner).rebuild.update(index.kept)
+            # What one of them did may have filled a pause of the other.
+            self.touch(winner).rebuild.update(session.key for session in index.sessions)
             self._restate(winner, index)
+            if self._definitions.declarations.names:
+                self.retell(winner, {"merge": str(winner)})
+
+    def restart(self, profile: UUID, cause: Cause) -> Touch:
+        """Take the profile's leaves from its history, as if nothing were known of them, and judge every segment."""
+        index, touch = self.index(profile), self.touch(profile)
+        self.profiles[profile].leaves = {}
+        self._emptied.append(profile)
+        touch.rebuild.update(index.kept)
+        touch.everything(index, cause)
+        self._changed.add(profile)
+        return touch
+
+    def retell(self, profile: UUID, cause: Cause) -> None:
+        """Work the declared traits of a profile out of its history, which holds this transaction's events too."""
+        self._retold[profile] = cause
 
     async def settle(self) -> None:
         """Judge every touched profile at `now` and write all that has changed."""
+        for profile_id, cause in self._retold.items():
+            declared = self._definitions.declarations.of(profile_id)
+            changed = await retell(self._connection, self._workspace, self.profiles[profile_id], declared)
+            if changed:
+                self.touch(profile_id).traits(self.index(profile_id), changed, cause)
+                self._changed.add(profile_id)
         await self._rebuild()
-        now = to_micros(self.now)
         for profile_id, touch in self._touches.items():
-            profile, index = self.profiles[profile_id], self.index(profile_id)
-            stamped = stamp(profile, index, touch, now)
-            if stamped:
-                self._leaves[profile_id].update(stamped)
-            self._look_again(profile_id, touch, index)
-            moves, stored = judge(profile, index, touch, self.now)
-            self._memberships.extend((profile_id, membership) for membership in stored)
-            for move in moves:
-                self._move(profile_id, move)
+            self._stamp(profile_id, touch)
+        await self._rebuild()  # of those that only now turned out to need it
+        for profile_id, touch in self._touches.items():
+            self._look_again(profile_id, touch, self.index(profile_id))
+            self._judge(profile_id, touch)
         await self._save()
+
+    def _stamp(self, profile: UUID, touch: Touch) -> bool:
+        """Take what the touch brings into the leaves, and tell whether all of them could."""
+        stamped = stamp(self.profiles[profile], self.index(profile), touch, to_micros(self.now))
+        if stamped:
+            self._leaves[profile].update(stamped)
+        return not touch.rebuild
+
+    def _judge(self, profile: UUID, touch: Touch) -> None:
+        moves, stored = judge(self.profiles[profile], self.index(profile), touch, self.now)
+        self._memberships.extend((profile, membership) for membership in stored)
+        if moves:
+            self._raise(profile)
+        for move in moves:
+            self._move(profile, move)
+
+    def _raise(self, profile: UUID) -> None:
+        """Give the profile a new version: whoever holds a copy of it knows by that that it is old."""
+        self.profiles[profile].version += 1
+        self._raised.add(profile)
 
     def _absorb(self, winner: Profile, loser: Profile) -> None:
         fold_profile(winner, loser)
         for key, state in loser.leaves.items():
+            leaf = self.index(winner.id).kept.get(key)
+            if leaf is None:
+                continue
             known = winner.leaves.setdefault(key, LeafState([]))
-            known.stamps = [*known.stamps, *state.stamps]
+            joined = leaf.join(known.stamps, state.stamps)
+            if joined is None:
+                self.touch(winner.id).rebuild.add(key)
+            else:
+                known.stamps = joined
         for membership in list(loser.memberships.values()):
             self.leave(loser.id, membership, self.now, {"merge": str(winner.id)})
         loser.traits, loser.sealed, loser.counters, loser.leaves = {}, {}, {}, {}
@@ -130,44 +193,39 @@ class Work:
     def _restate(self, winner: UUID, index: Index) -> None:
         profile = self.profiles[winner]
         for key, state in list(profile.leaves.items()):
-            leaf = index.counts.get(key)
+            leaf = index.kept.get(key)
             if leaf is not None:
                 self.replace_leaf(winner, leaf, state.stamps)
 
     async def _rebuild(self) -> None:
-        rebuilt = {profile_id: touch.rebuild for profile_id, touch in self._touches.items() if touch.rebuild}
-        leaves = {
-            key: leaf
-            for profile_id, keys in rebuilt.items()
-            for key, leaf in self.index(profile_id).counts.items()
-            if key in keys
-        }
-        if not leaves:
+        """Take the leaves that cannot tell otherwise from the history of events."""
+        wanted: dict[UUID, list[KeptLeaf]] = {}
+        for profile_id, touch in self._touches.items():
+            kept = self.index(profile_id).kept
+            if leaves := [kept[key] for key in touch.rebuild if key in kept]:
+                wanted[profile_id] = leaves
+            for key in touch.rebuild:
+                touch.moments.pop(key, None)
+            touch.rebuild = set()
+        if not wanted:
             return
-        since = self.now - timedelta(microseconds=max(leaf.window for leaf in leaves.values()))
-        names = {leaf.event for leaf in leaves.values()}
-        history = await read_history(self._connection, self._workspace, rebuilt, names, since)
-        by_profile: dict[UUID, list[Happening]] = defaultdict(list)
-        for happening in history:
-            by_profile[happening.profile_id].append(happening)
-        for profile_id, keys in rebuilt.items():
-            for key in keys:
-                leaf = leaves[key]
-                self._touches[profile_id].stamps.pop(key, None)
-                self.replace_leaf(
-                    profile_id,
-                    leaf,
-                    (
-                        to_micros(happening.at)
-                        for happening in by_profile[profile_id]
-                        if happening.name == leaf.event and leaf.matches(happening.properties)
-                    ),
-                )
+        all_leaves = [leaf for leaves in wanted.values() for leaf in leaves]
+        since = self.now - timedelta(microseconds=max(leaf.horizon for leaf in all_leaves))
+        names = (
+            {name for leaf in all_leaves for name in leaf.events} if all(leaf.events for leaf in all_leaves) else None
+        )
+        history = await read_history(self._connection, self._workspace, wanted, names, since)
+        happened: dict[UUID, list[Happened]] = defaultdict(list)
+        for each in history:
+            happened[each.profile_id].append((each.name, each.properties, to_micros(each.at)))
+        for profile_id, leaves in wanted.items():
+            for leaf in leaves:
+                self.replace_leaf(profile_id, leaf, leaf.build(moments_of(leaf, happened[profile_id])))
 
     def _look_again(self, profile: UUID, touch: Touch, index: Index) -> None:
         leaves = self.profiles[profile].leaves
         for key in touch.due:
-            leaf, state = index.counts.get(key), leaves.get(key)
+            leaf, state = index.kept.get(key), leaves.get(key)
             if leaf is None:
                 self._drop_leaf(profile, key)
             elif state is not None:
@@ -180,7 +238,7 @@ class Work:
         self._changed.add(profile)
 
     def _move(self, profile: UUID, move: Move) -> None:
-        self._moves.append((profile, move))
+        self._moves.append((profile, self.profiles[profile].version, move))
         self._changed.add(profile)
         if move.kind is ChangeKind.EXITED:
             self._removals.append(Removal(profile, move.segment_id))
@@ -190,7 +248,13 @@ class Work:
         # Whoever holds a copy of a profile knows by its version that it is old.
         self._changed.update(self._leaves)
         self._changed.update(profile for profile, _ in self._memberships)
-        for profile_id in self._changed:
+        # What began and ended again leaves no row; what moved twice is written once.
+        memberships = {
+            (profile, membership.segment_id): membership
+            for profile, membership in self._memberships
+            if self.profiles[profile].memberships.get(membership.segment_id) is membership
+        }
+        for profile_id in self._changed - self._raised:
             self.profiles[profile_id].version += 1
         if self._changed:
             await save_profiles(connection, workspace, [self.profiles[profile_id] for profile_id in self._changed])
@@ -209,13 +273,15 @@ class Work:
             self.next_due = min((state.due_at for _, _, state in states if state.due_at), default=None)
         if self._removals:
             await delete_memberships(connection, workspace, self._removals)
-        if self._memberships:
-            await save_memberships(connection, workspace, self._memberships)
+        if memberships:
+            await save_memberships(
+                connection, workspace, [(profile, membership) for (profile, _), membership in memberships.items()]
+            )
         if self._moves:
             self.changes = [
                 NewChange(
                     profile_id,
-                    self.profiles[profile_id].version,
+                    version,
                     move.segment_id,
                     move.segment_key,
                     move.segment_version,
@@ -223,6 +289,6 @@ class Work:
                     move.at,
                     move.cause,
                 )
-                for profile_id, move in self._moves
+                for profile_id, version, move in self._moves
             ]
             await add_changes(connection, workspace, self.changes)

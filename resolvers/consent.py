@@ -13,7 +13,7 @@ from privacy.ledger.checkpoint import Signer
 from privacy.ledger.proof import encode_proof
 from privacy.ledger.record import Record
 from resolvers.connection import First, page_size
-from resolvers.consenting import Person, Words, find_person, hear
+from resolvers.consenting import Heard, Person, Words, find_person, hear
 from resolvers.context import Caller, Info
 from resolvers.fields import field, mutation
 from resolvers.permissions import needs
@@ -93,6 +93,11 @@ class SetConsentInput:
     by: ProfileBy | None = strawberry.field(default=None, description="Whose word; end users leave it out.")
     source: str | None = strawberry.field(default=None, description="Where it was said, as `preference_centre`.")
     policy_version: str | None = strawberry.field(default=None, description="The text that the person was shown.")
+    own_choice: bool = strawberry.field(
+        default=False,
+        description="For keys: the person has made this choice themselves, by their own act, and you can show it. "
+        "Without it no grant ends their Global Privacy Control. End users always speak for themselves.",
+    )
     client_mutation_id: str | None = None
 
 
@@ -101,6 +106,9 @@ class ConsentPayload:
     """The word is recorded, and in force at every gateway within five seconds."""
 
     consent: PersonConsent
+    held_back: list[Purpose] = strawberry.field(
+        description="Granted in the input, and still refused: the person's Global Privacy Control stands against it."
+    )
     client_mutation_id: str | None
 
 
@@ -146,13 +154,23 @@ class ConsentMutations:
     async def set_consent(self, info: Info, input: SetConsentInput) -> SetConsentResult:  # noqa: A002 - Relay's name
         """Give consent, or take it back. Keys need `profiles:write` or `privacy:admin`; end users speak for themselves.
 
-        A refusal of what was granted is recorded as withdrawn.
+        A refusal of what was granted is recorded as withdrawn. Global Privacy Control ends by the person's own grant.
         """
-        words = Words([(each.purpose, each.state) for each in input.purposes], input.source, input.policy_version)
+        states = [(each.purpose, each.state) for each in input.purposes]
+        words = Words(
+            states,
+            input.source,
+            input.policy_version,
+            is_own_choice=input.own_choice or info.context.caller.principal.is_end_user,
+        )
         heard = await hear(info, input.by, words)
-        if not isinstance(heard, Person):
+        if not isinstance(heard, Heard):
             return heard
-        return ConsentPayload(consent=await _standing(info, heard), client_mutation_id=input.client_mutation_id)
+        return ConsentPayload(
+            consent=await _standing(info, heard.person),
+            held_back=heard.held_back,
+            client_mutation_id=input.client_mutation_id,
+        )
 
 
 async def _standing(info: Info, person: Person) -> PersonConsent:

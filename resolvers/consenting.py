@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -15,13 +15,14 @@ from domain.alias import Alias
 from domain.consent import CONSENTABLE, Consent, Purpose, State
 from domain.errors import Refused, StoreUnavailable
 from domain.key import Scope
+from privacy.signals.sources import GPC
 from resolvers.context import Caller, Info
 from resolvers.problems import InvalidInput, NotFound
 from resolvers.profile import ProfileBy, wanted
 from stores.consents import Statement, store_consents
 from stores.faults import Contended, Unfit, transaction
 from stores.postgres import Connection
-from stores.reads.consents import first_subject, last_words
+from stores.reads.consents import controlled_purposes, first_subject, last_words
 from stores.subjects import Newcomer, enrol_subjects, find_subjects, profile_aliases
 from stores.workspace_keys import StaleKeys
 from stores.workspaces import read_workspace
@@ -46,6 +47,8 @@ class Words(msgspec.Struct, frozen=True):
     states: Sequence[tuple[Purpose, State]]
     source: str | None
     notice: str | None
+    is_own_choice: bool
+    """The person speaks, and not somebody for them: only that ends their Global Privacy Control."""
 
     def problem(self) -> InvalidInput | None:
         """Say what is wrong with it."""
@@ -56,9 +59,18 @@ class Words(msgspec.Struct, frozen=True):
             return _invalid("purposes", "What is necessary needs no consent.")
         if self.source is not None and not _SOURCE.fullmatch(self.source):
             return _invalid("source", "A source is a short name of lower-case letters, digits, '_', '.' and '-'.")
+        if self.source == GPC and any(state is State.GRANTED for _, state in self.states):
+            return _invalid("source", "Global Privacy Control only refuses.")
         if self.notice is not None and not 0 < len(self.notice) <= _LONGEST_NOTICE:
             return _invalid("policyVersion", f"A version has 1 to {_LONGEST_NOTICE} characters.")
         return None
+
+
+class Heard(msgspec.Struct, frozen=True):
+    """What became of a word: whose it was, and the grants that were not taken."""
+
+    person: Person
+    held_back: list[Purpose]
 
 
 def require_speaker(caller: Caller) -> None:
@@ -81,7 +93,7 @@ async def find_person(connection: Connection, caller: Caller, by: ProfileBy | No
     return Person(known.profile_id, known.id) if known else None
 
 
-async def hear(info: Info, by: ProfileBy | None, words: Words) -> Person | InvalidInput | NotFound:
+async def hear(info: Info, by: ProfileBy | None, words: Words) -> Heard | InvalidInput | NotFound:
     """Record and store a word, and see that every gateway goes by it. Raises `Refused`, `StoreUnavailable`.
 
     Someone who is unknown becomes known by it, so that a no can be honoured too; an erased person does not.
@@ -102,17 +114,19 @@ async def hear(info: Info, by: ProfileBy | None, words: Words) -> Person | Inval
     raise StoreUnavailable("the keys of the workspace keep changing")
 
 
-async def _hear(info: Info, by: ProfileBy | None, words: Words) -> Person | NotFound:
+async def _hear(info: Info, by: ProfileBy | None, words: Words) -> Heard | NotFound:
     caller, services = info.context.caller, info.context.services
     workspace = caller.principal.workspace
     async with services.database.workspace(workspace) as connection, transaction(connection):
         person = await find_person(connection, caller, by) or await _enrol(info, connection, by)
         if person is None:
             return NotFound(code="not_found", message="Nobody is known by that.", path=["input", "by"])
-        await _store(info, connection, person, words)
+        controlled = set() if words.is_own_choice else await controlled_purposes(connection, person.profile)
+        held_back = [purpose for purpose, said in words.states if said is State.GRANTED and purpose in controlled]
+        await _store(info, connection, person, words, held_back)
         aliases = await profile_aliases(connection, workspace, [person.profile])
     await _drop(info, aliases)
-    return person
+    return Heard(person, held_back)
 
 
 async def _enrol(info: Info, connection: Connection, by: ProfileBy | None) -> Person | None:
@@ -130,7 +144,9 @@ async def _enrol(info: Info, connection: Connection, by: ProfileBy | None) -> Pe
     return Person(subject.profile_id, subject.id)
 
 
-async def _store(info: Info, connection: Connection, person: Person, words: Words) -> None:
+async def _store(
+    info: Info, connection: Connection, person: Person, words: Words, held_back: Collection[Purpose]
+) -> None:
     caller, now = info.context.caller, info.context.services.clock()
     workspace = caller.principal.workspace
     source = words.source or ("self" if caller.principal.is_end_user else "api")
@@ -138,6 +154,8 @@ async def _store(info: Info, connection: Connection, person: Person, words: Word
     row = await read_workspace(connection, workspace)
     statements = []
     for purpose, said in words.states:
+        if purpose in held_back:
+            continue
         last = before.get(purpose)
         withdrawn = said is State.DENIED and last is not None and last.state is not State.DENIED
         # Clocks of gateways differ: what is said now comes after what is stored.

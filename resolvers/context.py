@@ -22,6 +22,7 @@ from resolvers.budget import Budget
 from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
+from stores.eventlog.port import EventLog
 from stores.postgres import Database
 from stores.subject_cache import SubjectCache
 
@@ -41,6 +42,8 @@ class Services:
     development: bool = False
     budget: Budget | None = None
     """Charges keys for what they ask; None charges nobody."""
+    log: EventLog | None = None
+    """Where dead letters are sent again."""
     look_limits: LookLimits = field(default_factory=LookLimits)
     """How much personal data one key may see."""
 

@@ -1,14 +1,18 @@
 """How a segment is created, edited and deleted."""
 
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 from uuid import uuid4
 
 import msgspec
 
 from domain.errors import Refused
-from domain.segment import SegmentStatus
-from profiles.segments.definition import parse_definition
+from domain.segment import Definition, SegmentStatus
+from profiles.segments.definition import check_references, parse_definition, speakers
+from profiles.segments.templates import as_json
+from profiles.segments.words import parse_text
 from resolvers.context import Info
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
 from resolvers.segment import Segment, segment_of
@@ -35,6 +39,8 @@ async def save(info: Info, edit: Edit) -> Segment | InvalidInput | NotFound | Ve
     """Create or edit a segment and wake the builders."""
     if problem := _check(edit):
         return problem
+    if isinstance(edit.definition, str):
+        edit = msgspec.structs.replace(edit, definition=as_json(parse_text(edit.definition)))
     workspace = info.context.caller.principal.workspace
     async with info.context.services.database.workspace(workspace) as connection, connection.transaction():
         existing = await definitions.find_for_update(connection, edit.key)
@@ -44,13 +50,21 @@ async def save(info: Info, edit: Edit) -> Segment | InvalidInput | NotFound | Ve
     return segment_of(saved) if isinstance(saved, SegmentRow) else saved
 
 
-async def delete(info: Info, key: str) -> Segment | NotFound:
-    """Mark a segment for deletion and wake the builders."""
+def read_definition(raw: Any) -> Definition:
+    """Read a definition that is given as JSON, or in words. Raises `Refused` with the place of a mistake."""
+    return parse_text(raw) if isinstance(raw, str) else parse_definition(raw)
+
+
+async def delete(info: Info, key: str) -> Segment | NotFound | InvalidInput:
+    """Mark a segment for deletion and wake the builders. One that others speak of stays."""
     workspace = info.context.caller.principal.workspace
     async with info.context.services.database.workspace(workspace) as connection, connection.transaction():
         existing = await definitions.find_for_update(connection, key)
         if existing is None:
             return _not_found()
+        if others := speakers(key, _readable(await definitions.read_all(connection))):
+            problem = f"The segment {others[0]} speaks of this one."
+            return InvalidInput(code="conflict", message=problem, path=["input", "key"])
         row = await definitions.mark_deleting(connection, existing.id, info.context.services.clock())
         await definitions.announce(connection, workspace)
     return segment_of(row)
@@ -63,9 +77,17 @@ async def _apply(
     now = info.context.services.clock()
     if problem := _misfit(existing, edit):
         return problem
+    if edit.definition is not None:
+        try:
+            check_references(
+                edit.key, parse_definition(edit.definition), _readable(await definitions.read_all(connection))
+            )
+        except Refused as error:
+            return InvalidInput(code=error.code, message=str(error), path=["input", "definition"])
     if existing is None:
         return await definitions.create(connection, uuid4(), draft, now)
-    if edit.definition is None or edit.definition == existing.definition:
+    is_same = edit.definition is None or edit.definition == existing.definition
+    if is_same and (edit.definition is None or existing.status is not SegmentStatus.FAILED):
         return await definitions.rename(connection, existing.id, draft, now)
     return await definitions.redefine(connection, existing.id, draft, now)
 
@@ -102,10 +124,19 @@ def _check(edit: Edit) -> InvalidInput | None:
             return InvalidInput(code="invalid_request", message=problem, path=["input", field])
     if edit.definition is not None:
         try:
-            parse_definition(edit.definition)
+            read_definition(edit.definition)
         except Refused as error:
             return InvalidInput(code=error.code, message=str(error), path=["input", "definition"])
     return None
+
+
+def _readable(raw: Mapping[str, Any]) -> dict[str, Definition]:
+    """Read what can be read of stored definitions."""
+    found = {}
+    for key, each in raw.items():
+        with suppress(Refused):
+            found[key] = parse_definition(each)
+    return found
 
 
 def _not_found() -> NotFound:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
@@ -15,7 +16,7 @@ from learning.lists import Ask, Served
 from learning.recommender import Recommender
 from stores.items import find_items
 from stores.postgres import Connection, Database
-from stores.reads import events, profiles, segments
+from stores.reads import events, moves, profiles, segments
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -40,6 +41,8 @@ class Loaders:
         self.event_count: DataLoader[UUID, int | None] = self._one(_count_events)
         self.segment: DataLoader[UUID, segments.SegmentRow | None] = self._one(segments.by_ids)
         self.segment_of_key: DataLoader[str, segments.SegmentRow | None] = self._one(segments.by_keys)
+        self.share_built: DataLoader[UUID, float | None] = self._one(moves.shares_built)
+        self.last_move: DataLoader[UUID, datetime | None] = self._one(moves.last_moves)
         self.segment_size: DataLoader[UUID, int | None] = self._one(segments.sizes)
         self.item: DataLoader[str, Item | None] = self._one(find_items)
         self.recommendations: DataLoader[Ask, Served] = DataLoader(partial(recommender.for_people, workspace))

@@ -10,15 +10,20 @@ from resolvers.asking import PrivacyRequestMutations
 from resolvers.consent import ConsentMutations
 from resolvers.consent_settings import ConsentSettingsMutations
 from resolvers.context import Info
+from resolvers.dead_letter import DeadLetterMutations
 from resolvers.detokenize import DetokenizeMutations
 from resolvers.editing import Edit, delete, save
 from resolvers.egress import EgressMutations
 from resolvers.fields import mutation
+from resolvers.identity import IdentityMutations
+from resolvers.identity_rules import IdentityRuleMutations
+from resolvers.match import MatchMutations
 from resolvers.permissions import needs
 from resolvers.plan import PlanMutations
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
 from resolvers.recommending import RecommendationMutations
 from resolvers.segment import Segment
+from resolvers.trait import TraitMutations
 
 
 @strawberry.input
@@ -28,7 +33,9 @@ class SaveSegmentInput:
     key: str
     name: str | None = None
     description: str | None = None
-    definition: JSON | None = strawberry.field(default=None, description="The rule; needed to create.")
+    definition: JSON | None = strawberry.field(
+        default=None, description="The rule, as JSON or in words; needed to create."
+    )
     expected_version: int | None = strawberry.field(
         default=None, description="Edit only if this is still the version; 0: create only."
     )
@@ -54,18 +61,23 @@ class SegmentPayload:
 SaveSegmentResult = Annotated[
     SegmentPayload | InvalidInput | NotFound | VersionConflict, strawberry.union("SaveSegmentResult")
 ]
-DeleteSegmentResult = Annotated[SegmentPayload | NotFound, strawberry.union("DeleteSegmentResult")]
+DeleteSegmentResult = Annotated[SegmentPayload | InvalidInput | NotFound, strawberry.union("DeleteSegmentResult")]
 
 
 @strawberry.type
 class Mutation(
     ConsentMutations,
     ConsentSettingsMutations,
+    DeadLetterMutations,
     DetokenizeMutations,
     EgressMutations,
+    IdentityMutations,
+    IdentityRuleMutations,
+    MatchMutations,
     PlanMutations,
     PrivacyRequestMutations,
     RecommendationMutations,
+    TraitMutations,
 ):
     """The root of mutations."""
 
@@ -84,7 +96,7 @@ class Mutation(
 
     @mutation(needs(Scope.SEGMENTS_WRITE))
     async def delete_segment(self, info: Info, input: DeleteSegmentInput) -> DeleteSegmentResult:  # noqa: A002 - Relay's name
-        """Let a segment's members out, then remove it."""
+        """Let a segment's members out, then remove it. One that other segments speak of stays."""
         deleted = await delete(info, input.key)
         return _payload(deleted, input.client_mutation_id) if isinstance(deleted, Segment) else deleted
 

@@ -32,6 +32,7 @@ from resolvers.recommendation import (
     recommendations_for,
 )
 from resolvers.segment import Segment, segment_of
+from resolvers.trait import ProfileTraits
 from resolvers.visible import visible_traits
 from stores.reads import profiles
 from stores.reads.profiles import ProfileRow, Recent
@@ -112,7 +113,7 @@ async def _events(people: Sequence["Profile"], info: Info, first: int = 20, afte
 
 
 @strawberry.type
-class Profile(Node):
+class Profile(ProfileTraits, Node):
     """One person, over all devices that were shown to be theirs."""
 
     row: strawberry.Private[ProfileRow]

@@ -13,9 +13,13 @@ from resolvers.consent import ConsentQueries
 from resolvers.consent_settings import ConsentSettingsQueries
 from resolvers.context import Info
 from resolvers.counts import threshold
+from resolvers.dead_letter import DeadLetterQueries
 from resolvers.event import event_of
 from resolvers.fields import field
+from resolvers.identity import IdentityQueries
+from resolvers.identity_rules import IdentityRuleQueries
 from resolvers.keys import KeyQueries
+from resolvers.match import MatchQueries
 from resolvers.node import Node, from_global, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.plan import PlanQueries
@@ -23,7 +27,9 @@ from resolvers.profile import Profile, ProfileBy, find_profile, list_profiles, p
 from resolvers.recommendation import item_of
 from resolvers.recommending import RecommendationQueries
 from resolvers.segment import Segment, list_segments, segment_of
+from resolvers.segment_questions import SegmentQueries
 from resolvers.taking import find_request
+from resolvers.trait import TraitQueries
 
 
 @strawberry.type
@@ -45,10 +51,16 @@ class Query(
     AccessQueries,
     ConsentQueries,
     ConsentSettingsQueries,
+    DeadLetterQueries,
+    IdentityQueries,
+    IdentityRuleQueries,
+    MatchQueries,
     KeyQueries,
     PlanQueries,
     PrivacyRequestQueries,
     RecommendationQueries,
+    SegmentQueries,
+    TraitQueries,
 ):
     """The root of queries."""
 

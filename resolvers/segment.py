@@ -1,6 +1,7 @@
 """Groups of people, by what they are and do."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
@@ -8,8 +9,11 @@ from uuid import UUID
 import strawberry
 from strawberry.scalars import JSON
 
+from domain.errors import Refused
 from domain.key import Scope
 from domain.segment import SegmentStatus
+from profiles.segments.definition import parse_definition
+from profiles.segments.text import as_text
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Info
 from resolvers.counts import head_count, rounded, threshold
@@ -61,6 +65,24 @@ class Segment(Node):
     def definition(self) -> JSON:
         """The rule as it was saved."""
         return JSON(self.row.definition)
+
+    @field(needs(Scope.SEGMENTS_READ))
+    def text(self) -> str | None:
+        """The rule in words; null for one that cannot be read any more."""
+        with suppress(Refused):
+            return as_text(parse_definition(self.row.definition))
+        return None
+
+    @field(needs(Scope.SEGMENTS_READ))
+    async def progress(self, info: Info) -> float:
+        """Which part of the people its definition has been applied to, from 0 to 1."""
+        share = await info.context.loaders.share_built.load(self.row.id)
+        return share if share is not None else float(self.row.status is SegmentStatus.LIVE)
+
+    @field(needs(Scope.SEGMENTS_READ))
+    async def last_change_at(self, info: Info) -> datetime | None:
+        """When somebody last entered or left it, as long as changes are kept."""
+        return await info.context.loaders.last_move.load(self.row.id)
 
     @field(needs(Scope.SEGMENTS_READ))
     def error(self) -> str | None:

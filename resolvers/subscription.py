@@ -103,7 +103,7 @@ class Subscription:
         """Who enters and leaves segments: of one person, of some segments, or all.
 
         Without `after` it begins with a snapshot; with it, with what happened since. End users pass neither person
-        nor segments and get their own, from the moment they are known.
+        nor segments and get their own, from the moment they are known; none while they refuse personalisation.
         """
         caller, services = info.context.caller, info.context.services
         target = _target(caller, profile, segment_keys)
@@ -144,7 +144,8 @@ def _target(caller: Caller, profile: ProfileBy | None, keys: list[str] | None) -
     if profile is not None or principal.is_end_user:
         caller.require(Scope.PROFILES_READ, end_users=True)
         person = wanted(profile, caller)
-    return Wanted(principal.workspace, person, None if keys is None else frozenset(keys))
+    chosen = None if keys is None else frozenset(keys)
+    return Wanted(principal.workspace, person, chosen, personalises=principal.is_end_user)
 
 
 def _fingerprint(target: Wanted) -> str:

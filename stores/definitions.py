@@ -33,6 +33,11 @@ async def find_for_update(connection: Connection, key: str) -> SegmentRow | None
     return segment_row(record) if record else None
 
 
+async def read_all(connection: Connection) -> dict[str, Any]:
+    """Read the definitions of all segments that are not being deleted, by key."""
+    return dict(await connection.fetch("SELECT key, definition FROM segment WHERE status <> 'deleting'"))
+
+
 async def create(connection: Connection, id: UUID, draft: Draft, now: datetime) -> SegmentRow:  # noqa: A002 - the column's name
     """Insert a segment that is to be built."""
     record = await connection.fetchrow(
@@ -70,14 +75,22 @@ async def rename(connection: Connection, id: UUID, draft: Draft, now: datetime) 
 async def redefine(connection: Connection, id: UUID, draft: Draft, now: datetime) -> SegmentRow:  # noqa: A002 - the column's name
     """Replace a segment's definition, which then has to be built.
 
-    While an earlier edit is still being built, neither it nor the one before it is complete for everyone: then each
-    profile keeps the membership it has until the new build reaches it.
+    While an earlier edit is still being built, or has failed, neither it nor the one before it is complete for
+    everyone: each goes on serving the profiles that it serves, until the new build reaches them.
     """
     record = await connection.fetchrow(
         f"""
         UPDATE segment SET
             name = coalesce($2, name), description = coalesce($3, description), updated_at = $4,
-            previous_definition = CASE WHEN status = 'live' THEN definition END,
+            earlier = CASE
+                WHEN status = 'live' THEN jsonb_build_array(
+                    jsonb_build_object('definition', definition, 'version', version, 'through', NULL))
+                WHEN built_through IS NULL THEN earlier
+                ELSE jsonb_build_array(
+                    jsonb_build_object('definition', definition, 'version', version, 'through', built_through)
+                ) || jsonb_path_query_array(
+                    earlier, '$[*] ? (@.through == null || @.through > $t)', jsonb_build_object('t', built_through))
+            END,
             definition = $5, version = version + 1, status = 'building', built_through = NULL, error = NULL
         WHERE id = $1 RETURNING {_RETURNED}
         """,  # noqa: S608 - a constant

@@ -31,7 +31,7 @@ _LOOKS: Final = """
     WHERE workspace_id = $1 AND profile_id = ANY($2::uuid[]) ORDER BY seq
 """
 _CLAIMS: Final = """
-    SELECT message_id, at, decision, reason FROM claim
+    SELECT message_id, at, decision, reason, by_kind, kind, actor FROM claim
     WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[]) ORDER BY id
 """
 _RECORDS: Final = """

@@ -15,6 +15,7 @@ class Happening(msgspec.Struct, frozen=True):
     """What a segment needs of a stored event."""
 
     profile_id: UUID
+    message_id: str
     name: str
     """A track's own name, for the other calls their type."""
     at: datetime
@@ -71,22 +72,26 @@ async def store_events(connection: Connection, workspace: UUID, events: Sequence
 
 
 async def read_history(
-    connection: Connection, workspace: UUID, profiles: Collection[UUID], names: Collection[str], since: datetime
+    connection: Connection, workspace: UUID, profiles: Collection[UUID], names: Collection[str] | None, since: datetime
 ) -> list[Happening]:
-    """Read the events of some profiles' subjects, by the names that segments know them by, newest first."""
+    """Read the events of some profiles' subjects, by the names that segments know them by, newest first.
+
+    Without `names` all of them.
+    """
     rows = await connection.fetch(
         """
-        SELECT profile_id, name, at, properties FROM (
-            SELECT subject.profile_id, CASE event.type WHEN 'track' THEN event.name ELSE event.type END AS name,
+        SELECT profile_id, message_id, name, at, properties FROM (
+            SELECT subject.profile_id, event.message_id,
+                CASE event.type WHEN 'track' THEN event.name ELSE event.type END AS name,
                 least(event.at, event.received_at) AS at, event.properties
             FROM subject JOIN event ON event.workspace_id = subject.workspace_id AND event.subject_id = subject.id
             WHERE subject.workspace_id = $1 AND subject.profile_id = ANY($2::uuid[]) AND event.at > $4
         ) AS happening
-        WHERE name = ANY($3::text[]) AND at > $4 ORDER BY at DESC
+        WHERE ($3::text[] IS NULL OR name = ANY($3)) AND at > $4 ORDER BY at DESC
         """,
         workspace,
         list(profiles),
-        list(names),
+        None if names is None else list(names),
         since,
     )
     return [Happening(*row) for row in rows]

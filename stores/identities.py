@@ -1,8 +1,7 @@
-"""Who is who: subjects, their aliases, and the claims by which they became one person."""
+"""Who is who: subjects, their aliases, and the profiles that carry them."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 import msgspec
@@ -26,17 +25,6 @@ class Link(msgspec.Struct, frozen=True):
     at: datetime
     is_spelling: bool = False
     """True where it is a further spelling of an identifier that is known already."""
-
-
-class Claim(msgspec.Struct, frozen=True):
-    """What an event said about two subjects, and what was made of it."""
-
-    subject_id: UUID
-    other_subject_id: UUID
-    message_id: str
-    at: datetime
-    decision: Literal["merged", "refused"]
-    reason: str | None = None
 
 
 async def find_profiles(connection: Connection, workspace: UUID, subjects: Collection[UUID]) -> dict[UUID, UUID]:
@@ -133,27 +121,6 @@ async def add_links(connection: Connection, workspace: UUID, links: Sequence[Lin
     return int(status.rpartition(" ")[2]) == len(links)
 
 
-async def add_claims(connection: Connection, workspace: UUID, claims: Sequence[Claim]) -> None:
-    """Write down decisions; the same decision about the same two subjects is written once."""
-    await connection.execute(
-        """
-        INSERT INTO claim (workspace_id, subject_id, other_subject_id, message_id, at, decision, reason)
-        SELECT $1, * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::text[], $7::text[])
-            AS new (subject_id, other_subject_id, message_id, at, decision, reason)
-        WHERE NOT EXISTS (
-            SELECT FROM claim WHERE claim.workspace_id = $1 AND claim.subject_id = new.subject_id
-                AND claim.other_subject_id = new.other_subject_id AND claim.decision = new.decision)
-        """,
-        workspace,
-        [claim.subject_id for claim in claims],
-        [claim.other_subject_id for claim in claims],
-        [claim.message_id for claim in claims],
-        [claim.at for claim in claims],
-        [claim.decision for claim in claims],
-        [claim.reason for claim in claims],
-    )
-
-
 async def move_subjects(connection: Connection, workspace: UUID, merges: Mapping[UUID, UUID]) -> None:
     """Point the subjects of each losing profile at its winner."""
     await connection.execute(
@@ -166,3 +133,31 @@ async def move_subjects(connection: Connection, workspace: UUID, merges: Mapping
         list(merges),
         list(merges.values()),
     )
+
+
+async def point_subjects(connection: Connection, workspace: UUID, subjects: Collection[UUID], profile: UUID) -> None:
+    """Let a profile carry some subjects."""
+    await connection.execute(
+        "UPDATE subject SET profile_id = $3 WHERE workspace_id = $1 AND id = ANY($2::uuid[])",
+        workspace,
+        list(subjects),
+        profile,
+    )
+
+
+async def current_profiles(connection: Connection, workspace: UUID, profiles: Collection[UUID]) -> dict[UUID, UUID]:
+    """Map profiles to those that they have become; unknown ones are left out."""
+    rows = await connection.fetch(
+        """
+        WITH RECURSIVE trail AS (
+            SELECT id AS asked, id, merged_into FROM profile WHERE workspace_id = $1 AND id = ANY($2::uuid[])
+            UNION
+            SELECT asked, next.id, next.merged_into FROM trail
+            JOIN profile AS next ON next.workspace_id = $1 AND next.id = trail.merged_into
+        )
+        SELECT asked, id FROM trail WHERE merged_into IS NULL
+        """,
+        workspace,
+        list(profiles),
+    )
+    return dict(rows)

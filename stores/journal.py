@@ -7,7 +7,7 @@ line too many repeats an erasure and none is ever missing. Keep it apart from th
 import asyncio
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -40,7 +40,7 @@ decode_entry: Final = _decode
 
 
 class Journal:
-    """The file at `path`, made with the first entry and readable by its owner only. Many processes may append."""
+    """The file at `path`, readable by its owner only. Many processes may append."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -48,6 +48,15 @@ class Journal:
     async def append(self, entry: Entry) -> None:
         """Return once the entry is on the disk. Raises `OSError`."""
         await asyncio.to_thread(self._append, _encode(entry))
+
+    @property
+    def exists(self) -> bool:
+        """Whether the file is there: it is from the first start on, unless it was lost."""
+        return self._path.exists()
+
+    async def complete(self, entries: Iterable[Entry]) -> None:
+        """Make the file if it is not there, and append what it lacks. Raises `OSError`."""
+        await asyncio.to_thread(self._append, b"\n".join(map(_encode, entries)))
 
     def read(self) -> Iterator[Entry]:
         """Walk the entries in the order of their erasures. Raises `OSError`.
@@ -72,7 +81,8 @@ class Journal:
             size = os.fstat(descriptor).st_size
             if size and os.pread(descriptor, 1, size - 1) != b"\n":
                 line = b"\n" + line  # the last writer was cut off in the middle of its line
-            _write_whole(descriptor, line + b"\n")
+            if line:
+                _write_whole(descriptor, line + b"\n")
             os.fsync(descriptor)
         finally:
             os.close(descriptor)

@@ -83,6 +83,26 @@ async def pending(url: str, folder: Path = MIGRATIONS) -> list[str]:
         await connection.close()
 
 
+async def require_schema(url: str, folder: Path = MIGRATIONS) -> None:
+    """Raise `MigrationRefused` when the database lacks what this version needs; one that is newer is no hindrance.
+
+    Changes nothing and needs no right to. Raises `StoreUnavailable`.
+    """
+    connection = await _connect(url)
+    try:
+        rows = await connection.fetch("SELECT number FROM schema_migration")
+    except asyncpg.UndefinedTableError:
+        rows = []
+    except asyncpg.PostgresError as error:
+        raise StoreUnavailable(f"Postgres refuses to tell its schema: {type(error).__name__}") from error
+    finally:
+        await connection.close()
+    applied = {row["number"] for row in rows}
+    missing = [migration.name for migration in read_migrations(folder) if migration.number not in applied]
+    if missing:
+        raise MigrationRefused(f"the database lacks {', '.join(missing)}: run `tagway migrate`")
+
+
 async def _connect(url: str) -> asyncpg.Connection:
     try:
         return await asyncpg.connect(url, timeout=10)

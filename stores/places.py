@@ -22,6 +22,7 @@ class Store(StrEnum):
     TABLE = "table"
     TOPIC = "topic"
     CACHE = "cache"
+    DISK = "disk"
 
 
 class Request(StrEnum):
@@ -81,6 +82,10 @@ PLACES: Final[tuple[Place, ...]] = (
     _table("alias.index", "blind indexes of identifiers", "subject_id", _KNOWN, ends=_WITH_PERSON),
     _table("subject.wrapped_key", "the person's data key", "profile_id", _GONE, sealed=True, ends=_WITH_PERSON),
     _table("claim.decision", "which identifiers were shown to be one person", "subject_id", _KNOWN, ends=_WITH_PERSON),
+    _table("claim.index", "blind indexes of identifiers seen together", "subject_id", _GONE, ends=_WITH_PERSON),
+    _table("event_tally.many", "how many events are no longer kept", "subject_id", _GONE, ends=_WITH_PERSON),
+    _table("likeness.bits", "keyed filters of name, birth date, postcode", "subject_id", _GONE, ends=_WITH_PERSON),
+    _table("match_candidate.score", "how like another person", "subject_id", _GONE, ends=_WITH_PERSON),
     _table("consent.state", "the last word on each purpose", "subject_id", _KNOWN, ends="a refusal: never"),
     _table("membership.segment_id", "segments the person is in", "profile_id", _KNOWN, ends=_WITH_PERSON),
     _table("leaf_state.stamps", "when counted events happened", "profile_id", _KNOWN, ends="with its window"),
@@ -95,13 +100,14 @@ PLACES: Final[tuple[Place, ...]] = (
     _table("vault_token.hash", "tokens that stand for a value elsewhere", "subject_id", _GONE, ends="when it expires"),
     _table("privacy_request.result", "answers to requests", "profile_id", _GONE, sealed=True, ends="when it expires"),
     _table("erasure.subject_id", "random ids of who was erased", "subject_id", (), ends="never: keeps them forgotten"),
-    Place(Store.TOPIC, CONSENTS, "records of the ledger, of nobody known", "key", (), ends="never: it proves consent"),
+    Place(Store.TOPIC, CONSENTS, "what was said about consent", "key", _GONE, ends=_WITH_LOG),
     Place(Store.TOPIC, ERASURES, "random ids of who was erased", "key", (), ends="never: keeps them forgotten"),
     Place(Store.TOPIC, EVENTS, "every event, as the tables have it", "key", _GONE, sealed=True, ends=_WITH_LOG),
     Place(Store.TABLE, "log_record.value", "the topics, where Kafka is not used", "key", _GONE, ends=_WITH_LOG),
     Place(Store.TABLE, "dead_letter.value", "events that could not be built", "value", _GONE, ends=_WITH_LOG),
     Place(Store.TOPIC, DEAD_LETTERS, "events that could not be built", "key", _GONE, ends=_WITH_LOG),
     Place(Store.TOPIC, SEGMENT_CHANGES, "segments entered and left", "key", _GONE, ends=_WITH_LOG),
+    Place(Store.DISK, "spool", "requests that wait for a store", "asked when run", _GONE, sealed=True, ends="when run"),
     Place(Store.CACHE, "tagway:subject:*", "subjects by blind index", "index", _GONE, sealed=True, ends="in a minute"),
 )
 

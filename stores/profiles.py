@@ -25,7 +25,10 @@ class Membership(msgspec.Struct):
 
 
 class LeafState(msgspec.Struct):
-    """The newest stamps of one leaf in microseconds, newest first, and when the leaf must be looked at again."""
+    """What one leaf keeps, and when it must be looked at again.
+
+    A count keeps stamps in microseconds, newest first; the other leaves say themselves what their numbers are.
+    """
 
     stamps: list[int]
     due_at: datetime | None = None
@@ -45,6 +48,8 @@ class Profile(msgspec.Struct):
     last_seen_at: datetime
     merged_into: UUID | None = None
     holds: Holds = Holds()
+    scores: dict[str, dict[str, Any]] = {}
+    """What models said of it: `{model: {"s": score, "c": confidence, "t": microseconds}}`."""
     leaves: dict[bytes, LeafState] = {}
     memberships: dict[UUID, Membership] = {}
 
@@ -107,13 +112,13 @@ async def read_profiles(connection: Connection, workspace: UUID, ids: Collection
     rows = await connection.fetch(
         """
         SELECT id, version, traits, sealed, counters, first_seen_at, last_seen_at, merged_into,
-            restricted_at, objected_at, limited_at
+            restricted_at, objected_at, limited_at, scores
         FROM profile WHERE workspace_id = $1 AND id = ANY($2::uuid[])
         """,
         workspace,
         list(ids),
     )
-    profiles = {row["id"]: Profile(*(*row[:-_HELD], Holds(*row[-_HELD:]))) for row in rows}
+    profiles = {row["id"]: Profile(*(*row[: -_HELD - 1], Holds(*row[-_HELD - 1 : -1]), row["scores"])) for row in rows}
     rows = await connection.fetch(
         """
         SELECT profile_id, leaf, stamps, due_at FROM leaf_state
@@ -186,6 +191,19 @@ async def save_profiles(connection: Connection, workspace: UUID, profiles: Seque
         [profile.first_seen_at for profile in profiles],
         [profile.last_seen_at for profile in profiles],
         [profile.merged_into for profile in profiles],
+    )
+
+
+async def save_scores(connection: Connection, workspace: UUID, profiles: Sequence[Profile]) -> None:
+    """Write what models said of locked profiles."""
+    await connection.execute(
+        """
+        UPDATE profile SET scores = new.scores FROM unnest($2::uuid[], $3::jsonb[]) AS new (id, scores)
+        WHERE profile.workspace_id = $1 AND profile.id = new.id
+        """,
+        workspace,
+        [profile.id for profile in profiles],
+        [profile.scores for profile in profiles],
     )
 
 

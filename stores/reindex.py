@@ -115,3 +115,29 @@ async def delete_indexes(connection: Connection, workspace: UUID, table: IndexTa
         aliases[0].version,
         [alias.index for alias in aliases],
     )
+
+
+async def carry_claims(connection: Connection, workspace: UUID, lifted: Sequence[tuple[Alias, Alias]]) -> None:
+    """Let the ledger of claims name identifiers by their lifted indexes. All are of one kind and version."""
+    if not lifted:
+        return
+    await connection.execute(
+        """
+        UPDATE claim SET version = $4, index = lifted.after
+        FROM unnest($5::bytea[], $6::bytea[]) AS lifted (before, after)
+        WHERE workspace_id = $1 AND kind = $2 AND version = $3 AND claim.index = lifted.before
+        """,
+        workspace,
+        lifted[0][0].kind,
+        lifted[0][0].version,
+        lifted[0][1].version,
+        [before.index for before, _ in lifted],
+        [after.index for _, after in lifted],
+    )
+
+
+async def clear_claims(connection: Connection, workspace: UUID, version: int) -> None:
+    """Take indexes of a version out of the ledger of claims: those of identifiers that nobody is known by."""
+    await connection.execute(
+        "UPDATE claim SET version = NULL, index = NULL WHERE workspace_id = $1 AND version = $2", workspace, version
+    )

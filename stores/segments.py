@@ -11,14 +11,25 @@ from domain.segment import SegmentStatus
 from stores.postgres import Connection
 
 
+class Earlier(msgspec.Struct, frozen=True):
+    """A definition that was edited before its successor was built. Serves the profiles up to `through`; None: all."""
+
+    definition: Any
+    version: int
+    through: UUID | None
+
+
 class StoredSegment(msgspec.Struct, frozen=True):
-    """One row. While `building`, profiles up to `built_through` are on `definition`, the others on the previous one."""
+    """One row. While `building`, or once that has `failed`, profiles up to `built_through` are on `definition`.
+
+    The others are on the first of the `earlier` ones that has reached them.
+    """
 
     id: UUID
     key: str
     version: int
     definition: Any
-    previous_definition: Any
+    earlier: tuple[Earlier, ...]
     status: SegmentStatus
     built_through: UUID | None
 
@@ -28,10 +39,10 @@ class Progress(msgspec.Struct, frozen=True):
 
     definitions_version: int
     built_through: dict[UUID, UUID | None]
-    """For each segment that is building."""
+    """For each segment that is building, or whose build has failed."""
 
 
-_COLUMNS = "id, key, version, definition, previous_definition, status, built_through"
+_COLUMNS = "id, key, version, definition, earlier, status, built_through"
 
 
 async def share_definitions(connection: Connection, workspace: UUID) -> None:
@@ -63,7 +74,7 @@ async def read_progress(connection: Connection, workspace: UUID) -> Progress | N
     rows = await connection.fetch(
         """
         SELECT definitions_version, segment.id, built_through FROM workspace
-        LEFT JOIN segment ON segment.workspace_id = workspace.id AND segment.status = 'building'
+        LEFT JOIN segment ON segment.workspace_id = workspace.id AND segment.status IN ('building', 'failed')
         WHERE workspace.id = $1
         """,
         workspace,
@@ -108,10 +119,15 @@ async def save_built_through(connection: Connection, workspace: UUID, segment: U
 async def finish_segment(
     connection: Connection, workspace: UUID, segment: UUID, status: SegmentStatus, *, error: str | None, at: datetime
 ) -> None:
-    """End a build, well or not, and let every builder read the definitions anew."""
+    """End a build, well or not, and let every builder read the definitions anew.
+
+    One that failed leaves each profile on the definition that serves it.
+    """
     await connection.execute(
         """
-        UPDATE segment SET status = $3, error = $4, updated_at = $5, previous_definition = NULL, built_through = NULL
+        UPDATE segment SET status = $3, error = $4, updated_at = $5,
+            earlier = CASE $3 WHEN 'failed' THEN earlier ELSE '[]' END,
+            built_through = CASE $3 WHEN 'failed' THEN built_through END
         WHERE workspace_id = $1 AND id = $2
         """,
         workspace,
@@ -120,13 +136,13 @@ async def finish_segment(
         error,
         at,
     )
-    await _raise_version(connection, workspace)
+    await raise_version(connection, workspace)
 
 
 async def delete_segment(connection: Connection, workspace: UUID, segment: UUID) -> None:
     """Remove a segment whose members have all left."""
     await connection.execute("DELETE FROM segment WHERE workspace_id = $1 AND id = $2", workspace, segment)
-    await _raise_version(connection, workspace)
+    await raise_version(connection, workspace)
 
 
 async def segment_members(connection: Connection, workspace: UUID, segment: UUID, limit: int) -> list[UUID]:
@@ -162,7 +178,8 @@ async def forget_leaves(connection: Connection, workspace: UUID, kept: Collectio
     return removed
 
 
-async def _raise_version(connection: Connection, workspace: UUID) -> None:
+async def raise_version(connection: Connection, workspace: UUID) -> None:
+    """Let every builder read anew what the workspace has defined."""
     await connection.execute(
         "UPDATE workspace SET definitions_version = definitions_version + 1 WHERE id = $1", workspace
     )
@@ -174,7 +191,7 @@ def _segment(row: Any) -> StoredSegment:
         row["key"],
         row["version"],
         row["definition"],
-        row["previous_definition"],
+        msgspec.convert(row["earlier"], tuple[Earlier, ...]),
         SegmentStatus(row["status"]),
         row["built_through"],
     )

@@ -139,15 +139,40 @@ async def events_after(
 
 
 async def delete_events(connection: Connection, workspace: UUID, events: Sequence[tuple[str, StoredEvent]]) -> None:
-    """Remove events."""
+    """Remove events; how often each happened to whom stays, as the counters of their profiles do."""
+    message_ids = [message_id for message_id, _ in events]
+    received = [event.received_at for _, event in events]
+    # First the people, as an erasure does, so that neither waits for the other in the middle.
     await connection.execute(
         """
-        DELETE FROM event USING unnest($2::text[], $3::timestamptz[]) AS gone (message_id, received_at)
-        WHERE workspace_id = $1 AND event.message_id = gone.message_id AND event.received_at = gone.received_at
+        SELECT FROM subject WHERE workspace_id = $1 AND id IN (
+            SELECT subject_id FROM event
+            JOIN unnest($2::text[], $3::timestamptz[]) AS gone (message_id, received_at) USING (message_id, received_at)
+            WHERE workspace_id = $1)
+        ORDER BY id FOR KEY SHARE
         """,
         workspace,
-        [message_id for message_id, _ in events],
-        [event.received_at for _, event in events],
+        message_ids,
+        received,
+    )
+    await connection.execute(
+        """
+        WITH gone AS (
+            DELETE FROM event USING unnest($2::text[], $3::timestamptz[]) AS gone (message_id, received_at)
+            WHERE workspace_id = $1 AND event.message_id = gone.message_id AND event.received_at = gone.received_at
+            RETURNING subject_id, CASE type WHEN 'track' THEN name ELSE type END AS name,
+                least(event.at, event.received_at) AS at
+        )
+        INSERT INTO event_tally AS tally (workspace_id, subject_id, name, many, first_at, last_at)
+        SELECT $1, subject_id, name, count(*), min(at), max(at) FROM gone
+        WHERE EXISTS (SELECT FROM subject WHERE subject.workspace_id = $1 AND subject.id = gone.subject_id)
+        GROUP BY subject_id, name ORDER BY subject_id, name
+        ON CONFLICT (workspace_id, subject_id, name) DO UPDATE SET many = tally.many + excluded.many,
+            first_at = least(tally.first_at, excluded.first_at), last_at = greatest(tally.last_at, excluded.last_at)
+        """,
+        workspace,
+        message_ids,
+        received,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 _DIST = Path(__file__).parent / "dist"
 _TYPES = Path(__file__).parent / "types" / "index.d.ts"
+_GTM = Path(__file__).parent / "gtm.tpl"
 
 
 @cache
@@ -44,6 +45,11 @@ def part_source(name: str) -> bytes:
 def type_declarations() -> bytes:
     """Return the TypeScript declarations of the tag's API."""
     return _TYPES.read_bytes()
+
+
+def tag_manager_template(host: str) -> str:
+    """Return the template to import into Google Tag Manager, for a gateway that browsers reach at `host`."""
+    return _GTM.read_text(encoding="utf-8").replace("__HOST__", host.rstrip("/"))
 
 
 def site_tag(settings: Mapping[str, Any]) -> bytes:

@@ -34,6 +34,7 @@ class DataFolder:
         self.keys = self.path / "keys.json"
         self.stores = self.path / "stores.json"
         self.master_key = self.path / "master.key"
+        self.spool = self.path / "spool"
         self.erasure_journal = self.path / "erasures.jsonl"
 
     @contextmanager
@@ -63,22 +64,34 @@ class DataFolder:
             write_private(self.master_key, base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
         return self.master_key
 
-    def read_keys(self) -> DevKeys | None:
-        """Return the keys that an earlier run printed."""
-        if not self.keys.exists():
-            return None
-        try:
-            return msgspec.json.decode(self.keys.read_bytes(), type=DevKeys)
-        except msgspec.DecodeError:
-            return None
+    def read_keys(self) -> list[DevKeys]:
+        """Return the keys that earlier runs printed, those of the folder's own stores first."""
+        files = [self.keys, *sorted(self.path.glob("keys-*.json"))]
+        return [keys for file in files if (keys := _read_keys(file)) is not None]
 
-    def write_keys(self, keys: DevKeys) -> None:
-        """Keep the keys for the next run, and for those who try it out."""
-        write_private(self.keys, msgspec.json.format(msgspec.json.encode(keys)).decode() + "\n")
+    def write_keys(self, keys: DevKeys, *, own: bool) -> Path:
+        """Keep the keys for the next run and for those who try it out, and return the file that holds them.
+
+        `own` says that they are of the folder's own stores. Those of other stores never take their place.
+        """
+        file = self.keys
+        kept = _read_keys(file)
+        if not own and kept is not None and kept.workspace != keys.workspace:
+            file = self.path / f"keys-{keys.workspace}.json"
+        if _read_keys(file) != keys:
+            write_private(file, msgspec.json.format(msgspec.json.encode(keys)).decode() + "\n")
+        return file
 
     def publish(self, settings: Settings) -> None:
         """Tell the other commands where the running stores are, for as long as we own the folder."""
         write_private(self.stores, msgspec.json.encode(settings.environment()).decode())
+
+
+def _read_keys(file: Path) -> DevKeys | None:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=DevKeys)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
 
 
 def find_stores(settings: Settings) -> Settings:

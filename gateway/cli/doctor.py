@@ -1,24 +1,37 @@
-"""`tagway doctor`: the settings in use and whether everything they name answers."""
+"""`tagway doctor`: the settings in use, whether everything they name answers, and whether the product keeps up."""
 
 import asyncio
+import os
 import platform
+import shutil
 from collections.abc import Awaitable, Callable
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from domain.clock import utc_now
 from domain.errors import TagwayError
+from domain.topics import EVENTS
 from gateway.cli.data import find_stores
 from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
+from profiles.builder import GROUP
 from stores.embedded.binaries import BinariesMissing, find_postgres, find_valkey
+from stores.eventlog.open import open_log
 from stores.migrate import MigrationRefused, pending
+from stores.offsets import read_offsets
 from stores.postgres import Database
 from stores.redis import open_redis
+from stores.vitals import Vitals, read_vitals
 from stores.workspace_keys import list_moving
 
 _CONNECT_WITHIN = 5.0
+_ASK_WITHIN = 15.0
+_SKEW_SECONDS = 2.0
+"""Beyond this, times of events and of consents from two machines no longer stand in their order."""
+_MUCH = 10_000
+_NOT_ASKED = "not asked, for the stores are not running"
 
 
 def doctor() -> None:
@@ -39,6 +52,12 @@ async def _check(settings: Settings, console: Console) -> bool:
         "Postgres": _postgres,
         "Redis": _redis,
         "event log": _event_log,
+        "clocks": _clocks,
+        "lag": _lag,
+        "timers": _timers,
+        "dead letters": _dead_letters,
+        "spool": _spool,
+        "settings": _wisdom,
         "master key": _master_key,
         "rotation of keys": _rotation,
     }
@@ -84,9 +103,112 @@ async def _event_log(settings: Settings) -> str:
     return f"Kafka, {settings.kafka_bootstrap} takes connections"
 
 
+async def _clocks(settings: Settings) -> str:
+    if settings.postgres_url is None or settings.redis_url is None:
+        return _NOT_ASKED
+    vitals = await _vitals(settings)
+    redis = await open_redis(settings.redis_url)
+    try:
+        seconds, micros = await redis.time()
+    finally:
+        await redis.aclose()
+    now = utc_now()
+    skews = {
+        "Postgres": (vitals.now - now).total_seconds(),
+        "Redis": seconds + micros / 1e6 - now.timestamp(),
+    }
+    worst = max(skews, key=lambda name: abs(skews[name]))
+    if abs(skews[worst]) > _SKEW_SECONDS:
+        raise SettingsError(f"{worst}'s clock is {skews[worst]:+.1f} s off ours: let NTP set both")
+    return f"within {max(map(abs, skews.values())):.1f} s of each other"
+
+
+async def _lag(settings: Settings) -> str:
+    if settings.postgres_url is None:
+        return _NOT_ASKED
+    database = await Database.open(settings.postgres_url, role="worker", max_size=3)
+    try:
+        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
+        try:
+            async with asyncio.timeout(_ASK_WITHIN):
+                ends, source = await log.ends(EVENTS), await log.source(EVENTS)
+        finally:
+            await log.close()
+        async with database.across() as connection:
+            offsets = await read_offsets(connection, GROUP, source)
+            vitals = await read_vitals(connection)
+    finally:
+        await database.close()
+    behind = sum(max(end - offsets.get(partition, 0), 0) for partition, end in ends.items())
+    if behind > _MUCH:
+        raise SettingsError(f"{behind:,} events are not built yet: start more `tagway build`, or look why none builds")
+    if vitals.unpublished >= _MUCH:
+        raise SettingsError(f"{vitals.unpublished:,} segment changes wait to be published: does a builder run?")
+    return f"{behind:,} events to build, {vitals.unpublished:,} changes to publish"
+
+
+async def _timers(settings: Settings) -> str:
+    if settings.postgres_url is None:
+        return _NOT_ASKED
+    vitals = await _vitals(settings)
+    if vitals.oldest_timer is not None:
+        late = utc_now() - vitals.oldest_timer
+        raise SettingsError(f"{vitals.timers_due:,} are overdue, by up to {late}: does a builder run?")
+    building = f", {vitals.building_segments:,} segments are being built" if vitals.building_segments else ""
+    return f"none is overdue{building}"
+
+
+async def _dead_letters(settings: Settings) -> str:
+    if settings.postgres_url is None:
+        return _NOT_ASKED
+    count = (await _vitals(settings)).dead_letters
+    return f"{count:,}: see `tagway deadletters list`" if count else "none"
+
+
+async def _spool(settings: Settings) -> str:
+    if not settings.spool_megabytes:
+        return "off: without the log or Postgres events are refused"
+    folder = settings.spool_folder
+    place = folder if folder.exists() else next(parent for parent in folder.absolute().parents if parent.exists())
+    if not os.access(place, os.W_OK):
+        raise SettingsError(f"{place} cannot be written: set TAGWAY_SPOOL")
+    free = shutil.disk_usage(place).free // 1_000_000
+    if free < settings.spool_megabytes:
+        raise SettingsError(f"{folder} may grow to {settings.spool_megabytes:,} MB, and its disk has {free:,} MB left")
+    waiting = sum(path.stat().st_size for path in folder.glob("*/*.spool")) // 1_000
+    aside = len(list(folder.glob("*/*.rejected"))) + len(list(folder.glob("*/*.damaged")))
+    return f"{waiting:,} KB wait in {folder}" + (f", {aside} files were put aside" if aside else "")
+
+
+async def _wisdom(settings: Settings) -> str:
+    """Name what is allowed and probably not meant."""
+    doubts = []
+    if settings.profile == "production":
+        if settings.log_level == "debug":
+            doubts.append("TAGWAY_LOG_LEVEL=debug is noisy")
+        if settings.public_url is None:
+            doubts.append("TAGWAY_PUBLIC_URL is not set, so tags are told the address that a request came to")
+        elif settings.public_url.startswith("http://"):
+            doubts.append("TAGWAY_PUBLIC_URL is not https")
+        if settings.erasure_journal is None:
+            doubts.append("TAGWAY_ERASURE_JOURNAL is not set, so a restored backup may bring erased people back")
+        if settings.build_metrics_port is None:
+            doubts.append("TAGWAY_BUILD_METRICS_PORT is not set, so nobody sees how far builders are")
+    return "; ".join(doubts) or "nothing is odd"
+
+
+async def _vitals(settings: Settings) -> Vitals:
+    database = await Database.open(settings.postgres_url or "", role="worker", max_size=1)
+    try:
+        async with database.across() as connection:
+            return await read_vitals(connection)
+    finally:
+        await database.close()
+
+
 async def _rotation(settings: Settings) -> str:
     if settings.postgres_url is None:
-        return "not asked, for Postgres is not running"
+        return _NOT_ASKED
     database = await Database.open(settings.postgres_url, role="worker", max_size=1)
     try:
         async with database.across() as connection:

@@ -23,8 +23,10 @@ from gateway.workspace import Workspaces
 from privacy.ledger.audit import Audit, Broken, misplaced_nodes
 from privacy.ledger.checkpoint import Signer, Untrusted, read_checkpoint
 from privacy.ledger.proof import check_proof, encode_proof, read_proof
+from privacy.ledger.standing import Comparison
 from stores.ledger.heads import Head, list_checkpoints, read_head, sign_head
 from stores.ledger.proofs import prove_events, read_nodes, read_rows
+from stores.ledger.standing import ledger_begun, list_subjects, read_opened, read_stored
 from stores.postgres import Connection, Database
 
 app = typer.Typer(no_args_is_help=True, help="Verify the consent ledger, prove events by it, check proofs.")
@@ -33,6 +35,7 @@ PublicKey = Annotated[str | None, typer.Option(help="The ledger's public key, as
 
 _NOT_PROVEN: Final = 2
 _AT_ONCE: Final = 32 * 256
+_PEOPLE_AT_ONCE: Final = 1_000
 
 
 @app.command()
@@ -40,7 +43,10 @@ def verify(
     workspace: WorkspaceName = DEV,
     since: Annotated[Path | None, typer.Option(help="A signed head kept elsewhere, to go on from.")] = None,
 ) -> None:
-    """Check every record, the tree and every signed head. Exits with 2 and names the first bad record."""
+    """Check every record, the tree, every signed head, and that the stored words are those of the records.
+
+    Exits with 2 and names the first record, or the first stored word, that is not as it was written.
+    """
     kept = None if since is None else since.read_text()
     problem = asyncio.run(_verify(workspace, kept))
     if problem is not None:
@@ -103,9 +109,17 @@ async def examine(connection: Connection, workspace: UUID, public_key: str, kept
         audit = Audit(heads)
         await _audit(connection, workspace, audit, end)
         wrong = misplaced_nodes(await read_nodes(connection, workspace), audit.nodes)
-    if wrong:
-        raise Broken(f"the tree holds wrong hashes, the first at level {wrong[0][0]}, index {wrong[0][1]}")
-    return f"intact: {end.size} records, {len(heads)} signed heads\nroot {end.root.hex()}\nkey  {public_key}"
+        if wrong:
+            raise Broken(f"the tree holds wrong hashes, the first at level {wrong[0][0]}, index {wrong[0][1]}")
+        words = await _compare(connection, workspace)
+    return "\n".join(
+        (
+            f"intact: {end.size} records, {len(heads)} signed heads",
+            f"{words.compared} words in force, as recorded; {words.unrecorded} from before the ledger",
+            f"root {end.root.hex()}",
+            f"key  {public_key}",
+        )
+    )
 
 
 async def _audit(connection: Connection, workspace: UUID, audit: Audit, end: Head) -> None:
@@ -115,6 +129,17 @@ async def _audit(connection: Connection, workspace: UUID, audit: Audit, end: Hea
             audit.take(rows)
             progress.update(task, completed=audit.size)
     audit.finish(end.size, end.root, end.hash)
+
+
+async def _compare(connection: Connection, workspace: UUID) -> Comparison:
+    """Hold the stored words to the records. Of people who were erased neither has anything."""
+    comparison = Comparison(await ledger_begun(connection, workspace))
+    after = UUID(int=0)
+    while subjects := await list_subjects(connection, workspace, after, _PEOPLE_AT_ONCE):
+        stored = await read_stored(connection, workspace, subjects)
+        comparison.take(stored, await read_opened(connection, workspace, subjects))
+        after = subjects[-1]
+    return comparison
 
 
 def _heads(notes: list[tuple[int, str]], kept: str | None, public_key: str) -> dict[int, bytes]:

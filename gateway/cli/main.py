@@ -6,11 +6,25 @@ import sys
 import typer
 
 from domain.errors import TagwayError
-from gateway.cli import access_log, items, keys, ledger, plan, requests, rotation, sites, workspaces
+from gateway.cli import (
+    access_log,
+    dead_letters,
+    identity,
+    items,
+    keys,
+    ledger,
+    plan,
+    requests,
+    rotation,
+    segments,
+    sites,
+    workspaces,
+)
 from gateway.cli.data import AlreadyUp, find_stores
 from gateway.cli.doctor import doctor
 from gateway.cli.evaluate import evaluate
 from gateway.cli.keeper import Moved
+from gateway.cli.replay import replay
 from gateway.cli.sweep import sweep
 from gateway.cli.train import train
 from gateway.cli.up import up
@@ -43,6 +57,7 @@ app.command()(doctor)
 app.command()(evaluate)
 app.command()(train)
 app.add_typer(access_log.app, name="access-log")
+app.add_typer(dead_letters.app, name="deadletters")
 app.command()(requests.erase)
 app.command()(requests.export)
 app.add_typer(requests.app, name="requests")
@@ -53,7 +68,10 @@ app.add_typer(sites.app, name="sites")
 app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(plan.app, name="plan")
+app.add_typer(identity.app, name="identity")
+app.add_typer(segments.app, name="segments")
 app.command()(sweep)
+app.command()(replay)
 
 
 @app.command()

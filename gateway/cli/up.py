@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
@@ -64,14 +65,25 @@ async def run(settings: Settings, console: Console) -> None:
         house.enter_context(folder.owned())
         _require_free(settings)
         keepers: list[tuple[EmbeddedServer | Command, str, str]] = []
+        own = settings.postgres_url is None
         settings = await _start_stores(settings, folder, house, keepers, say)
+        makes_key = False
         if settings.key_provider == "local":
             if settings.master_key is None and settings.master_key_file is None:
+                makes_key = not folder.master_key.exists()
                 settings = msgspec.structs.replace(settings, master_key_file=folder.make_master_key())
             settings.read_master_key()
+        if settings.spool is None:
+            settings = msgspec.structs.replace(settings, spool=folder.spool)
         if settings.erasure_journal is None:
             settings = msgspec.structs.replace(settings, erasure_journal=folder.erasure_journal)
-        keys = await _prepare(settings, folder, say)
+        try:
+            keys = await _prepare(settings, folder, say)
+        except SettingsError:
+            if makes_key:  # it opens nothing, and the right one belongs in its place
+                folder.master_key.unlink()
+            raise
+        file = folder.write_keys(keys, own=own)
         folder.publish(settings)
         for name in ("build", "serve", "train --watch"):
             command = Command(name, settings)
@@ -82,7 +94,7 @@ async def run(settings: Settings, console: Console) -> None:
             for part, name, address in keepers:
                 group.create_task(keep(part, name, address, say))
             await _serving(settings)
-            _greet(settings, keys, folder, console)
+            _greet(settings, keys, file, console)
 
 
 async def _start_stores(
@@ -118,11 +130,9 @@ async def _prepare(settings: Settings, folder: DataFolder, say: Say) -> DevKeys:
     database = await Database.open(url, role="worker", max_size=1)
     try:
         async with open_provider(settings) as provider:
-            keys = await ensure_dev_keys(database, provider, folder.read_keys(), utc_now())
+            return await ensure_dev_keys(database, provider, folder.read_keys(), utc_now())
     finally:
         await database.close()
-    folder.write_keys(keys)
-    return keys
 
 
 def _require_free(settings: Settings) -> None:
@@ -153,7 +163,7 @@ async def _serving(settings: Settings) -> None:
     raise ServerFailed("the gateway does not answer; what it said stands above")
 
 
-def _greet(settings: Settings, keys: DevKeys, folder: DataFolder, console: Console) -> None:
+def _greet(settings: Settings, keys: DevKeys, file: Path, console: Console) -> None:
     console.print(f"\n[bold green]Tagway is up[/] on {settings.address}\n")
     pages = {"console": "/", "demo shop": "/demo", "GraphQL": "/graphql"}
     if settings.profile == "production":
@@ -161,5 +171,5 @@ def _greet(settings: Settings, keys: DevKeys, folder: DataFolder, console: Conso
     for name, path in pages.items():
         console.print(f"  {name:<11} {settings.address}{path}")
     console.print(f"\n  write key   {keys.write_key}\n  secret key  {keys.secret_key}", soft_wrap=True)
-    console.print(f"  workspace   {keys.workspace}\n  kept in     {folder.keys}\n", soft_wrap=True)
+    console.print(f"  workspace   {keys.workspace}\n  kept in     {file}\n", soft_wrap=True)
     console.print("[dim]Ctrl-C stops everything; the data stays.[/]")

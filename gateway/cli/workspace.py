@@ -1,6 +1,6 @@
 """Workspaces by name, and new ones; the development workspace, made once, and the keys that try it out."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any
@@ -69,8 +69,8 @@ async def make_workspace(
     return workspace
 
 
-async def ensure_dev_keys(database: Database, provider: KeyProvider, kept: DevKeys | None, at: datetime) -> DevKeys:
-    """Return working keys of the development workspace: those kept from an earlier run, else new ones.
+async def ensure_dev_keys(database: Database, provider: KeyProvider, kept: Iterable[DevKeys], at: datetime) -> DevKeys:
+    """Return working keys of the development workspace: the first of those kept from earlier runs, else new ones.
 
     `database` is of the worker role. Raises `StoreUnavailable`, and `SettingsError` when the workspace was sealed under
     another master key.
@@ -81,8 +81,9 @@ async def ensure_dev_keys(database: Database, provider: KeyProvider, kept: DevKe
             workspace = await make_workspace(connection, provider, DEV, default_document(), at)
         else:
             await _require_same_master_key(connection, workspace, provider)
-        if kept is not None and await _work(connection, workspace, kept):
-            return kept
+        for keys in kept:
+            if await _work(connection, workspace, keys):
+                return keys
         _, write_key = await create_key(connection, workspace, KeyKind.WRITE, "development", at=at)
         _, secret_key = await create_key(connection, workspace, KeyKind.SECRET, "development", scopes=Scope, at=at)
     return DevKeys(str(workspace), write_key, secret_key)

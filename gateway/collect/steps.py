@@ -7,7 +7,7 @@ import msgspec
 from domain.alias import SPELLED_KINDS, Alias
 from domain.consent import State
 from domain.errors import Refused
-from domain.event import Call, encode_event
+from domain.event import Call, CallType, encode_event
 from domain.outcome import Outcome
 from domain.topics import EVENTS
 from gateway.collect.batch import Batch, Item, end_faulty
@@ -15,6 +15,7 @@ from gateway.collect.decode import LARGEST_EVENT, InvalidEvent, decode_event
 from gateway.metrics import Metrics
 from gateway.subjects import Subjects
 from privacy.gate import gate
+from privacy.likeness import filters_of, values_of
 from privacy.protect import protect
 from privacy.pseudonym import aliases_of, mentions_of
 from privacy.signals.sources import NAMES as CONSENT_FIELDS
@@ -59,7 +60,7 @@ class LookUp:
         mentions: dict[int, tuple[Alias, ...]] = {}
 
         def index(item: Item, call: Call) -> None:
-            item.aliases = aliases_of(call, batch.workspace.keys)
+            item.aliases = aliases_of(call, batch.workspace.keys, batch.workspace.rules)
             if not item.aliases:
                 item.end(Outcome.INVALID, code="invalid_event", message="userId, anonymousId: a placeholder, not an id")
             elif mentioned := mentions_of(call, batch.workspace.keys):
@@ -194,6 +195,10 @@ async def protect_events(batch: Batch) -> None:
             call, verdict, item.aliases, sealer, batch.workspace.plan, proofs=item.proofs
         )
         batch.losses.update(item.dropped.items())
+        if batch.workspace.rules.matching and call.type is CallType.IDENTIFY:
+            allowed = batch.workspace.plan.program(call, verdict.purposes).traits
+            filters = filters_of(values_of(call.traits, allowed), batch.workspace.keys.signing_key("likeness"))
+            item.event = msgspec.structs.replace(item.event, likeness=filters)
 
     batch.each(take_out)
 

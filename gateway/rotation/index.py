@@ -17,6 +17,8 @@ from stores.faults import Contended, transaction
 from stores.postgres import Connection
 from stores.reindex import (
     IndexTable,
+    carry_claims,
+    clear_claims,
     copy_indexes,
     count_indexes,
     count_missing,
@@ -88,6 +90,8 @@ async def _clear(job: Job, keys: WorkspaceKeys, version: int) -> None:
             await walk.run()
             if walk.done == 0:
                 await patience.wait(left)
+    async with job.database.across() as connection:
+        await clear_claims(connection, keys.workspace, version)
 
 
 class _Pass:
@@ -135,8 +139,10 @@ class _Pass:
                     self._kinds.remove(kind)
                     return
             copied = 0
+            lifted = [(alias, self._keys.coming(alias) or self._keys.lift(alias)) for alias in taken]
+            if self._table is IndexTable.ALIAS:
+                await carry_claims(connection, workspace, lifted)
             if not self._delete or self._table is IndexTable.SUPPRESSION:
-                lifted = [(alias, self._keys.coming(alias) or self._keys.lift(alias)) for alias in taken]
                 copied = await copy_indexes(connection, workspace, self._table, lifted)
             if self._delete:
                 await delete_indexes(connection, workspace, self._table, taken)

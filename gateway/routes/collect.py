@@ -16,7 +16,7 @@ from domain.event import CallType
 from domain.outcome import Result
 from gateway.collect.answer import answer, count
 from gateway.collect.decode import Envelope, read_batch, read_single
-from gateway.collect.request import LARGEST_REQUEST, read_body, read_write_key
+from gateway.collect.request import LARGEST_REQUEST, read_body, read_origin, read_write_key
 from gateway.resources import WebRequest, resources_of
 
 CALLS: Final = {
@@ -78,9 +78,7 @@ async def _collect(request: WebRequest, call_type: CallType | None) -> Response:
 
 async def _submit(request: WebRequest, envelope: Envelope, call_type: CallType | None) -> list[Result]:
     resources = resources_of(request)
-    key = await resources.authenticator.write_key(
-        read_write_key(request, envelope.write_key), request.headers.get("origin")
-    )
+    key = await resources.authenticator.write_key(read_write_key(request, envelope.write_key), read_origin(request))
     results = await resources.collector.collect(
         key.workspace,
         envelope,

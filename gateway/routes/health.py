@@ -11,6 +11,7 @@ from gateway.resources import Resources, WebRequest, resources_of
 from stores.redis import LOST
 
 _CHECK_WITHIN: Final = 2.0
+_NOT_READY: Final = ("draining", "unavailable")
 
 
 async def alive(_request: WebRequest) -> Response:
@@ -19,12 +20,24 @@ async def alive(_request: WebRequest) -> Response:
 
 
 async def ready(request: WebRequest) -> Response:
-    """Ask each store. Without Redis events are still collected, so that alone is `degraded`, not 503."""
+    """Ask each store, and look at the spool.
+
+    Without Redis events are still collected, so that alone is `degraded`. Without the log or Postgres they are kept in
+    the spool as long as it has room: `spooling`, for a balancer must not take every gateway away. What an earlier
+    process left in the spool is drained first: 503 and `draining` until then.
+    """
     resources = resources_of(request)
     postgres, redis, log = await asyncio.gather(_postgres(resources), _redis(resources), resources.log.healthy())
     stores = {"postgres": postgres, "redis": redis, "log": log}
-    status = "unavailable" if not (postgres and log) else "ready" if redis else "degraded"
-    return JSONResponse({"status": status, "stores": stores}, status_code=503 if status == "unavailable" else 200)
+    spooling = resources.spooling
+    if spooling is not None and not spooling.drained:
+        status = "draining"
+    elif postgres and log:
+        status = "ready" if redis else "degraded"
+    else:
+        status = "unavailable" if spooling is None or spooling.full else "spooling"
+    body = {"status": status, "stores": stores, "spooled_requests": spooling.waiting if spooling else 0}
+    return JSONResponse(body, status_code=503 if status in _NOT_READY else 200)
 
 
 async def metrics(request: WebRequest) -> Response:

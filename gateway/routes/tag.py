@@ -11,7 +11,15 @@ from starlette.routing import BaseRoute, Route
 from domain.errors import Refused
 from gateway.resources import State, WebRequest, address_of, resources_of
 from privacy.allowlist import allow_list
-from tag_sdk.files import integrity, part_hashes, part_source, site_tag, tag_source, type_declarations
+from tag_sdk.files import (
+    integrity,
+    part_hashes,
+    part_source,
+    site_tag,
+    tag_manager_template,
+    tag_source,
+    type_declarations,
+)
 
 _MEDIA_TYPE: Final = "text/javascript; charset=utf-8"
 _HOUR: Final = "public, max-age=3600"
@@ -60,6 +68,12 @@ async def declarations(_request: WebRequest) -> Response:
     return Response(type_declarations(), media_type="text/plain; charset=utf-8", headers={"Cache-Control": _HOUR})
 
 
+async def template(request: WebRequest) -> Response:
+    """Serve the template that Google Tag Manager imports, with our address in its permissions."""
+    headers = {"Content-Disposition": 'attachment; filename="tagway.tpl"', "Cache-Control": "no-store"}
+    return Response(tag_manager_template(address_of(request)), media_type="text/plain; charset=utf-8", headers=headers)
+
+
 def _script(request: Request[State], source: bytes, headers: dict[str, str]) -> Response:
     tag = f'"{hashlib.sha256(source).hexdigest()[:32]}"'
     headers = {
@@ -77,6 +91,7 @@ def _script(request: Request[State], source: bytes, headers: dict[str, str]) -> 
 ROUTES: Final[tuple[BaseRoute, ...]] = (
     Route("/tag.js", plain_tag, methods=["GET"]),
     Route("/tag.d.ts", declarations, methods=["GET"]),
+    Route("/tag/gtm.tpl", template, methods=["GET"]),
     Route("/tag/integrity.json", hashes, methods=["GET"]),
     Route("/tag/{folder}/{name}.js", part, methods=["GET"]),
     Route("/tag/{write_key}.js", configured_tag, methods=["GET"]),

@@ -50,7 +50,8 @@ async def visitor(request: WebRequest) -> Response:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Credentials"] = "true"
         response.headers["Vary"] = "Origin"
-    secure = request.url.scheme == "https"
+    # Where another server speaks TLS for us, the page's address tells.
+    secure = "https" in (request.url.scheme, (origin or "").partition(":")[0])
     age = _LONGEST if kept else 0
     response.set_cookie(name, kept or "", max_age=age, httponly=True, secure=secure, samesite="lax")
     return response

@@ -16,6 +16,8 @@ _ED25519: Final = b"\1"
 _ID_LENGTH: Final = 4
 _HASH_LENGTH: Final = 32
 _SIGNATURE: Final = "\N{EM DASH} "
+_STATEMENT: Final = b"tagway/statement\n"
+"""Begins what is signed that is no head. A head begins with the ledger's name, so neither passes for the other."""
 
 
 class Untrusted(ValueError):
@@ -51,6 +53,20 @@ class Signer:
         text = f"{self.origin}\n{size}\n{b64encode(root).decode()}\n"
         signature = b64encode(self._id + self._key.sign(text.encode())).decode()
         return f"{text}\n{_SIGNATURE}{self.origin} {signature}\n"
+
+    def attest(self, statement: bytes) -> bytes:
+        """Sign a statement that is no head: 64 bytes, for `is_attested`."""
+        return self._key.sign(_stated(self.origin, statement))
+
+
+def is_attested(statement: bytes, signature: bytes, public_key: str) -> bool:
+    """Tell whether the ledger of this public key has signed a statement. Raises `Untrusted` for what is no key."""
+    name, _, key = _read_public_key(public_key)
+    try:
+        key.verify(signature, _stated(name, statement))
+    except InvalidSignature:
+        return False
+    return True
 
 
 def read_checkpoint(note: str, public_key: str) -> Checkpoint:
@@ -88,6 +104,10 @@ def _read_public_key(text: str) -> tuple[str, bytes, Ed25519PublicKey]:
         return name, bytes.fromhex(id_), Ed25519PublicKey.from_public_bytes(public[1:])
     except ValueError:
         raise Untrusted("the public key is not one of Ed25519") from None
+
+
+def _stated(origin: str, statement: bytes) -> bytes:
+    return _STATEMENT + origin.encode() + b"\n" + statement
 
 
 def _key_id(name: str, public: bytes) -> bytes:

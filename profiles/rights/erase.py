@@ -1,12 +1,11 @@
 """Erasure: out of the tables in one transaction, then out of everything that holds a copy."""
 
-from typing import Final
-
 from domain.access import Access
 from domain.consent import Purpose
 from domain.errors import Refused, StoreUnavailable
 from domain.request import Found
-from domain.topics import ERASURES, EVENTS, SEGMENT_CHANGES
+from domain.topics import CONSENTS, ERASURES, EVENTS, SEGMENT_CHANGES
+from profiles.notary import told_keys
 from profiles.rights.case import Case, Counts, Procedure
 from stores.access_log import record_access
 from stores.erasure import erase_person, exits_published, remains
@@ -16,8 +15,6 @@ from stores.persons import find_person
 from stores.requests import save_found
 from stores.segments import hold_definitions
 from stores.subject_cache import SubjectCache
-
-_REWRITTEN: Final = (EVENTS, SEGMENT_CHANGES)
 
 
 def erasure(
@@ -102,9 +99,10 @@ class ForgetLogged:
         self._log = log
 
     async def __call__(self, case: Case) -> Counts:
-        """Empty what lies under any id that the person's records were ever laid under."""
-        keys = log_keys(case.request.found)
-        return {"records": await self._log.forget(EVENTS, keys)}
+        """Empty what lies under any id that the person's records, of events and of consent, were ever laid under."""
+        found = case.request.found
+        emptied = await self._log.forget(EVENTS, log_keys(found))
+        return {"records": emptied + await self._log.forget(CONSENTS, told_keys(found.subjects))}
 
 
 class TellSubscribers:

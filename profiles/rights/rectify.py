@@ -64,7 +64,9 @@ class Rectify:
         await store_events(connection, workspace, [event])
         work = Work(connection, workspace, definitions, profiles, case.now)
         cause = {"request": case.request.kind.value}
-        work.touch(profile_id).traits(work.index(profile_id), fold_event(profiles[profile_id], event), cause)
+        work.touch(profile_id).traits(
+            work.index(profile_id), fold_event(profiles[profile_id], event, work.declared(profile_id)), cause
+        )
         work.change(profile_id)
         await work.settle()
         return {"traits": len(traits) - len(left_out), "left_out": len(left_out), "identifiers": replaced}

@@ -9,6 +9,7 @@ from domain.alias import Alias
 from domain.clock import Clock
 from domain.request import Found
 from privacy.keys import WorkspaceKeys
+from profiles.notary import told_keys
 from profiles.rights.erase import log_keys
 from stores.erasure import erase_person, erased_among, unsuppressed
 from stores.faults import transaction
@@ -34,6 +35,10 @@ class Replayed:
     def log_keys(self) -> list[bytes]:
         """List the keys of their records on the log."""
         return [key for _, found in self.found for key in log_keys(found)]
+
+    def consent_keys(self) -> list[bytes]:
+        """List the keys of what was told of their consent."""
+        return [key for _, found in self.found for key in told_keys(found.subjects)]
 
     def aliases(self) -> dict[UUID, list[Alias]]:
         """List their identifiers by workspace."""

@@ -1,29 +1,29 @@
 """From what happened to a profile to the segments it enters and leaves: what is touched is judged, at one instant."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from domain.clock import from_micros, to_micros
 from domain.segment import ChangeKind
-from profiles.segments.index import Index, Segment
-from profiles.segments.leaf import CountLeaf, TraitLeaf
+from profiles.segments.index import Index, Segment, Truth
+from profiles.segments.leaf import KeptLeaf, Moment
 from stores.profiles import LeafState, Membership, Profile
 
 Cause = dict[str, Any]
 
 _LOOK_AHEAD: Final = 64
-"""Flips to look through for the end of a membership; beyond that it has no known end."""
+"""Flips to look through for the next change of a membership; beyond that none is known."""
 
 
 class Touch:
-    """What one transaction brings to one profile: stamps for leaves, and a cause for each segment to judge again."""
+    """What one transaction brings to one profile: moments for leaves, and a cause for each segment to judge again."""
 
-    __slots__ = ("causes", "due", "instants", "rebuild", "stamps")
+    __slots__ = ("causes", "due", "instants", "moments", "rebuild")
 
     def __init__(self) -> None:
-        self.stamps: dict[bytes, list[int]] = {}
+        self.moments: dict[bytes, list[Moment]] = {}
         self.causes: dict[Segment, Cause] = {}
         self.instants: dict[Segment, datetime] = {}
         """Where the cause has an instant of its own, before now."""
@@ -35,9 +35,13 @@ class Touch:
     def event(self, index: Index, name: str, properties: dict[str, Any], stamp: int, cause: Cause) -> None:
         """Let an event reach the leaves that listen to its name."""
         for leaf in index.by_event.get(name, ()):
-            if leaf.keep and leaf.matches(properties):
-                self.stamps.setdefault(leaf.key, []).append(stamp)
+            moment = leaf.moment(name, properties, stamp)
+            if moment is not None:
+                self.moments.setdefault(leaf.key, []).append(moment)
                 self.leaf(index, leaf.key, cause)
+        for session in index.sessions:
+            self.moments.setdefault(session.key, []).append(session.moment(name, properties, stamp))
+            self.leaf(index, session.key, cause)
 
     def traits(self, index: Index, names: Iterable[str], cause: Cause) -> None:
         """Let changed traits reach the leaves that compare them."""
@@ -45,10 +49,21 @@ class Touch:
             for leaf in index.by_trait.get(name, ()):
                 self.leaf(index, leaf.key, cause)
 
+    def scores(self, index: Index, models: Iterable[str], cause: Cause) -> None:
+        """Let changed scores reach the leaves that compare them."""
+        for model in models:
+            for leaf in index.by_model.get(model, ()):
+                self.leaf(index, leaf.key, cause)
+
     def leaf(self, index: Index, key: bytes, cause: Cause) -> None:
         """Judge the segments of one leaf again."""
         for segment in index.by_leaf[key]:
             self.causes[segment] = cause
+
+    def segment(self, index: Index, segment: UUID, cause: Cause) -> None:
+        """Judge a segment again, and those that speak of it."""
+        for each in index.concerns.get(segment, ()):
+            self.causes[each] = cause
 
     def everything(self, index: Index, cause: Cause) -> None:
         """Judge all segments again."""
@@ -72,44 +87,32 @@ class Move(NamedTuple):
     cause: Cause
 
 
-class _Bits(dict[bytes, bool]):
-    """The truth of leaves for one profile at one instant, found when asked for."""
-
-    def __init__(self, profile: Profile, leaves: Mapping[bytes, CountLeaf | TraitLeaf], now: int) -> None:
-        super().__init__()
-        self._profile = profile
-        self._leaves = leaves
-        self._now = now
-
-    def __missing__(self, key: bytes) -> bool:
-        leaf = self._leaves[key]
-        if isinstance(leaf, TraitLeaf):
-            truth = leaf.truth(self._profile.traits)
-        else:
-            state = self._profile.leaves.get(key)
-            truth = leaf.truth(state.stamps if state else (), self._now)
-        self[key] = truth
-        return truth
-
-
 def stamp(profile: Profile, index: Index, touch: Touch, now: int) -> list[bytes]:
-    """Add the touch's stamps to the profile's leaves and return the keys of those that changed."""
+    """Take the touch's moments into the profile's leaves and return the keys of those that changed.
+
+    A leaf that cannot tell without its history joins `touch.rebuild`.
+    """
     changed = []
-    for key, stamps in touch.stamps.items():
-        leaf = index.counts[key]
+    seen = to_micros(profile.last_seen_at)
+    for key, moments in touch.moments.items():
+        leaf = index.kept[key]
         state = profile.leaves.get(key)
-        newest = leaf.newest(stamps if state is None else [*state.stamps, *stamps])
-        if state is None:
-            state = profile.leaves[key] = LeafState(newest)
-        elif state.stamps == newest:
+        kept = leaf.fold(state.stamps if state else (), moments, seen)
+        if kept is None:
+            touch.rebuild.add(key)
             continue
-        state.stamps = newest
+        if kept == (state.stamps if state else []):
+            continue
+        if state is None:
+            state = profile.leaves[key] = LeafState(kept)
+        state.stamps = kept
         state.due_at = next_look(leaf, state, now)
         changed.append(key)
+    touch.moments = {}
     return changed
 
 
-def next_look(leaf: CountLeaf, state: LeafState, now: int) -> datetime | None:
+def next_look(leaf: KeptLeaf, state: LeafState, now: int) -> datetime | None:
     """When the leaf must be looked at again: at its next flip, or at an earlier instant that is already noted.
 
     A window that slides with every event would move its timer with every event. Keeping the earlier one costs one
@@ -122,6 +125,11 @@ def next_look(leaf: CountLeaf, state: LeafState, now: int) -> datetime | None:
     return None if flip is None else from_micros(flip)
 
 
+def truth_of(profile: Profile, index: Index, now: int) -> Truth:
+    """Ask what is true of a profile at an instant, in microseconds."""
+    return Truth(index, profile.traits, profile.scores, profile.leaves, now)
+
+
 def judge(profile: Profile, index: Index, touch: Touch, now: datetime) -> tuple[list[Move], list[Membership]]:
     """Judge the touched segments, change the profile's memberships, and return the moves and what to store of them.
 
@@ -129,22 +137,24 @@ def judge(profile: Profile, index: Index, touch: Touch, now: datetime) -> tuple[
     has objected or restricted the use of their data is in no segment.
     """
     micros = to_micros(now)
-    bits = _Bits(profile, index.leaves, micros)
+    bits = truth_of(profile, index, micros)
     moves: list[Move] = []
     stored: list[Membership] = []
+    excluded, memberships, instants = profile.holds.profiling, profile.memberships, touch.instants
     for segment, cause in touch.causes.items():
         segment_id = segment.id
-        held = profile.memberships.get(segment_id)
-        at = touch.instants.get(segment, now)
-        if profile.holds.profiling or not segment.tree(bits):
+        held = memberships.get(segment_id)
+        if excluded or not segment.tree(bits):
             if held is not None:
-                del profile.memberships[segment_id]
+                del memberships[segment_id]
+                at = instants.get(segment, now)
                 moves.append(Move(segment_id, segment.key, segment.version, ChangeKind.EXITED, at, cause))
             continue
-        ends = _end(segment, profile, index, micros)
+        ends = next_change(segment, profile, index, micros, held=True)
         if held is None:
+            at = instants.get(segment, now)
             held = Membership(segment_id, segment.key, segment.version, at, ends, cause)
-            profile.memberships[segment_id] = held
+            memberships[segment_id] = held
             moves.append(Move(segment_id, segment.key, segment.version, ChangeKind.ENTERED, at, cause))
         elif held.segment_version == segment.version and _near(held.expires_at, ends, now):
             continue
@@ -163,20 +173,19 @@ def _near(noted: datetime | None, ends: datetime | None, now: datetime) -> bool:
     return noted <= ends and (ends - noted) * 100 < ends - now
 
 
-def _end(segment: Segment, profile: Profile, index: Index, now: int) -> datetime | None:
-    """Look ahead to when a segment that is true now stops to be, if nothing else happens."""
-    if not segment.counts:
-        return None
+def next_change(segment: Segment, profile: Profile, index: Index, now: int, *, held: bool) -> datetime | None:
+    """Look ahead to when a profile enters or leaves a segment if nothing else happens; None if never, or far off.
+
+    `held` is whether the segment is true of it now.
+    """
+    states = profile.leaves
+    kept = [(leaf, states[leaf.key].stamps) for leaf in index.kept_of[segment.id] if leaf.key in states]
     instant = now
     for _ in range(_LOOK_AHEAD):
-        flips = [
-            flip
-            for leaf in segment.counts
-            if (state := profile.leaves.get(leaf.key)) and (flip := leaf.flip(state.stamps, instant)) is not None
-        ]
+        flips = [flip for leaf, numbers in kept if (flip := leaf.flip(numbers, instant)) is not None]
         if not flips:
             return None
         instant = min(flips)
-        if not segment.tree(_Bits(profile, index.leaves, instant)):
+        if segment.tree(truth_of(profile, index, instant)) is not held:
             return from_micros(instant)
     return None

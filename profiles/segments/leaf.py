@@ -6,20 +6,71 @@ keep it true, so the state is exact and small, and the state of two merged profi
 
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from hashlib import sha256
-from typing import Any, Final, Literal
+from hashlib import blake2b, sha256
+from typing import Any, Final, Protocol
 
 import msgspec
 
 from domain.clock import to_micros
 from domain.event import CallType, ProtectedEvent
-from domain.segment import Count, Trait
+from domain.segment import Count, InSegment, Score, Trait, Where
 from profiles.segments.comparison import MISSING, Test, compile_comparison
 from profiles.segments.duration import parse_duration
 
+Happened = tuple[str, dict[str, Any], int]
+"""An event as leaves see it: its name, its properties, and its stamp."""
+
+Moment = tuple[int, Any]
+"""What a leaf takes of one event: the event's stamp, and what else it needs."""
+
+AT_LEAST: Final = {">=": 0, ">": 1, "<": 0, "<=": 1}
+"""What to add to `n`, so that the comparison or its negation says "at least"."""
+
+_EXACT: Final = 2**53
+"""Below this, a number with a point can be the same as one without."""
+
 _KEY_BYTES: Final = 16
-_AT_LEAST: Final = {">=": 0, ">": 1, "<": 0, "<=": 1}
 _NEGATED: Final = ("<", "<=", "!=")
+
+
+class KeptLeaf(Protocol):
+    """A leaf that keeps some numbers for each profile, and that time can change."""
+
+    @property
+    def key(self) -> bytes:
+        """Names the normal form, so that equal conditions of different segments share one state."""
+
+    @property
+    def events(self) -> tuple[str, ...]:
+        """The events that it listens to; none for a leaf that listens to all."""
+
+    @property
+    def horizon(self) -> int:
+        """How old an event may be that still matters, in microseconds."""
+
+    def moment(self, name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
+        """Take what is needed of an event; None where it does not concern the leaf."""
+
+    def fold(self, kept: Sequence[int], moments: Sequence[Moment], seen: int) -> list[int] | None:
+        """Add moments to what is kept; None where only the whole history can tell.
+
+        `seen` is the stamp of the newest thing that the profile did, of whatever kind.
+        """
+
+    def build(self, moments: Iterable[Moment]) -> list[int]:
+        """Tell what is kept of a whole history, in any order."""
+
+    def join(self, kept: Sequence[int], other: Sequence[int]) -> list[int] | None:
+        """Tell what is kept of two profiles that are one person; None where only their history can tell."""
+
+    def truth(self, kept: Sequence[int], now: int) -> bool:
+        """Decide at an instant. An event ahead of our clock counts at once."""
+
+    def flip(self, kept: Sequence[int], now: int) -> int | None:
+        """Tell the next instant after `now` at which the truth changes if nothing happens, or None."""
+
+    def amount(self, kept: Sequence[int], moments: Sequence[Moment], now: int) -> float:
+        """Tell how much there is of what is compared, by what is kept of a history and by its moments."""
 
 
 def event_key(event: ProtectedEvent) -> str:
@@ -32,54 +83,83 @@ def event_stamp(event: ProtectedEvent) -> int:
     return to_micros(min(event.at, event.received_at))
 
 
+def moments_of(leaf: KeptLeaf, history: Iterable[Happened]) -> list[Moment]:
+    """Show a history to a leaf."""
+    return [
+        moment
+        for name, properties, stamp in history
+        if not leaf.events or name in leaf.events
+        if (moment := leaf.moment(name, properties, stamp)) is not None
+    ]
+
+
+class Filter:
+    """An event of one name that satisfies every condition on its properties."""
+
+    __slots__ = ("event", "form", "tests")
+
+    def __init__(self, event: str, where: Iterable[Where]) -> None:
+        self.event = event
+        self.form = sorted(where, key=msgspec.json.encode)
+        self.tests: tuple[tuple[str, Test], ...] = tuple(
+            (each.property, compile_comparison(each.op, each.value)) for each in self.form
+        )
+
+    def takes(self, properties: dict[str, Any]) -> bool:
+        """Tell whether an event of the right name satisfies every condition."""
+        return not self.tests or all(test(properties.get(name, MISSING)) for name, test in self.tests)
+
+
 class CountLeaf:
     """Counts "at least `n`" or "exactly `n`" events in a window; `<`, `<=` and `!=` are negations of these two.
 
-    `key` names the normal form, so that equal conditions of different segments share one state.
+    Keeps the newest stamps, newest first.
     """
 
-    __slots__ = ("event", "exact", "keep", "key", "n", "tests", "window")
+    __slots__ = ("event", "events", "exact", "filter", "horizon", "keep", "key", "n", "window")
 
     def __init__(self, count: Count) -> None:
         self.event = count.event
-        self.window = parse_duration(count.window)
-        self.exact = count.op in ("==", "!=")
-        self.n = count.n if self.exact else count.n + _AT_LEAST[count.op]
+        self.events = (count.event,)
+        self.window = self.horizon = parse_duration(count.window)
+        self.exact, self.n = normal_count(count.op, count.n)
         self.keep = self.n + 1 if self.exact else self.n
-        where = sorted(count.where, key=msgspec.json.encode)
-        self.tests: tuple[tuple[str, Test], ...] = tuple(
-            (each.property, compile_comparison(each.op, each.value)) for each in where
-        )
-        self.key = _key("count", [self.event, self.window, self.exact, self.n, where])
+        self.filter = Filter(count.event, count.where)
+        self.key = leaf_key("count", [self.event, self.window, self.exact, self.n, self.filter.form])
 
-    def matches(self, properties: dict[str, Any]) -> bool:
-        """Tell whether an event of the right name satisfies every `where`."""
-        return all(test(properties.get(name, MISSING)) for name, test in self.tests)
+    def moment(self, _name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
+        """Take the stamp of an event that matches."""
+        return (stamp, None) if self.keep and self.filter.takes(properties) else None
 
     def newest(self, stamps: Iterable[int]) -> list[int]:
         """Cut any stamps down to what this leaf keeps: newest first."""
         return sorted(stamps, reverse=True)[: self.keep]
 
-    def truth(self, stamps: Sequence[int], now: int) -> bool:
-        """Decide at an instant; `stamps` newest first. A stamp ahead of our clock counts at once."""
-        if not self.exact:
-            return self.n == 0 or (len(stamps) >= self.n and stamps[self.n - 1] > now - self.window)
-        return self._inside(stamps, now) == self.n
+    def fold(self, kept: Sequence[int], moments: Sequence[Moment], _seen: int = 0) -> list[int]:
+        """Add stamps, in whatever order they come."""
+        if len(moments) == 1 and (not kept or moments[0][0] >= kept[0]):
+            return [moments[0][0], *kept[: self.keep - 1]]
+        return self.newest([*kept, *(stamp for stamp, _ in moments)])
 
-    def flip(self, stamps: Sequence[int], now: int) -> int | None:
+    def build(self, moments: Iterable[Moment]) -> list[int]:
+        """Keep the newest of a whole history."""
+        return self.newest(stamp for stamp, _ in moments)
+
+    def join(self, kept: Sequence[int], other: Sequence[int]) -> list[int]:
+        """Keep the newest of the union."""
+        return self.newest([*kept, *other])
+
+    def truth(self, kept: Sequence[int], now: int) -> bool:
+        """Decide at an instant. A stamp ahead of our clock counts at once."""
+        return count_truth(kept, now - self.window, self.n, exact=self.exact)
+
+    def flip(self, kept: Sequence[int], now: int) -> int | None:
         """Tell the next instant after `now` at which the truth changes if nothing happens, or None."""
-        inside = self._inside(stamps, now)
-        if inside < self.n or inside == 0:
-            return None
-        if inside == self.n or not self.exact:
-            return stamps[self.n - 1] + self.window if self.n else None
-        if self.n and stamps[self.n - 1] == stamps[self.n]:
-            return None
-        return stamps[self.n] + self.window
+        return count_flip(kept, now, self.window, self.n, exact=self.exact)
 
-    def _inside(self, stamps: Sequence[int], now: int) -> int:
-        # Newest first, so negated they ascend.
-        return bisect_left(stamps, self.window - now, key=int.__neg__)
+    def amount(self, _kept: Sequence[int], moments: Sequence[Moment], now: int) -> float:
+        """Count the events in the window."""
+        return sum(stamp > now - self.window for stamp, _ in moments)
 
 
 class TraitLeaf:
@@ -90,7 +170,7 @@ class TraitLeaf:
     def __init__(self, trait: Trait) -> None:
         self.name = trait.name
         self.test = compile_comparison(trait.op, trait.value)
-        self.key = _key("trait", [trait.name, trait.op, trait.value])
+        self.key = leaf_key("trait", [trait.name, trait.op, trait.value])
 
     def truth(self, traits: Mapping[str, Mapping[str, Any]]) -> bool:
         """Decide on a profile's traits as they are stored: `{name: {"v": value, …}}`."""
@@ -98,10 +178,78 @@ class TraitLeaf:
         return self.test(MISSING if stated is None else stated.get("v"))
 
 
-def is_negated(count: Count) -> bool:
-    """Tell whether a count is the negation of its normal form."""
-    return count.op in _NEGATED
+class ScoreLeaf:
+    """A comparison with what a model said of the profile, where it is sure enough."""
+
+    __slots__ = ("confidence", "key", "model", "test")
+
+    def __init__(self, score: Score) -> None:
+        self.model = score.model
+        self.test = compile_comparison(score.op, score.score)
+        self.confidence = score.confidence
+        self.key = leaf_key("model", [score.model, score.op, float(score.score), float(score.confidence)])
+
+    def truth(self, scores: Mapping[str, Mapping[str, Any]]) -> bool:
+        """Decide on a profile's scores as they are stored: `{model: {"s": score, "c": confidence, …}}`."""
+        said = scores.get(self.model)
+        return said is not None and said["c"] >= self.confidence and self.test(said["s"])
 
 
-def _key(kind: Literal["count", "trait"], form: list[Any]) -> bytes:
+class SegmentLeaf:
+    """Membership of another segment, by its key. The other segment's definition decides."""
+
+    __slots__ = ("key", "segment_key")
+
+    def __init__(self, node: InSegment) -> None:
+        self.segment_key = node.key
+        self.key = leaf_key("segment", [node.key])
+
+
+def is_negated(op: str) -> bool:
+    """Tell whether a comparison is the negation of its normal form."""
+    return op in _NEGATED
+
+
+def normal_count(op: str, n: int) -> tuple[bool, int]:
+    """Bring a comparison with a number of things to its normal form: whether exactly, else at least, and how many."""
+    exact = op in ("==", "!=")
+    return exact, n if exact else n + AT_LEAST[op]
+
+
+def count_truth(stamps: Sequence[int], opens: int, n: int, *, exact: bool) -> bool:
+    """Compare how many stamps, newest first, lie after `opens` with `n`."""
+    if not exact:
+        return n == 0 or (len(stamps) >= n and stamps[n - 1] > opens)
+    return _newer(stamps, opens) == n
+
+
+def count_flip(stamps: Sequence[int], now: int, window: int, n: int, *, exact: bool) -> int | None:
+    """Tell when the comparison of `count_truth` changes next, as the window moves on."""
+    inside = _newer(stamps, now - window)
+    if inside < n or inside == 0:
+        return None
+    if inside == n or not exact:
+        return stamps[n - 1] + window if n else None
+    if n and stamps[n - 1] == stamps[n]:
+        return None
+    return stamps[n] + window
+
+
+def mark_of(value: Any) -> int:
+    """Tell values apart by a signed number of 64 bits, so that none need be kept; 0 for one that is missing."""
+    if value is MISSING:
+        return 0
+    if isinstance(value, float) and value.is_integer() and abs(value) < _EXACT:
+        value = int(value)
+    encoded = msgspec.json.encode(value, order="deterministic")
+    return int.from_bytes(blake2b(encoded, digest_size=8).digest(), signed=True) or 1
+
+
+def leaf_key(kind: str, form: list[Any]) -> bytes:
+    """Name a normal form."""
     return sha256(msgspec.json.encode([kind, form], order="deterministic")).digest()[:_KEY_BYTES]
+
+
+def _newer(stamps: Sequence[int], opens: int) -> int:
+    # Newest first, so negated they ascend.
+    return bisect_left(stamps, -opens, key=int.__neg__)

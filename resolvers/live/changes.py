@@ -11,7 +11,7 @@ import msgspec
 from domain.clock import Clock
 from domain.segment import ChangeKind, SegmentChange
 from resolvers.live.hub import Hub
-from resolvers.live.listener import Closed, Moved, Overflowed, Wanted
+from resolvers.live.listener import Closed, Moved, Overflowed, Refusing, Wanted
 from stores import changefeed
 from stores.changefeed import Snapshot, Standing
 from stores.postgres import Database
@@ -67,6 +67,7 @@ class Changes:
         self._keys = None if wanted.keys is None else sorted(wanted.keys)
         self._told = 0
         self._located: UUID | None = None
+        self._refused = False
 
     async def follow(self, after: Resumption | None, *, resync: bool = False) -> AsyncGenerator[Notice, None]:
         """Yield notices until the hub stops. `resync` begins with that notice. Raises `StoreUnavailable`."""
@@ -74,15 +75,19 @@ class Changes:
             # Read before the person is looked up: whoever is unknown then has no change up to here.
             head = await self._head()
             await self._hub.locate(listener)
-            self._located = listener.profile
+            self._located, self._refused = listener.profile, listener.refuses
             async for notice in self._begin(head, after, resync=resync):
                 yield notice
             while not isinstance(heard := await listener.take(), Closed):
-                async for notice in self._tell(heard):
+                told = self._hold_back(heard) if self._refused or isinstance(heard, Refusing) else self._tell(heard)
+                async for notice in told:
                     yield notice
 
     async def _begin(self, head: int, after: Resumption | None, *, resync: bool) -> AsyncGenerator[Notice, None]:
-        if after and self._can_resume(after, head):
+        if self._refused:
+            self._told = head
+            told = self._nothing(resync=resync or after is not None)
+        elif after and self._can_resume(after, head):
             self._told = after.position
             told = self._replay() if self._located == after.located else self._moved(after.located)
         else:
@@ -93,6 +98,16 @@ class Changes:
 
     def _can_resume(self, after: Resumption, head: int) -> bool:
         return after.position <= head and self._clock() - after.issued < _RESUMABLE
+
+    async def _hold_back(self, heard: SegmentChange | Moved | Refusing | Overflowed) -> AsyncGenerator[Notice, None]:
+        """Tell nothing while the person refuses; where they stand by then, the story begins anew."""
+        match heard:
+            case Refusing():
+                self._refused = heard.refuses
+                async for notice in self._nothing(resync=True) if self._refused else self._start_over():
+                    yield notice
+            case Moved():
+                self._located = heard.after
 
     async def _tell(self, heard: SegmentChange | Moved | Overflowed) -> AsyncGenerator[Notice, None]:
         match heard:
@@ -122,6 +137,12 @@ class Changes:
                 told = self._replay()
         async for notice in told:
             yield notice
+
+    async def _nothing(self, *, resync: bool) -> AsyncGenerator[Notice, None]:
+        """Tell of an empty story; it cannot be resumed, as it starts over once it may be told again."""
+        if resync:
+            yield self._notice(NoticeKind.RESYNC)
+        yield self._notice(NoticeKind.SNAPSHOT_END)
 
     async def _start_over(self) -> AsyncGenerator[Notice, None]:
         yield self._notice(NoticeKind.RESYNC)

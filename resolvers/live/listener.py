@@ -23,6 +23,8 @@ class Wanted(msgspec.Struct, frozen=True):
     workspace: UUID
     person: Person | None = None
     keys: frozenset[str] | None = None
+    personalises: bool = False
+    """The person's own page shows it, so nothing is told while they refuse personalisation."""
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -30,6 +32,12 @@ class Moved(msgspec.Struct, frozen=True):
 
     before: UUID | None
     after: UUID
+
+
+class Refusing(msgspec.Struct, frozen=True):
+    """The person refuses personalisation from now on, or no longer."""
+
+    refuses: bool
 
 
 class Overflowed(msgspec.Struct, frozen=True):
@@ -40,7 +48,7 @@ class Closed(msgspec.Struct, frozen=True):
     """The hub is stopping."""
 
 
-Heard = SegmentChange | Moved | Overflowed | Closed
+Heard = SegmentChange | Moved | Refusing | Overflowed | Closed
 
 
 class Listener:
@@ -49,6 +57,7 @@ class Listener:
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
         self.profile: UUID | None = wanted.person if isinstance(wanted.person, UUID) else None
+        self.refuses = False
         self._waiting: deque[Heard] = deque()
         self._arrived = asyncio.Event()
 

@@ -1,24 +1,25 @@
-"""Who the listened-to people are: found once they are known, and followed when two turn out to be one."""
+"""Who the listened-to people are: found once known, followed when two turn out to be one, heard when they refuse."""
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Final
 from uuid import UUID
 
 from domain.alias import Alias
+from domain.consent import Purpose
 from domain.errors import StoreUnavailable
-from resolvers.live.listener import Listener, Moved
+from resolvers.live.listener import Listener, Moved, Refusing
 from stores.postgres import Database
-from stores.reads import profiles
+from stores.reads import consents, profiles
 
 _EVERY_SECONDS: Final = 1.0
 _STIRRED_SECONDS: Final = 0.05
 
 
 class People:
-    """Asks each second, in two statements per workspace, who everyone is.
+    """Asks each second, in at most three statements per workspace, who everyone is and whether they refuse.
 
     Sooner, when a change came for someone while others are still unknown, as it may be theirs.
 
@@ -79,12 +80,20 @@ class People:
             owners = await profiles.of_aliases(connection, aliases) if aliases else {}
             ids = list({*ids, *owners.values()})
             heirs = await profiles.successors(connection, ids) if ids else {}
-        for listener in listeners:
-            known = next((owners[alias] for alias in _aliases(listener) if alias in owners), listener.profile)
-            after = heirs.get(known, known) if known else None
+            places = {listener: _place(listener, owners, heirs) for listener in listeners}
+            asked = list({place for listener, place in places.items() if place and listener.wanted.personalises})
+            refusing = await consents.refusing(connection, asked, Purpose.PERSONALIZATION) if asked else set()
+        for listener, after in places.items():
             before = listener.profile
             # A listener may have gone while Postgres was asked.
-            if after is None or after == before or listener not in self._listeners.get(workspace, ()):
+            if after is None or listener not in self._listeners.get(workspace, ()):
+                continue
+            refuses = after in refusing
+            if listener.refuses is not refuses:
+                listener.refuses = refuses
+                if not quietly:
+                    listener.put(Refusing(refuses))
+            if after == before:
                 continue
             self._move(listener, after)
             self._strangers[workspace].discard(listener)
@@ -92,6 +101,11 @@ class People:
                 del self._strangers[workspace]
             if not quietly:
                 listener.put(Moved(before, after))
+
+
+def _place(listener: Listener, owners: Mapping[Alias, UUID], heirs: Mapping[UUID, UUID]) -> UUID | None:
+    known = next((owners[alias] for alias in _aliases(listener) if alias in owners), listener.profile)
+    return heirs.get(known, known) if known else None
 
 
 def _aliases(listener: Listener) -> tuple[Alias, ...]:

@@ -31,6 +31,8 @@ _SETTLED: Final = (
     ClusterAuthorizationFailedError,
 )
 """Asking again would change nothing; where operators make the topics, they are there."""
+_CLEANED_WITHIN: Final = timedelta(days=1)
+"""How long a compacted topic may keep what a newer record, or one without value, has taken the place of."""
 _HEALTH_SECONDS: Final = 2.0
 
 
@@ -184,7 +186,12 @@ class KafkaLog:
 
 
 def _settings(spec: TopicSpec) -> dict[str, str]:
-    if spec.compacted:
-        return {"cleanup.policy": "compact"}
     kept = _FOR_EVER_MS if spec.keep is None else spec.keep // timedelta(milliseconds=1)
-    return {"cleanup.policy": "delete", "retention.ms": str(kept)}
+    retention = {"retention.ms": str(kept)}
+    if not spec.compacted:
+        return {"cleanup.policy": "delete", **retention}
+    # The brokers leave the newest segment alone: only a bound on the lag makes them begin another, and clean this one.
+    compaction = {"max.compaction.lag.ms": str(_CLEANED_WITHIN // timedelta(milliseconds=1))}
+    if spec.keep is None:
+        return {"cleanup.policy": "compact", **compaction}
+    return {"cleanup.policy": "compact,delete", **retention, **compaction}

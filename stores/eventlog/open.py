@@ -1,8 +1,9 @@
 """Which event log this installation uses, and which topics it holds."""
 
-from contextlib import suppress
 from datetime import timedelta
 from typing import Final
+
+import structlog
 
 from domain.errors import LogUnavailable
 from domain.topics import CONSENTS, DEAD_LETTERS, ERASURES, EVENTS, SEGMENT_CHANGES
@@ -10,6 +11,8 @@ from stores.eventlog.kafka import KafkaLog
 from stores.eventlog.port import EventLog, TopicSpec
 from stores.eventlog.postgres import PostgresLog
 from stores.postgres import Database
+
+_LOG = structlog.get_logger(__name__)
 
 KEEP: Final = timedelta(days=30)
 
@@ -20,8 +23,8 @@ def topics(keep: timedelta) -> dict[str, TopicSpec]:
         EVENTS: TopicSpec(keep=keep),
         DEAD_LETTERS: TopicSpec(keep=keep),
         SEGMENT_CHANGES: TopicSpec(compacted=True),
-        # News, which names people: what lasts is the ledger, where people can be erased.
-        CONSENTS: TopicSpec(keep=keep),
+        # News, which names people: what lasts is the ledger. Compacted, so that whoever is erased can be taken out.
+        CONSENTS: TopicSpec(keep=keep, compacted=True),
         ERASURES: TopicSpec(),
     }
 
@@ -34,8 +37,10 @@ async def open_log(kafka_bootstrap: str | None, database: Database, keep: timede
     """
     if kafka_bootstrap:
         kafka = KafkaLog(kafka_bootstrap)
-        with suppress(LogUnavailable):
+        try:
             await kafka.ensure_topics(topics(keep))
+        except LogUnavailable as error:
+            _LOG.warning("kafka_not_reachable", brokers=kafka_bootstrap, problem=error.detail or "no answer")
         return kafka
     log = PostgresLog(database)
     try:

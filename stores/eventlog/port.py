@@ -21,7 +21,7 @@ StartOffsets = Callable[[Collection[int]], Awaitable[dict[int, int]]]
 
 
 class TopicSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """How a topic is kept: everything, or for a time, or only the newest record of each key."""
+    """How a topic is kept: everything, or for a time, or only the newest record of each key, or both of these."""
 
     keep: timedelta | None = None
     compacted: bool = False

@@ -113,18 +113,24 @@ async def find_untold(connection: Connection) -> dict[UUID, int]:
 
 
 async def read_untold(connection: Connection, workspace: UUID, after: int, limit: int) -> list[Told]:
-    """Read the records after one, in order."""
+    """Read the records after one, in order. Until the transaction ends, none of these people can be erased."""
     rows = await connection.fetch(
-        """
-        SELECT record.seq, record.leaf, opening.subject_id
-        FROM consent_record AS record LEFT JOIN consent_opening AS opening USING (workspace_id, seq)
-        WHERE record.workspace_id = $1 AND record.seq > $2 ORDER BY record.seq LIMIT $3
-        """,
+        "SELECT seq, leaf FROM consent_record WHERE workspace_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
         workspace,
         after,
         limit,
     )
-    return [Told(*row) for row in rows]
+    subjects: dict[int, UUID] = dict(
+        await connection.fetch(
+            """
+            SELECT seq, subject_id FROM consent_opening WHERE workspace_id = $1 AND seq = ANY($2::bigint[])
+            ORDER BY seq FOR KEY SHARE
+            """,
+            workspace,
+            [row["seq"] for row in rows],
+        )
+    )
+    return [Told(row["seq"], row["leaf"], subjects.get(row["seq"])) for row in rows]
 
 
 async def save_told(connection: Connection, workspace: UUID, through: int) -> None:

@@ -10,7 +10,7 @@ from domain.consent import Purpose
 from privacy.ledger.checkpoint import Signer
 from privacy.ledger.checkpoint import read_checkpoint as read_note
 from privacy.ledger.merkle import TILE, Range, Tiles, inclusion_ranges, range_root, tiles_of
-from privacy.ledger.proof import Evidence, Grant, Proof
+from privacy.ledger.proof import Evidence, Grant, Proof, signed
 from privacy.ledger.record import Opening
 from stores.ledger.heads import read_checkpoint, sign_head
 from stores.postgres import Connection
@@ -19,7 +19,7 @@ from stores.postgres import Connection
 async def prove_events(
     connection: Connection, workspace: UUID, message_ids: Sequence[str], signer: Signer, at: datetime
 ) -> Proof:
-    """Gather the proof of some events; those that are not stored are left out.
+    """Gather and sign the proof of some events, as they are stored; those that are not stored are left out.
 
     Rests on the newest signed head, or on one that is signed now when a record is newer than that. A record whose
     person was erased has no opening any more, and proves nothing about the event.
@@ -38,7 +38,7 @@ async def prove_events(
         note = await sign_head(connection, workspace, signer, at)
     grants = await read_grants(connection, workspace, seqs, read_note(note, signer.public_key).size)
     place = {message_id: number for number, message_id in enumerate(message_ids)}
-    events = sorted((_evidence(row, grants) for row in rows), key=lambda each: place[each.message_id])
+    events = sorted((signed(_evidence(row, grants), signer) for row in rows), key=lambda each: place[each.message_id])
     return Proof(public_key=signer.public_key, checkpoint=note, events=tuple(events))
 
 

@@ -1,15 +1,19 @@
 """Appending to the consent ledger, and what is kept beside it to find the records of a person."""
 
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from domain.consent import Purpose
 from privacy.ledger.merkle import Frontier, leaf_hash
 from privacy.ledger.record import SALT_LENGTH, Word, write_record
 from stores.postgres import Connection
+
+MOST_CLAIMS: Final = 20
+"""How many signals of one person are recorded for one purpose in a day. A site has one, and another when it changes."""
 
 _LOCK = "SELECT size, hash, frontier, clock_timestamp() AS now FROM ledger_head WHERE workspace_id = $1 FOR UPDATE"
 
@@ -109,6 +113,8 @@ async def record_claims(connection: Connection, workspace: UUID, words: Iterable
     """Find the records of claims, and record those that are made for the first time.
 
     Each word has a signal, and is granted. Who makes the same claim at another gateway waits, and finds the record.
+    Whoever has made too many claims on a purpose within a day rests on the newest of them: anyone may send events, and
+    a new signal with each would have the ledger grow without end.
     """
     wanted = {Claim(word.subject, word.signal or b"", word.purpose): word for word in words}
     found = await find_claims(connection, workspace, wanted)
@@ -117,7 +123,8 @@ async def record_claims(connection: Connection, workspace: UUID, words: Iterable
     async with connection.transaction():
         await _lock(connection, workspace)
         found |= await find_claims(connection, workspace, wanted.keys() - found.keys())
-        missing = [claim for claim in wanted if claim not in found]
+        found |= await _find_exhausted(connection, workspace, wanted.keys() - found.keys())
+        missing = _bounded([claim for claim in wanted if claim not in found])
         seqs = await append_records(connection, workspace, [wanted[claim] for claim in missing])
         await connection.execute(
             """
@@ -128,7 +135,42 @@ async def record_claims(connection: Connection, workspace: UUID, words: Iterable
             *_columns(missing),
             seqs,
         )
-    return found | dict(zip(missing, seqs, strict=True))
+    found |= dict(zip(missing, seqs, strict=True))
+    newest = {(claim.subject, claim.purpose): seq for claim, seq in sorted(found.items(), key=lambda each: each[1])}
+    return {claim: found.get(claim) or newest[claim.subject, claim.purpose] for claim in wanted}
+
+
+def _bounded(claims: Iterable[Claim]) -> list[Claim]:
+    """Leave out what one batch claims too often."""
+    counts: Counter[tuple[UUID, Purpose]] = Counter()
+    kept = []
+    for claim in claims:
+        counts[claim.subject, claim.purpose] += 1
+        if counts[claim.subject, claim.purpose] <= MOST_CLAIMS:
+            kept.append(claim)
+    return kept
+
+
+async def _find_exhausted(connection: Connection, workspace: UUID, claims: Collection[Claim]) -> dict[Claim, int]:
+    """Give the newest record of the same person and purpose to claims of whoever has made enough of them in a day."""
+    asked = list({(claim.subject, claim.purpose) for claim in claims})
+    rows = await connection.fetch(
+        """
+        SELECT evidence.subject_id, evidence.purpose, max(evidence.seq) AS newest
+        FROM unnest($2::uuid[], $3::text[]) AS asked (subject_id, purpose)
+        JOIN consent_evidence AS evidence
+            ON (evidence.workspace_id, evidence.subject_id, evidence.purpose)
+                = ($1, asked.subject_id, asked.purpose)
+        WHERE evidence.at > now() - interval '1 day'
+        GROUP BY evidence.subject_id, evidence.purpose HAVING count(*) >= $4
+        """,
+        workspace,
+        [subject for subject, _ in asked],
+        [purpose.value for _, purpose in asked],
+        MOST_CLAIMS,
+    )
+    newest = {(row["subject_id"], Purpose(row["purpose"])): row["newest"] for row in rows}
+    return {claim: newest[claim.subject, claim.purpose] for claim in claims if (claim.subject, claim.purpose) in newest}
 
 
 def _columns(claims: Iterable[Claim]) -> tuple[list[UUID], list[bytes], list[str]]:

@@ -1,5 +1,6 @@
 """What a person has said, and the ledger's records of it, read by the person they are about."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -34,6 +35,42 @@ async def last_words(connection: Connection, profile: UUID) -> dict[Purpose, Las
     )
     words = (LastWord(Purpose(row[0]), State(row[1]), *row[2:]) for row in rows)
     return {word.purpose: word for word in words}
+
+
+async def controlled_purposes(connection: Connection, profile: UUID) -> set[Purpose]:
+    """Tell what a person's Global Privacy Control refuses: under any of their subjects, and no later grant ends it."""
+    rows = await connection.fetch(
+        """
+        SELECT purpose
+        FROM subject
+        JOIN consent ON consent.workspace_id = subject.workspace_id AND consent.subject_id = subject.id
+        WHERE subject.profile_id = $1
+        GROUP BY purpose
+        HAVING max(at) FILTER (WHERE source = 'gpc' AND state <> 'granted')
+            >= coalesce(max(at) FILTER (WHERE state = 'granted'), '-infinity')
+        """,
+        profile,
+    )
+    return {Purpose(row["purpose"]) for row in rows}
+
+
+async def refusing(connection: Connection, profiles: Sequence[UUID], purpose: Purpose) -> set[UUID]:
+    """Name those of some people whose last word on a purpose refuses it. Who has said nothing is not among them."""
+    rows = await connection.fetch(
+        """
+        SELECT profile_id FROM (
+            SELECT DISTINCT ON (subject.profile_id) subject.profile_id, state
+            FROM subject
+            JOIN consent ON consent.workspace_id = subject.workspace_id AND consent.subject_id = subject.id
+            WHERE subject.profile_id = ANY($1) AND consent.purpose = $2
+            ORDER BY subject.profile_id, at DESC, state = 'granted'
+        ) AS last
+        WHERE state <> 'granted'
+        """,
+        profiles,
+        purpose,
+    )
+    return {row["profile_id"] for row in rows}
 
 
 async def read_records(connection: Connection, profile: UUID, limit: int) -> list[Record]:

@@ -27,6 +27,8 @@ class ProfileRow(msgspec.Struct, frozen=True):
     last_seen_at: datetime
     restricted_at: datetime | None = None
     """Since when it is only stored, at the person's wish."""
+    stated: dict[str, dict[str, Any]] = {}
+    """The traits as they are stored, with the time and source of each."""
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -53,6 +55,7 @@ def profile_row(record: asyncpg.Record) -> ProfileRow:
         first_seen_at=record["first_seen_at"],
         last_seen_at=record["last_seen_at"],
         restricted_at=record["restricted_at"],
+        stated=record["traits"],
     )
 
 

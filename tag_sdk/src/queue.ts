@@ -113,6 +113,8 @@ export function openQueue(
       owned = true;
       save();
       adopt();
+      // A page that has just ended may hold its lock for a moment longer.
+      if (locks) setTimeout(adopt, STORAGE_LAG * 2);
     };
     if (!locks) {
       const beat = setInterval(() => (save(), adopt()), HEARTBEAT);

@@ -21,7 +21,7 @@ export function readSettings(script: TagScript | null): Settings | undefined {
     storage: "localStorage",
     ...given,
     writeKey,
-    host: (given.host || data.host || new URL(script.src, location.href).origin).replace(/\/+$/, ""),
+    host: (given.host || data.host || new URL(".", script.src).href).replace(/\/+$/, ""),
     name: data.name || given.name || "tagway",
   };
 }

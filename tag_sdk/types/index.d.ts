@@ -149,14 +149,20 @@ export interface Shop {
   search(query: string, results?: number): void;
 }
 
+/** A value, any of several, or what text has to match (a regular expression) and numbers must be over or under. */
+export type Condition = string | number | boolean | (string | number | boolean)[] | { matches?: string; over?: number; under?: number };
+
 /** On an event of the data layer, if all of `when` holds, `track` this name or `identify` the user at a path. */
 export interface DataLayerRule {
-  on: string;
-  when?: Record<string, string | number | boolean>;
+  /** The event's name. */
+  on: Condition;
+  /** Paths in the data layer → what their values have to be. */
+  when?: Record<string, Condition>;
+  /** The name to track; "" is the event's own. */
   track?: string;
   identify?: string;
-  /** Names of ours → paths in the data layer, as `ecommerce.items.0.item_id`. */
-  properties?: Record<string, string>;
+  /** Names of ours → paths in the data layer, as `ecommerce.items.0.item_id`, or a fixed value. */
+  properties?: Record<string, string | { value: Json }>;
 }
 
 export interface Hashes {
@@ -231,7 +237,7 @@ export interface AllowList {
 /** What a site sets: in `/tag/{write_key}.js`, or as `data-…` attributes of the script. */
 export interface Settings {
   writeKey: string;
-  /** Origin of the gateway; default: where the script came from. */
+  /** Where the gateway is, path included; default: the folder that the script came from. */
   host: string;
   /** Name of the global; default "tagway". */
   name: string;

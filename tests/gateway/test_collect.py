@@ -241,6 +241,17 @@ async def test_a_pixel_is_always_an_image(gateway: Gateway) -> None:
     assert [each.message_id for each in await gateway.logged()] == ["segment", "rudderstack"]
 
 
+async def test_an_image_is_held_to_the_origins_of_its_key_by_its_referrer(gateway: Gateway) -> None:
+    tenant = await make_tenant(gateway.database_url, "strict", origins=["https://shop.example"])
+    for number, site in enumerate(["https://shop.example/", "https://evil.example/https://shop.example", "no address"]):
+        call = event(messageId=f"m-{number}", writeKey=tenant.write_key)
+        query = {"data": base64.b64encode(msgspec.json.encode(call)).decode()}
+        headers = {"Referer": site}
+        async with gateway.http.get(f"{gateway.url}/pixel/v1/track", params=query, headers=headers) as response:
+            assert response.status == 200
+    assert {each.message_id for each in await gateway.logged(tenant.workspace)} == {"m-0", "m-2"}
+
+
 async def test_a_call_without_a_message_id_gets_one(gateway: Gateway) -> None:
     (result,) = await gateway.batch(event(messageId=None))
     assert result["outcome"] == "accepted"

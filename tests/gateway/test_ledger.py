@@ -11,11 +11,12 @@ from domain.clock import utc_now
 from domain.consent import Consent, Purpose, State
 from domain.event import ProtectedEvent
 from privacy.ledger.checkpoint import Signer
-from privacy.ledger.proof import Evidence, Finding, Proof, check_proof, encode_proof, read_proof
+from privacy.ledger.proof import Evidence, Finding, Proof, check_proof, encode_proof, read_proof, signed
 from privacy.ledger.record import LINKED, Record, read_record
 from stores.consents import Statement, store_consents
 from stores.ledger.heads import sign_head
 from stores.ledger.proofs import read_grants
+from stores.ledger.records import MOST_CLAIMS
 from stores.postgres import Database
 from tests.fixtures.gateway import Gateway, event
 
@@ -45,7 +46,12 @@ async def prove(gateway: Gateway, events: list[ProtectedEvent]) -> list[Finding]
         size = await connection.fetchval("SELECT size FROM ledger_head WHERE workspace_id = $1", workspace.id)
         grants = await read_grants(connection, workspace.id, seqs, size)
     evidence = tuple(
-        Evidence(each.message_id, each.subject, each.received_at, each.purposes, tuple(map(grants.get, each.proofs)))
+        signed(
+            Evidence(
+                each.message_id, each.subject, each.received_at, each.purposes, tuple(map(grants.get, each.proofs))
+            ),
+            signer,
+        )
         for each in events
     )
     proof = Proof(public_key=signer.public_key, checkpoint=note, events=evidence)
@@ -74,6 +80,23 @@ async def test_a_claim_is_recorded_once_and_carries_every_later_event(gateway: G
     await gateway.batch(event(consent={**YES, "functional": False}))
     events = await assert_proven(gateway)
     assert set(events[-1].proofs).isdisjoint(events[0].proofs)
+
+
+async def test_a_person_s_claims_of_a_day_are_bounded(gateway: Gateway) -> None:
+    """Anyone has the write key: a new signal with every event must not grow the ledger with every event."""
+    for start in range(0, 120, 20):
+        told = await gateway.batch(*(event(consent={**YES, f"x{start + more}": True}) for more in range(20)))
+        assert {each["outcome"] for each in told} == {"accepted"}
+    await gateway.batch(*(event(consent={**YES, f"y{number}": True}, anonymousId="other") for number in range(50)))
+    assert len(await assert_proven(gateway)) == 170
+    purposes = {purpose for each in await gateway.logged() for purpose in each.purposes}
+    assert len(await records(gateway)) == 2 * MOST_CLAIMS * len(purposes)
+    await gateway.sql(
+        "UPDATE consent_evidence SET at = at - interval '1 day' WHERE workspace_id = $1", gateway.tenant.workspace
+    )
+    await gateway.batch(event(consent={**YES, "z": True}))
+    assert len(await records(gateway)) == (2 * MOST_CLAIMS + 1) * len(purposes)
+    await assert_proven(gateway)
 
 
 async def test_what_a_person_said_stands_before_what_an_event_claims(gateway: Gateway) -> None:

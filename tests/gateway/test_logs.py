@@ -38,3 +38,16 @@ def test_libraries_log_without_what_they_quote(stream: io.StringIO) -> None:
     assert entry["error"] == "ValueError"
     assert entry["place"].startswith("test_logs.py:")
     assert "ann" not in line
+
+
+def test_a_library_that_repeats_itself_is_heard_once_a_minute(
+    stream: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = logging.getLogger("some.driver")
+    for _ in range(100):
+        log.warning("no connection")
+    log.warning("something else")
+    assert len(stream.getvalue().splitlines()) == 2
+    monkeypatch.setattr("gateway.logs._QUIET_SECONDS", 0.0)
+    log.warning("no connection")
+    assert json.loads(stream.getvalue().splitlines()[-1])["repeated"] == 99

@@ -24,7 +24,10 @@ async def test_the_process_is_alive_and_ready(gateway: Gateway) -> None:
     assert await get(gateway, "/healthz") == (200, {"status": "ok"})
     assert await get(gateway, "/health") == (200, {"status": "ok"})
     stores = {"postgres": True, "redis": True, "log": True}
-    assert await get(gateway, "/readyz") == (200, {"status": "ready", "stores": stores})
+    assert await get(gateway, "/readyz") == (
+        200,
+        {"status": "ready", "stores": stores, "spooled_requests": 0},
+    )
 
 
 async def test_the_figures_name_routes_and_never_keys(gateway: Gateway) -> None:

@@ -5,21 +5,17 @@ import contextlib
 import json
 import os
 import select
-import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 import aiohttp
 import asyncpg
 import pytest
 
+from tests.fixtures.parts import PARTS, come_back, family_of, kill
 from tests.fixtures.stack import Stack
-
-PARTS: Final = {"serve": "serve", "build": "build", "postgres": "postgres", "redis": "valkey-server"}
-"""The parts of the product, and by what their command lines are told apart."""
 
 MOST: Final = 2_000
 PAUSE: Final = 0.02
@@ -85,30 +81,6 @@ async def sending(stack: Stack) -> AsyncIterator[Sender]:
             await task
 
 
-def children_of(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def family_of(pid: int) -> list[int]:
-    """List a process with all that descend from it."""
-    return [pid, *(member for child in children_of(pid) for member in family_of(child))]
-
-
-def part_of(stack: Stack, name: str) -> int | None:
-    """Find the process of one part among the product's own children."""
-    for child in children_of(stack.process.pid):
-        words = Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ").split()
-        if any(Path(word).name == PARTS[name] for word in words):
-            return child
-    return None
-
-
-async def come_back(stack: Stack, name: str, killed: int) -> None:
-    async with asyncio.timeout(30):
-        while part_of(stack, name) in {None, killed}:
-            await asyncio.sleep(0.05)
-
-
 async def built(stack: Stack, number: int) -> None:
     """Wait until the builder has counted so many views over all people."""
     async with asyncio.timeout(30):
@@ -139,9 +111,7 @@ async def test_every_part_is_killed_in_turn_and_nothing_acknowledged_is_lost(
     async with sending(stack) as sender:
         await sender.more(20, within=20)
         for name in PARTS:
-            killed = part_of(stack, name)
-            assert killed is not None, name
-            os.kill(killed, signal.SIGKILL)
+            killed = kill(stack, name)
             await come_back(stack, name, killed)
             await sender.more(20, within=40)
     acknowledged = sender.acknowledged

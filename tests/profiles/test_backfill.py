@@ -4,7 +4,7 @@ import asyncio
 import random
 from datetime import timedelta
 
-from profiles.segments.definition import MAX_N
+from profiles.segments.reading import MAX_N
 from tests.fixtures.world import NOON, Sent, World
 
 TWICE = {"type": "count", "event": "view", "op": ">=", "n": 2, "window": "2h"}
@@ -84,6 +84,56 @@ async def test_a_definition_that_comes_back_finds_its_timers(world: World) -> No
     world.clock.advance(hours=2)
     await world.timers.fire()
     assert not await world.members("fans")
+
+
+async def test_an_edit_of_an_edit_leaves_each_on_what_serves_them(world: World) -> None:
+    await world.save_segment("fans", TWICE)
+    people = [f"anonymous_id:{number}" for number in range(9)]
+    await world.send(*(Sent((person,)) for person in people))
+    segment = await world.save_segment("fans", THRICE, build=False)
+    assert await world.backfill.step(world.workspace, segment)  # three of them
+    await world.save_segment("fans", {**TWICE, "n": 4}, build=False)
+    await world.send(*(Sent((person,)) for person in people))  # the second view: six are on the first definition
+    assert len(await world.members("fans")) == 6
+    await world.send(*(Sent((person,)) for person in people))  # the third view: three are on the second one
+    assert len(await world.members("fans")) == 9
+    world.clock.advance(hours=2)
+    await world.timers.fire()
+    assert not await world.members("fans")
+    await world.send(*(Sent((person,), at=world.clock()) for person in people for _ in range(4)))
+    await world.backfill.finish_all()
+    assert len(await world.members("fans")) == 9
+    assert {row["segment_version"] for row in await world.fetch("SELECT segment_version FROM membership")} == {3}
+
+
+async def test_a_failed_build_freezes_nobody(world: World) -> None:
+    await world.save_segment("fans", TWICE)
+    await world.send(*(Sent((f"anonymous_id:{number}",)) for number in range(6)))
+    await world.send(*(Sent((f"anonymous_id:{number}",)) for number in range(6)))
+    segment = await world.save_segment("fans", THRICE, build=False)
+    assert await world.backfill.step(world.workspace, segment)
+    async with world.database.across() as connection:
+        await world.backfill._fail(connection, world.workspace, segment, "for a test")
+    assert await status(world, "fans") == "failed"
+    assert len(await world.members("fans")) == 3
+    await world.send(*(Sent((f"anonymous_id:{number}",)) for number in range(7)))
+    assert len(await world.members("fans")) == 6
+    world.clock.advance(hours=2)
+    await world.timers.fire()
+    assert not await world.members("fans")
+
+
+async def test_a_segment_of_a_segment_follows_its_edits(world: World) -> None:
+    await world.save_segment("fans", TWICE)
+    await world.save_segment("others", {"type": "not", "child": {"type": "segment", "key": "fans"}})
+    await world.send(*(Sent((f"anonymous_id:{name}",)) for name in "aabbbc"))
+    both = {await world.profile_of(f"anonymous_id:{name}") for name in "ac"}
+    assert await world.members("others") == {await world.profile_of("anonymous_id:c")}
+    await world.save_segment("fans", THRICE)
+    assert await world.members("others") == both
+    world.clock.advance(hours=2)
+    await world.timers.fire()
+    assert len(await world.members("others")) == 3
 
 
 async def test_a_definition_that_cannot_be_read_fails_alone(world: World) -> None:

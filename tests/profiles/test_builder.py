@@ -96,3 +96,29 @@ async def test_strangers_are_put_aside(world: World) -> None:
     letters = await world.fetch("SELECT reason, workspace_id FROM dead_letter")
     assert [tuple(letter) for letter in letters] == [("unknown subject", world.workspace)]
     assert len(await world.fetch("SELECT FROM event")) == 1
+
+
+async def test_an_entry_and_an_exit_in_one_batch_are_both_told(world: World) -> None:
+    await world.save_segment("once", {"type": "count", "event": "view", "op": "==", "n": 1, "window": "1h"})
+    await world.save_segment("gold", {"type": "trait", "name": "plan", "op": "==", "value": "gold"})
+    await world.send(
+        Sent(ANN, type=CallType.IDENTIFY, traits={"plan": "gold"}, message_id="m1"),
+        Sent(ANN, message_id="m2"),
+        Sent(ANN, type=CallType.IDENTIFY, traits={"plan": "free"}, message_id="m3"),
+        Sent(ANN, message_id="m4"),
+        Sent(ANN, type=CallType.IDENTIFY, traits={"plan": "gold"}, message_id="m5"),
+    )
+    changes = await world.fetch("SELECT segment_key, kind, cause, profile_version FROM segment_change ORDER BY id")
+    assert [(key, kind, cause["event"]) for key, kind, cause, _ in changes] == [
+        ("gold", "entered", "m1"),
+        ("once", "entered", "m2"),
+        ("gold", "exited", "m3"),
+        ("once", "exited", "m4"),
+        ("gold", "entered", "m5"),
+    ]
+    versions = [version for *_, version in changes]
+    assert versions == sorted(set(versions))
+    (membership,) = await world.fetch("SELECT cause FROM membership")
+    assert membership["cause"] == {"event": "m5"}
+    (profile,) = await world.fetch("SELECT version FROM profile")
+    assert profile["version"] == versions[-1]

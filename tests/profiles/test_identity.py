@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from datetime import timedelta
 from uuid import UUID
 
+import asyncpg
 import pytest
 
 from domain.alias import AliasKind
@@ -17,7 +18,8 @@ from tests.profiles.crowd import GOLD, SECOND_EVENT_OF, SEGMENTS, check_equals_s
 
 
 async def claims(world: World) -> list[tuple[str, str | None]]:
-    return [tuple(row) for row in await world.fetch("SELECT decision, reason FROM claim ORDER BY id")]
+    rows = await world.fetch("SELECT decision, reason FROM claim WHERE decision <> 'linked' ORDER BY id")
+    return [tuple(row) for row in rows]
 
 
 async def test_an_anonymous_visitor_becomes_the_user_who_signs_in(world: World) -> None:
@@ -59,6 +61,41 @@ async def test_one_profile_gathers_only_so_many_identifiers(world: World) -> Non
     await world.send(*(Sent(("user_id:u", f"anonymous_id:{number}")) for number in range(30)))
     assert await world.profile_of("anonymous_id:24") == await world.profile_of("user_id:u")
     assert await world.profile_of("anonymous_id:25") == ""
+
+
+async def test_the_ledger_tells_which_identifiers_were_seen_together_and_by_which_event(world: World) -> None:
+    await world.send(Sent(("user_id:u", "email:e", "email:e for Google"), message_id="first"))
+    await world.send(Sent(("user_id:u", "email:e"), message_id="again"))
+    await world.send(Sent(("anonymous_id:a",)), Sent(("user_id:u", "anonymous_id:a"), message_id="second"))
+    rows = await world.fetch("SELECT by_kind, kind, decision, message_id, profile_id FROM claim ORDER BY id")
+    assert [tuple(row)[:4] for row in rows] == [
+        ("user_id", "email", "linked", "first"),
+        ("user_id", "anonymous_id", "merged", "second"),
+    ]
+    assert str(rows[1]["profile_id"]) == await world.profile_of("user_id:u")
+    for statement in ("UPDATE claim SET reason = 'another'", "UPDATE claim SET decision = 'refused'"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await world.execute(statement)
+
+
+async def test_an_alias_of_two_known_users_is_refused_with_its_reason(world: World) -> None:
+    await world.send(Sent(("user_id:u",)), Sent(("user_id:v",)))
+    await world.send(Sent(("user_id:u", "user_id:v", "anonymous_id:v"), type=CallType.ALIAS))
+    assert await world.profile_of("user_id:u") != await world.profile_of("user_id:v")
+    assert await claims(world) == [("refused", "an alias call names two users: a request may merge them")]
+    assert await world.profile_of("anonymous_id:v") == await world.profile_of("user_id:u")
+
+
+async def test_the_workspace_says_which_kind_is_stronger_and_how_many_there_may_be(world: World) -> None:
+    rules = {"priority": ["loyalty_id"], "limits": {"email": 1, "device_id": 0}}
+    await world.execute("UPDATE workspace SET settings = $1", {"identity": rules})
+    await world.send(Sent(("user_id:u",), at=NOON - timedelta(days=1)), Sent(("loyalty_id:l",)))
+    await world.send(Sent(("loyalty_id:l", "user_id:u", "email:1")), Sent(("loyalty_id:l", "email:2")))
+    card = await world.profile_of("loyalty_id:l")
+    assert [str(row["id"]) for row in await world.fetch("SELECT id FROM profile WHERE merged_into IS NULL")] == [card]
+    assert await world.profile_of("email:1") == card
+    assert await world.profile_of("email:2") == ""
+    assert await claims(world) == [("merged", None), ("refused", "more than 1 of email")]
 
 
 async def test_a_chain_of_claims_in_one_batch_ends_in_one_profile(world: World) -> None:

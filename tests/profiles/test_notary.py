@@ -4,6 +4,7 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import msgspec
 import pytest
 
@@ -12,7 +13,7 @@ from domain.errors import LogUnavailable, Refused, TagwayError
 from domain.topics import CONSENTS
 from privacy.keys import WorkspaceKeys
 from privacy.ledger.checkpoint import Signer, read_checkpoint
-from profiles.notary import Announcement, Notary
+from profiles.notary import Announcement, Notary, told_keys
 from stores.consents import Statement, store_consents
 from stores.eventlog.port import Record
 from stores.ledger.heads import list_checkpoints, read_head
@@ -25,13 +26,20 @@ class KeptLog:
 
     def __init__(self) -> None:
         self.told: list[Announcement] = []
+        self.keys: list[bytes] = []
         self.away = 0
+        self.asked = asyncio.Event()
+        self.open = asyncio.Event()
+        self.open.set()
 
     async def append(self, topic: str, records: Sequence[Record]) -> list[TagwayError | None]:
         assert topic == CONSENTS
+        self.asked.set()
+        await self.open.wait()
         if self.away:
             self.away -= 1
             return [LogUnavailable()] * len(records)
+        self.keys += [record.key for record in records]
         self.told += [msgspec.json.decode(record.value, type=Announcement) for record in records]
         return [None] * len(records)
 
@@ -64,6 +72,10 @@ class Office:
         async with self.world.database.across() as connection:
             await self.notary.sign(connection)
             return [size for size, _ in await list_checkpoints(connection, self.world.workspace)]
+
+    async def noted(self) -> bool:
+        """Tell whether it stands that something was told, so that nobody tells it again."""
+        return bool(await self.world.fetch("SELECT FROM ledger_outlet WHERE through > 0"))
 
     async def tell(self) -> None:
         async with self.world.database.across() as connection:
@@ -118,6 +130,35 @@ async def test_of_the_erased_nobody_is_told(office: Office) -> None:
     assert [(each.record.seq, each.subject) for each in office.log.told] == [(1, None)]
 
 
+async def test_each_word_lies_under_a_key_that_erasure_finds(office: Office) -> None:
+    subject, gone = await office.speak(), await office.speak(words=2)
+    await office.world.execute("DELETE FROM subject WHERE id = $1", gone)
+    await office.tell()
+    first, *others = office.log.keys
+    assert first in told_keys([subject])
+    assert len({first, *others}) == 3, "a record about nobody takes no other's place"
+    assert not {*others} & {*told_keys([subject, gone])}
+
+
+async def test_nobody_is_erased_while_they_are_told_of(office: Office) -> None:
+    """Else their id would come to the log after the erasure had looked for it there."""
+    subject = await office.speak()
+    office.log.open.clear()
+    telling = asyncio.create_task(office.tell())
+    async with asyncio.timeout(10):
+        await office.log.asked.wait()
+    try:
+        async with office.world.database.across() as connection, connection.transaction():
+            await connection.execute("SET LOCAL lock_timeout = '200ms'")
+            with pytest.raises(asyncpg.LockNotAvailableError):
+                await connection.execute("DELETE FROM subject WHERE id = $1", subject)
+    finally:
+        office.log.open.set()
+        await telling
+    await office.world.execute("DELETE FROM subject WHERE id = $1", subject)
+    assert [each.subject for each in office.log.told] == [subject]
+
+
 async def test_what_the_log_did_not_take_is_told_again(office: Office) -> None:
     await office.speak()
     office.log.away = 1
@@ -132,7 +173,7 @@ async def test_one_notary_works_and_another_takes_over(office: Office) -> None:
     first = asyncio.create_task(office.notary.run())
     async with asyncio.timeout(10):
         await office.speak()
-        while not office.log.told:
+        while not await office.noted():
             await asyncio.sleep(0.02)
     second = asyncio.create_task(other.notary.run())
     first.cancel()

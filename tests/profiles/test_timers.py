@@ -87,6 +87,21 @@ async def test_many_timers_of_one_instant_are_all_heard_once(world: World) -> No
     assert len(await world.fetch("SELECT FROM segment_change WHERE kind = 'exited'")) == people
 
 
+async def test_live_events_are_built_between_the_timers_of_one_instant(world: World) -> None:
+    await world.save_segment("soon", SOON)
+    people = 8 * AT_ONCE
+    await world.send(*(Sent((f"anonymous_id:{number}",)) for number in range(people)))
+    world.clock.advance(seconds=1)
+    batch = await world.batch([Sent(("user_id:live",), at=world.clock())])
+    wave = asyncio.create_task(world.timers.fire())
+    await asyncio.sleep(0)
+    await world.builder.build(batch)
+    assert not wave.done()
+    assert await world.profile_of("user_id:live") in await world.members("soon")
+    await wave
+    assert len(await world.members("soon")) == 1
+
+
 async def test_a_timer_of_a_leaf_that_nothing_needs_is_dropped(world: World) -> None:
     await world.save_segment("soon", SOON)
     await world.send(Sent(WHO))

@@ -15,7 +15,7 @@ from tests.fixtures.graphql import Api, Seeds
 
 _SET = """mutation ($input: SetConsentInput!) { setConsent(input: $input) {
     __typename
-    ... on ConsentPayload { clientMutationId consent {
+    ... on ConsentPayload { clientMutationId heldBack consent {
         purposes { purpose state source at seq askAgainAt }
         records { seq purpose state basis source planVersion policyVersion }
     } }
@@ -113,6 +113,7 @@ async def test_wrong_input_is_told_by_place(api: Api) -> None:
         ({"purposes": choices("GRANTED", "analytics", "analytics")}, "purposes"),
         ({"purposes": choices("GRANTED", "necessary")}, "purposes"),
         ({"purposes": choices("GRANTED"), "source": "Somebody <a@shop.example>"}, "source"),
+        ({"purposes": choices("GRANTED"), "source": "gpc"}, "source"),
         ({"purposes": choices("GRANTED"), "policyVersion": "x" * 101}, "policyVersion"),
     ):
         told = await set_consent(api, by=by, **input_)
@@ -134,6 +135,51 @@ async def test_the_erased_stay_forgotten(api: Api, seeds: Seeds) -> None:
     await seeds.connection.execute("DELETE FROM subject WHERE workspace_id = $1", workspace)
     told = await set_consent(api, by={"externalId": "u1"}, purposes=choices("GRANTED"))
     assert (told["__typename"], told["code"]) == ("NotFound", "not_found")
+
+
+async def opt_out_by_browser(api: Api) -> None:
+    """Send Global Privacy Control as a browser does."""
+    await api.gateway.batch(event(anonymousId="visitor-9"), headers={"Sec-GPC": "1"})
+
+
+_SALE = ("advertising", "sale_or_share")
+
+
+async def test_a_key_alone_does_not_end_privacy_control(api: Api) -> None:
+    """Nor by refusing first, so that the last word is no longer that of the signal."""
+    await opt_out_by_browser(api)
+    by = {"anonymousId": "visitor-9"}
+    for state in ("GRANTED", "DENIED", "GRANTED"):
+        said = await set_consent(api, by=by, purposes=choices(state, "analytics", *_SALE), source="import")
+        expected = [purpose.upper() for purpose in _SALE] if state == "GRANTED" else []
+        assert said["heldBack"] == expected
+        standing = states(said["consent"])
+        assert standing["ANALYTICS"] == ("GRANTED" if state == "GRANTED" else "WITHDRAWN")
+        assert {standing[purpose.upper()] for purpose in _SALE} == {"DENIED"}
+    assert [each["outcome"] for each in await api.gateway.batch(event(anonymousId="visitor-9"))] == ["accepted"]
+    assert Purpose.ADVERTISING not in (await api.gateway.logged())[-1].purposes
+
+
+async def test_a_key_that_answers_for_the_person_s_own_choice_ends_it(api: Api) -> None:
+    await opt_out_by_browser(api)
+    by, words = {"anonymousId": "visitor-9"}, choices("GRANTED", *_SALE)
+    said = await set_consent(api, by=by, purposes=words, source="preference_centre", ownChoice=True)
+    assert said["heldBack"] == []
+    assert set(states(said["consent"]).values()) == {"GRANTED"}
+    assert said["consent"]["records"][0]["source"] == "preference_centre"
+    later = await set_consent(api, by=by, purposes=words)
+    assert later["heldBack"] == [], "it has ended"
+
+
+async def test_visitors_end_privacy_control_themselves_until_it_comes_again(api: Api) -> None:
+    await opt_out_by_browser(api)
+    visitor = api.as_end_user("visitor-9")
+    said = await set_consent(visitor, purposes=choices("GRANTED", *_SALE))
+    assert (said["heldBack"], set(states(said["consent"]).values())) == ([], {"GRANTED"})
+    await opt_out_by_browser(api)
+    assert set(states((await visitor.data(_ASK))["consent"]).values()) == {"WITHDRAWN"}
+    said = await set_consent(api, by={"anonymousId": "visitor-9"}, purposes=choices("GRANTED", "advertising"))
+    assert said["heldBack"] == ["ADVERTISING"]
 
 
 async def test_an_event_names_its_records_and_proves_them(api: Api, seeds: Seeds) -> None:

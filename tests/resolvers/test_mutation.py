@@ -1,5 +1,6 @@
 import asyncio
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 
@@ -32,7 +33,7 @@ async def test_a_segment_is_created_then_edited(api: Api, seeds: Seeds) -> None:
     assert saved["segment"]["version"] == 1
     saved = await _save(api, key="vip", definition=_OTHER)
     assert (saved["segment"]["version"], saved["segment"]["status"]) == (2, "BUILDING")
-    assert await seeds.value("previous_definition") == DEFINITION
+    assert await seeds.value("earlier") == [{"definition": DEFINITION, "version": 1, "through": None}]
     assert await seeds.value("built_through") is None
     assert await seeds.value("name") == "Very important"
 
@@ -44,12 +45,27 @@ async def test_saving_the_same_again_builds_nothing(api: Api, seeds: Seeds) -> N
     assert (saved["segment"]["version"], saved["segment"]["status"]) == (1, "LIVE")
 
 
-async def test_an_edit_during_a_build_leaves_nothing_to_serve_meanwhile(api: Api, seeds: Seeds) -> None:
+async def test_edits_during_a_build_leave_what_serves_people_meanwhile(api: Api, seeds: Seeds) -> None:
     await _save(api, key="vip", definition=DEFINITION)
     await seeds.set("segment", "status", "live")
+    live = {"definition": DEFINITION, "version": 1, "through": None}
     for n in (4, 5):
         await _save(api, key="vip", definition={**_OTHER, "n": n})
-    assert await seeds.value("previous_definition") is None
+        assert await seeds.value("earlier") == [live]
+    reached = {"definition": {**_OTHER, "n": 5}, "version": 3, "through": str(seeds.workspace)}
+    await seeds.set("segment", "built_through", seeds.workspace)
+    await _save(api, key="vip", definition={**_OTHER, "n": 6})
+    assert await seeds.value("earlier") == [reached, live]
+    await seeds.set("segment", "built_through", UUID(int=2**128 - 1))
+    await _save(api, key="vip", definition={**_OTHER, "n": 7})
+    assert [each["version"] for each in await seeds.value("earlier")] == [4, 1]
+
+
+async def test_a_segment_whose_build_failed_is_built_again_when_it_is_saved(api: Api, seeds: Seeds) -> None:
+    await _save(api, key="vip", definition=DEFINITION)
+    await seeds.set("segment", "status", "failed")
+    saved = await _save(api, key="vip", definition=DEFINITION)
+    assert (saved["segment"]["version"], saved["segment"]["status"]) == (2, "BUILDING")
 
 
 async def test_of_two_editors_the_second_is_told(api: Api) -> None:

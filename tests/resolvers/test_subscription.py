@@ -6,6 +6,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from domain.consent import Purpose, State
 from domain.outcome import Outcome
 from domain.segment import ChangeKind
 from resolvers.live.listener import MOST_WAITING, Wanted
@@ -379,3 +380,30 @@ async def test_a_database_that_was_restored_starts_everyone_over(api: Api, seeds
     await seeds.connection.execute("UPDATE publisher SET last_position = last_position - 1")
     assert _told(await story.until("SNAPSHOT_END"))[0] == ("RESYNC", None)
     await story.close()
+
+
+async def test_a_visitor_who_refuses_personalisation_is_told_of_nothing_until_they_no_longer_do(
+    api: Api, seeds: Seeds
+) -> None:
+    await _segments(seeds, 2)
+    profile = await seeds.profile(anonymous_id="a-1")
+    await seeds.happen(profile, "s0")
+    visitor = api.as_end_user("a-1")
+    story = await visitor.subscribe(_CHANGES)
+    assert _told(await story.until("SNAPSHOT_END")) == [("SNAPSHOT_MEMBER", "s0"), ("SNAPSHOT_END", None)]
+    await seeds.consent(profile, Purpose.PERSONALIZATION, State.WITHDRAWN)
+    hidden = await story.until("SNAPSHOT_END")
+    assert _told(hidden) == [("RESYNC", None), ("SNAPSHOT_END", None)]
+    await seeds.happen(profile, "s1")
+    # The key of an operator still hears of it.
+    watched, snapshot = await _follow(api, profile={"anonymousId": "a-1"})
+    assert len(snapshot) == 3
+    late = await visitor.subscribe(_CHANGES)
+    assert _told(await late.until("SNAPSHOT_END")) == [("SNAPSHOT_END", None)]
+    await seeds.set("consent", "state", State.GRANTED)
+    for each in (story, late):
+        told = await each.until("SNAPSHOT_END")
+        assert _told(told)[0] == ("RESYNC", None)
+        assert {key for kind, key in _told(told) if kind == "SNAPSHOT_MEMBER"} == {"s0", "s1"}
+        await each.close()
+    await watched.close()

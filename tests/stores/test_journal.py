@@ -47,3 +47,14 @@ async def test_a_line_cut_by_a_crash_costs_only_itself(tmp_path: Path) -> None:
     os.truncate(path, path.stat().st_size - 20)
     await journal.append(last)
     assert list(journal.read()) == [first, last]
+
+
+async def test_a_journal_is_completed_with_what_it_lacks(tmp_path: Path) -> None:
+    journal, entries = Journal(tmp_path / "erasures.jsonl"), [entry() for _ in range(3)]
+    assert not journal.exists
+    await journal.complete([])
+    assert journal.exists
+    assert list(journal.read()) == []
+    await journal.append(entries[0])
+    await journal.complete(entries[1:])
+    assert list(journal.read()) == entries

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+import aiohttp
+import pytest
 import pytest_asyncio
 from playwright.async_api import Page
 
@@ -24,7 +26,21 @@ PAGE = """<!doctype html><html lang="en"><title>{title}</title>{head}{scripts}{e
 <a id="next" href="/next">next</a>{body}"""
 LOADER = '<script src="/loader.js"></script>'
 # What a careful site allows: no inline script, no eval, nothing from elsewhere.
+PASSED_BACK = {"Set-Cookie", "ETag", "Cache-Control", "Access-Control-Allow-Origin"}
 POLICY = "default-src 'none'; script-src 'self'; connect-src 'self'"
+
+CATEGORIES: Final = {"functional": ["functional"], "analytics": ["functional"], "advertising": ["marketing"]}
+BANNERS: Final = [
+    pytest.param("tcf", "tcf", {}, id="tcf"),
+    pytest.param("google", "google", {}, id="google"),
+    pytest.param("onetrust", "onetrust", {}, id="onetrust"),
+    pytest.param("cookiebot", "cookiebot", {}, id="cookiebot"),
+    pytest.param("usercentrics2", "usercentrics", {"purposes": CATEGORIES}, id="usercentrics 2"),
+    pytest.param("usercentrics3", "usercentrics", {"purposes": CATEGORIES}, id="usercentrics 3"),
+    pytest.param("didomi", "didomi", {}, id="didomi"),
+    pytest.param("callback", "callback", {}, id="callback"),
+]
+"""Pages of `pages/` that play a banner, each with the source that reads it and what that is told."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +73,8 @@ class Site:
     remembered: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
     """Headers of pages, over those that every page has."""
+    behind: str = ""
+    """The gateway that everything below /t/ is passed on to."""
     sent: list[Sent] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     url: str = ""
@@ -92,13 +110,27 @@ class Site:
                 first, *lines = head.decode().split("\r\n")
                 headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
                 body = await reader.readexactly(int(headers.get("content-length", "0")))
-                writer.write(await self._answer(first.split(" ")[1], headers, body))
+                method, target, _ = first.split(" ")
+                if self.behind and target.startswith("/t/"):
+                    writer.write(await self._pass_on(method, target[2:], headers, body))
+                else:
+                    writer.write(await self._answer(target, headers, body))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             self._open.discard(writer)
             writer.close()
+
+    async def _pass_on(self, method: str, target: str, headers: dict[str, str], body: bytes) -> bytes:
+        own = {"", "host", "connection", "accept-encoding"}
+        kept = {name: value for name, value in headers.items() if name not in own}
+        async with (
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
+            http.request(method, self.behind + target, headers=kept, data=body) as response,
+        ):
+            more = {name: value for name, value in response.headers.items() if name in PASSED_BACK}
+            return respond(await response.text(), response.content_type, response.status, more)
 
     async def _answer(self, target: str, headers: dict[str, str], body: bytes) -> bytes:
         url = urlsplit(target)

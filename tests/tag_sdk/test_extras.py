@@ -226,6 +226,26 @@ async def test_a_data_layer_s_events_become_calls_by_its_rules(site: Site, visit
     assert (identify["userId"], identify["traits"]) == ("5", {"plan": "gold"})
 
 
+async def test_a_rule_s_conditions_may_be_several_values_a_pattern_or_bounds(site: Site, visitor: Visitor) -> None:
+    rules = [
+        {"on": {"matches": "^video_"}, "track": "", "properties": {"player": {"value": "own"}}},
+        {"on": ["basket", "cart"], "when": {"total": {"over": 10, "under": 20}}, "track": "mid_cart"},
+        {"on": {"matches": "("}, "track": "broken"},
+    ]
+    page = await opened(site, visitor, "datalayer", {"rules": rules})
+    await page.evaluate("""() => {
+        for (const event of ['video_start', 'a_video_', 'video_end']) dataLayer.push({event});
+        for (const [event, total] of [['cart', 10], ['basket', '15'], ['shelf', 15], ['cart', 'much']])
+            dataLayer.push({event, total});
+    }""")
+    assert await told(site, page, "mid_cart") == [{}]
+    assert [event["properties"] for event in site.named("video_start") + site.named("video_end")] == [
+        {"player": "own"}
+    ] * 2
+    assert "a_video_" not in names(site.events)
+    assert visitor.complaints == []
+
+
 async def test_a_data_layer_of_google_s_e_commerce_needs_no_rules(site: Site, visitor: Visitor) -> None:
     await visitor.context.add_init_script("""
         window.dataLayer = [];
@@ -247,14 +267,18 @@ async def test_a_data_layer_of_google_s_e_commerce_needs_no_rules(site: Site, vi
 async def test_the_preview_shows_each_event_its_consent_and_the_answer(site: Site, visitor: Visitor) -> None:
     page = await loaded(await visitor.open(f"{site.url}/?tagway_debug"))
     preview = page.locator("tagway-preview")
-    await preview.locator("li").first.wait_for()
-    await page.evaluate("void tagway.track('held back')")
-    assert "held: no consent yet" in await preview.locator("li", has_text="held back").inner_text()
+    line = preview.locator("details", has_text="held back")
+    await preview.locator("details").first.wait_for()
+    await page.evaluate("void tagway.track('held back', {size: 7})")
+    assert await line.locator("span").all_inner_texts() == ["held: no consent yet", ""]
     assert "analytics pending" in await preview.locator("header").inner_text()
     await page.evaluate("void tagway.consent.set({analytics: true})")
-    await preview.locator("li", has_text="held back").get_by_text("accepted").wait_for()
+    await line.get_by_text("accepted").wait_for()
+    assert await line.locator("span").all_inner_texts() == ["analytics", "accepted"]
+    await line.locator("summary").click()
+    assert '"size": 7' in await line.locator("pre").inner_text()
     await page.goto(f"{site.url}/next")
-    await preview.locator("li").first.wait_for()
+    await preview.locator("details").first.wait_for()
     await page.evaluate("void tagway.consent.withdraw()")
     assert "analytics denied" in await preview.locator("header").inner_text()
     await preview.get_by_role("button", name="Close").click()
@@ -262,3 +286,14 @@ async def test_the_preview_shows_each_event_its_consent_and_the_answer(site: Sit
     await page.wait_for_load_state("networkidle")
     assert await preview.count() == 0
     assert visitor.complaints == []
+
+
+async def test_the_preview_fits_a_phone(site: Site, visitor: Visitor) -> None:
+    page = await visitor.open()
+    await page.set_viewport_size({"width": 320, "height": 600})
+    await page.goto(f"{site.url}/?tagway_debug")
+    await loaded(page)
+    await page.evaluate("void tagway.track('an_event_whose_name_is_far_too_long_to_stand_on_one_line_of_a_phone')")
+    await page.locator("tagway-preview details", has_text="an_event").wait_for()
+    assert await page.locator("tagway-preview section").evaluate("each => each.scrollWidth <= each.clientWidth")
+    assert await page.evaluate("document.documentElement.scrollWidth") == 320

@@ -79,6 +79,7 @@ async def test_a_view_announced_as_the_page_ends_is_sent(site: Site, visitor: Vi
     page = await agreed(site, visitor)
     await page.evaluate("void (history.pushState({}, '', '/brief'), location.assign('about:blank'))")
     await site.until(lambda s: "/brief" in views(s))
+    await page.wait_for_url("about:blank")
 
 
 async def test_a_page_rendered_in_advance_counts_when_it_is_shown(site: Site, visitor: Visitor) -> None:

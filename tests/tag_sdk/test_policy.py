@@ -1,10 +1,13 @@
 """Pages that allow as little as pages can."""
 
+import asyncio
+
 from tag_sdk import files
 from tests.fixtures.browser import Visitor
-from tests.tag_sdk.conftest import WRITE_KEY, Site, agreed, loaded
+from tests.tag_sdk.conftest import PURPOSES, WRITE_KEY, Site, agreed, loaded
 
 TAG = f'<script nonce="r4nd0m" src="/tag/{WRITE_KEY}.js"></script>'
+FETCHED = "performance.getEntriesByType('resource').map(each => new URL(each.name).pathname.slice(5, -3))"
 STRICT = (
     "default-src 'none'; connect-src 'self'; script-src 'nonce-r4nd0m'; "
     "require-trusted-types-for 'script'; trusted-types tagway"
@@ -20,6 +23,27 @@ async def test_parts_pass_on_the_nonce_and_go_through_a_policy_of_trusted_types(
     page = await loaded(await visitor.open(site.url))
     await site.until(lambda s: len(s.events) == 2)
     assert await page.evaluate("tagway.consent.get().analytics") == "granted"
+    assert visitor.complaints == []
+
+
+async def test_every_part_keeps_to_a_strict_policy(site: Site, visitor: Visitor) -> None:
+    site.embed, site.headers = TAG, {"Content-Security-Policy": STRICT}
+    site.body = '<p data-tagway-slot="hero">Hello</p><video></video><form><input id="field"></form>'
+    sources = [name.removeprefix("consent/") for name in files.part_hashes() if name.startswith("consent/")]
+    extras = [name.removeprefix("extras/") for name in files.part_hashes() if name.startswith("extras/")]
+    options = {"slots": {"slots": {}, "token": "/token"}}
+    site.settings = {
+        "consent": dict.fromkeys(PURPOSES, "granted"),
+        "extras": {name: options.get(name, {}) for name in extras if name != "preview"},
+    }
+    page = await loaded(await visitor.open(f"{site.url}/?tagway_debug"))
+    await page.wait_for_load_state("networkidle")
+    await page.fill("#field", "words")
+    await page.locator("tagway-preview details", has_text="form_start").wait_for()
+    await page.evaluate("sources => sources.forEach(source => tagway.consent.from(source))", sources)
+    async with asyncio.timeout(15):
+        while not set(files.part_hashes()) <= set(await page.evaluate(FETCHED)):
+            await asyncio.sleep(0.05)
     assert visitor.complaints == []
 
 

@@ -6,20 +6,9 @@ import pytest
 from playwright.async_api import Page
 
 from tests.fixtures.browser import Visitor
-from tests.tag_sdk.conftest import PURPOSES, STATEMENT, Site, loaded, names, stored
+from tests.tag_sdk.conftest import BANNERS, PURPOSES, STATEMENT, Site, loaded, names, stored
 
 PENDING = dict.fromkeys(PURPOSES, "pending")
-CATEGORIES = {"functional": ["functional"], "analytics": ["functional"], "advertising": ["marketing"]}
-BANNERS = [
-    pytest.param("tcf", "tcf", {}, id="tcf"),
-    pytest.param("google", "google", {}, id="google"),
-    pytest.param("onetrust", "onetrust", {}, id="onetrust"),
-    pytest.param("cookiebot", "cookiebot", {}, id="cookiebot"),
-    pytest.param("usercentrics2", "usercentrics", {"purposes": CATEGORIES}, id="usercentrics 2"),
-    pytest.param("usercentrics3", "usercentrics", {"purposes": CATEGORIES}, id="usercentrics 3"),
-    pytest.param("didomi", "didomi", {}, id="didomi"),
-    pytest.param("callback", "callback", {}, id="callback"),
-]
 RAW: dict[str, dict[str, Any]] = {
     "tcf": {"tcString": "COwnString"},
     "onetrust": {"oneTrustGroups": ",C0001,C0002,C0003,C0004,"},

@@ -1,51 +1,21 @@
 """The built tag against the real gateway: what counts is what was kept."""
 
-import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, Route
 
-from domain.clock import utc_now
 from domain.consent import Purpose
-from domain.event import ProtectedEvent
-from domain.site import SiteSettings
-from gateway.cli.sites import read_settings_file
-from stores.keys import find_key
-from stores.sites import write_site
 from tests.fixtures.browser import Visitor
-from tests.fixtures.gateway import Gateway
-from tests.tag_sdk.conftest import ALL, Site, consent, loaded
+from tests.fixtures.gateway import GRANTED, Gateway, event
+from tests.fixtures.graphql import Seeds
+from tests.tag_sdk.conftest import ALL, BANNERS, STATEMENT, Site, consent, loaded
+from tests.tag_sdk.stored import embed, logged, named
 
+ACCEPTED, REFUSED = "accept_all_purposes_bitfield_vendors", "reject_all_v23"
 VECTORS = Path(__file__).parents[1] / "privacy" / "vectors" / "tcf.json"
-NAVIGATIONS, SECONDS = 1000, 80
-POLICY = "default-src 'none'; script-src 'self' {0}; connect-src 'self' {0}"
-
-
-async def embed(site: Site, gateway: Gateway, settings: dict[str, Any]) -> None:
-    """Have the site embed the gateway's own tag, told these settings."""
-    await write(gateway, read_settings_file(json.dumps(settings).encode()))
-    gateway.resources.sites._sites.clear()
-    site.embed = f'<script src="{gateway.url}/tag/{gateway.tenant.write_key}.js"></script>'
-    site.headers = {"Content-Security-Policy": POLICY.format(gateway.url)}
-
-
-async def write(gateway: Gateway, settings: SiteSettings) -> None:
-    async with gateway.resources.database.workspace(gateway.tenant.workspace) as connection:
-        key = await find_key(connection, gateway.tenant.write_key)
-        assert key is not None
-        assert await write_site(connection, key.workspace, key.id, settings, utc_now())
-
-
-async def logged(gateway: Gateway, reached: Callable[[list[ProtectedEvent]], object]) -> list[ProtectedEvent]:
-    """Wait until the log satisfies `reached`, and return what it holds then."""
-    async with asyncio.timeout(20):
-        while not reached(events := await gateway.logged()):
-            await asyncio.sleep(0.1)
-    return events
 
 
 async def results(page: Page) -> list[str]:
@@ -54,10 +24,6 @@ async def results(page: Page) -> list[str]:
         "new Promise(done => tagway.on('results', results => done(results.map(each => each.outcome))).flush())"
     )
     return outcomes
-
-
-def named(events: list[ProtectedEvent], name: str) -> list[ProtectedEvent]:
-    return [event for event in events if event.name == name]
 
 
 def tcf_string(name: str) -> tuple[str, dict[str, bool]]:
@@ -85,9 +51,9 @@ async def test_pending_granted_withdrawn(site: Site, gateway: Gateway, visitor: 
 @pytest.mark.parametrize(
     ("string", "claimed", "kept"),
     [
-        ("accept_all_purposes_bitfield_vendors", None, True),
-        ("reject_all_v23", None, False),
-        ("reject_all_v23", "accept_all_purposes_bitfield_vendors", False),
+        (ACCEPTED, None, True),
+        (REFUSED, None, False),
+        (REFUSED, ACCEPTED, False),
     ],
     ids=["accepted", "refused", "a banner that says more than its string"],
 )
@@ -111,19 +77,78 @@ async def test_a_banner_of_the_tcf_is_held_against_its_string(
     assert bool(named(await gateway.logged(), "product_view")) is kept
 
 
-async def test_no_event_is_lost_in_a_thousand_quick_navigations(site: Site, gateway: Gateway, visitor: Visitor) -> None:
-    await embed(site, gateway, {"consent": {"analytics": "granted"}})
+@pytest.mark.parametrize(("banner", "source", "options"), BANNERS)
+async def test_what_each_banner_says_decides_what_is_kept(
+    site: Site, gateway: Gateway, visitor: Visitor, banner: str, source: str, options: dict[str, Any]
+) -> None:
+    await embed(site, gateway, {"consentFrom": {source: options}})
+    site.scripts = [f"{banner}.js"]
+    accepted, refused = (tcf_string(each)[0] for each in (ACCEPTED, REFUSED))
+    await visitor.context.add_init_script(f"window.tcStrings = {{true: '{accepted}', false: '{refused}'}}")
     page = await loaded(await visitor.open(site.url))
-    step = "where => void (tagway.track('step', {position: +where.split('/').pop()}), location.assign(where))"
-    done = 0
-    clock = asyncio.get_running_loop().time
-    # A slow machine goes as far as it comes in this time.
-    end = clock() + SECONDS
-    while done < NAVIGATIONS and clock() < end:
-        await page.evaluate(step, f"{site.url}/{done}")
-        await page.wait_for_url(f"{site.url}/{done}", wait_until="domcontentloaded")
-        done += 1
-    await page.evaluate("tagway.flush() && 0")
-    events = await logged(gateway, lambda events: len(named(events, "step")) >= done)
-    assert {event.properties["position"] for event in named(events, "step")} == set(range(done))
-    assert done >= NAVIGATIONS / 10
+    await page.evaluate("void (tagway.track('product_view', {product_id: 'early'}), cmp.half(), cmp.open())")
+    await page.wait_for_load_state("networkidle")
+    assert await gateway.logged() == []
+    await page.evaluate("void cmp.grant()")
+    (view,) = named(await logged(gateway, lambda events: named(events, "product_view")), "product_view")
+    assert Purpose.ANALYTICS in view.purposes
+    await page.evaluate("void cmp.refuse()")
+    await page.wait_for_function("tagway.consent.get().analytics === 'denied'")
+    await page.evaluate("void tagway.track('product_view', {product_id: 'late'}).flush()")
+    await logged(gateway, lambda events: len(named(events, STATEMENT)) == 2)
+    assert named(await gateway.logged(), "product_view") == [view]
+    rows = await gateway.sql(
+        "SELECT purpose, state FROM consent WHERE workspace_id = $1 AND state = 'granted'", gateway.tenant.workspace
+    )
+    assert rows == []
+    assert visitor.complaints == []
+
+
+async def test_a_browser_s_refusal_of_sale_is_kept_whatever_is_allowed(
+    site: Site, gateway: Gateway, visitor: Visitor
+) -> None:
+    await embed(site, gateway, {})
+    await visitor.context.add_init_script("Object.defineProperty(navigator, 'globalPrivacyControl', {value: true})")
+    await visitor.context.set_extra_http_headers({"Sec-GPC": "1"})
+    page = await loaded(await visitor.open(site.url))
+    await page.evaluate("void tagway.track('product_view', {product_id: 'lamp'})")
+    await consent(page, ALL)
+    (view,) = named(await logged(gateway, lambda events: named(events, "product_view")), "product_view")
+    assert Purpose.ANALYTICS in view.purposes
+    assert not {Purpose.ADVERTISING, Purpose.SALE_OR_SHARE} & set(view.purposes)
+
+
+async def test_slots_follow_the_visitor_s_segments_until_they_refuse_anywhere(
+    site: Site, gateway: Gateway, seeds: Seeds, visitor: Visitor
+) -> None:
+    await seeds.segment("keen")
+    profile = await seeds.profile(anonymous_id="returning-1")
+    slots = {"hero": [{"segment": "keen", "text": "Three lamps for two"}]}
+    await embed(site, gateway, {"extras": {"slots": {"slots": slots, "token": "/token"}}})
+    site.body = '<p data-tagway-slot="hero">Hello</p>'
+    site.headers["Content-Security-Policy"] += gateway.url.replace("http:", " ws:")
+    asked: list[str] = []
+
+    async def give_token(route: Route) -> None:
+        wish = route.request.post_data_json or {}
+        asked.append(wish["anonymousId"])
+        bearer = {"Authorization": f"Bearer {gateway.tenant.secret_key}"}
+        status, answer = await gateway.post("/token", wish, headers=bearer)
+        await route.fulfill(status=status, json=answer)
+
+    await visitor.context.route(f"{site.url}/token", give_token)
+    identity = f"tagway.{gateway.tenant.write_key}.identity"
+    await visitor.context.add_init_script(f"localStorage['{identity}'] = '{{\"anonymousId\": \"returning-1\"}}'")
+    page = await loaded(await visitor.open(site.url))
+    await page.evaluate("void tagway.consent.set({analytics: true, personalization: false})")
+    await logged(gateway, lambda events: events)
+    assert asked == []
+    await consent(page, ALL)
+    await seeds.happen(profile, "keen")
+    hero = page.locator("[data-tagway-slot=hero]")
+    await hero.get_by_text("Three lamps for two").wait_for()
+    refusal = event("Consent Preference Updated", {**GRANTED, "personalization": False}, anonymousId="returning-1")
+    await gateway.batch(refusal)
+    await hero.get_by_text("Hello").wait_for()
+    assert len(asked) == 1
+    assert visitor.complaints == []

@@ -1,4 +1,4 @@
-import type { DataLayerRule, Extras, Json, Properties } from "../../types/index";
+import type { Condition, DataLayerRule, Extras, Json, Properties } from "../../types/index";
 import { extend } from "../parts";
 
 type Values = Record<string, unknown>;
@@ -33,6 +33,14 @@ function read(values: Values, path: string): unknown {
   return path.split(".").reduce<unknown>((value, name) => (value as Values | null | undefined)?.[name], values);
 }
 
+function holds(wanted: Condition, value: unknown): boolean {
+  if (Array.isArray(wanted)) return wanted.some((one) => one === value);
+  if (!isPlain(wanted)) return wanted === value;
+  const { matches, over = -Infinity, under = Infinity } = wanted as { matches?: string; over?: number; under?: number };
+  if (matches !== undefined) return new RegExp(matches).test(String(value ?? ""));
+  return Number(value) > over && Number(value) < under;
+}
+
 /**
  * Follows a data layer: keeps its variables as tag managers do, and turns its events into calls of the tag by rules.
  * What was pushed before is read too.
@@ -44,15 +52,15 @@ extend<Extras["datalayer"]["options"]>(({ tagway, options }) => {
   const model: Values = {};
 
   const apply = ({ when = {}, properties = {}, ...rule }: DataLayerRule) => {
-    if (!Object.entries(when).every(([path, wanted]) => read(model, path) === wanted)) return;
+    if (!Object.entries(when).every(([path, wanted]) => holds(wanted, read(model, path)))) return;
     const values: Properties = {};
-    for (const [name, path] of Object.entries(properties)) {
-      const value = read(model, path);
+    for (const [name, source] of Object.entries(properties)) {
+      const value = isPlain(source) ? source.value : read(model, source as string);
       if (value !== undefined && value !== null) values[name] = value as Json;
     }
     const user = rule.identify && read(model, rule.identify);
-    if (typeof user === "string" || typeof user === "number") tagway.identify(user, rule.track ? {} : values);
-    if (rule.track) tagway.track(rule.track, values);
+    if (typeof user === "string" || typeof user === "number") tagway.identify(user, rule.track === undefined ? values : {});
+    if (rule.track !== undefined) tagway.track(rule.track || String(model.event), values);
   };
   const hear = (entry: unknown) => {
     let values: Values = {};
@@ -67,7 +75,7 @@ extend<Extras["datalayer"]["options"]>(({ tagway, options }) => {
     if ("ecommerce" in values) delete model.ecommerce;
     merge(model, values);
     const { event } = values;
-    if (typeof event === "string") for (const rule of rules) if (rule.on === event) apply(rule);
+    if (typeof event === "string") for (const rule of rules) if (holds(rule.on, event)) apply(rule);
   };
   const safely = (entry: unknown) => {
     try {

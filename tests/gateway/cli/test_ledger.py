@@ -129,12 +129,12 @@ async def test_an_event_is_proven_far_from_any_store(shop: Shop) -> None:
     assert (code, out.splitlines()) == (0, [f"{each}: proven" for each in message_ids])
 
     proof = json.loads(file.read_text())
-    proof["events"][1]["purposes"][0] = "advertising"
+    proof["events"][1]["message_id"] = "another"
     file.write_text(json.dumps(proof))
     code, out, _ = await shop.run("check", str(file), bare=True)
     assert code == 2
     assert out.splitlines()[0] == f"{message_ids[0]}: proven"
-    assert out.splitlines()[1].startswith(f"{message_ids[1]}: not proven: advertising: record ")
+    assert out.splitlines()[1] == "another: not proven: it is not the event that was signed"
     stranger = public_key.replace(public_key[-20:], "A" * 20)
     assert (await shop.run("check", str(file), "--public-key", stranger, bare=True))[0] == 2
 
@@ -213,6 +213,68 @@ async def test_a_ledger_is_intact_until_somebody_meddles(shop: Shop) -> None:
         assert "not what was signed" in await shop.verify(kept), "only a head that was kept elsewhere tells"
     finally:
         await shop.meddle(*(f"DROP TABLE kept_{name}" for name in copies))
+
+
+async def test_a_word_changed_behind_the_ledger_s_back_is_named(shop: Shop) -> None:
+    """State, time, record, source's opening: whatever a superuser may set, it is not what the person said."""
+    await visit(shop, 2)
+    said = {"functional": True, "analytics": False, "personalization": True}
+    await shop.collect(event("Consent Preference Updated", said, anonymousId="visitor-0"))
+    await shop.collect(event("Consent Preference Updated", YES, anonymousId="visitor-1"))
+    await shop.collect(event("Consent Preference Updated", said, anonymousId="visitor-1"))
+    assert "\n6 words in force, as recorded; 0 from before the ledger\n" in await shop.verify()
+    here = "workspace_id = $1"
+    refused = f"{here} AND purpose = 'analytics' AND state <> 'granted'"
+    added = "INSERT INTO consent SELECT workspace_id, id, 'advertising', 'granted', 'x', now()"
+    mine = f"{here} AND seq = (SELECT max(seq) FROM consent WHERE {here})"
+    await shop.meddle(
+        f"CREATE TABLE kept_consent AS SELECT * FROM consent WHERE {here}",
+        f"CREATE TABLE kept_opening AS SELECT * FROM consent_opening WHERE {here}",
+    )
+    try:
+        for statement, said_of_it in (
+            (f"UPDATE consent SET state = 'granted' WHERE {refused}", "says granted, record "),
+            (f"DELETE FROM consent WHERE {refused}", "on analytics is missing, record "),
+            (f"UPDATE consent SET seq = NULL WHERE {mine}", "is not the one of record "),
+            (f"UPDATE consent SET at = at - interval '1 hour' WHERE {mine}", "is not the one of record "),
+            (f"DELETE FROM consent_opening WHERE {mine}", "is not the one of record "),
+            (f"UPDATE consent SET purpose = 'sale_or_share' WHERE {mine}", "is missing, record "),
+            (f"UPDATE consent_opening SET salt = sha256('x') WHERE {mine}", "is not about the subject"),
+            (
+                f"{added} FROM subject WHERE {here}",
+                "on advertising says granted, and no record of theirs does",
+            ),
+        ):
+            await shop.meddle(statement)
+            assert said_of_it in await shop.verify(), statement
+            await shop.meddle(
+                f"DELETE FROM consent WHERE {here}",
+                f"DELETE FROM consent_opening WHERE {here}",
+                "INSERT INTO consent SELECT * FROM kept_consent",
+                "INSERT INTO consent_opening SELECT * FROM kept_opening",
+            )
+        assert (await shop.verify()).startswith("intact")
+    finally:
+        await shop.meddle("DROP TABLE kept_consent", "DROP TABLE kept_opening")
+
+
+async def test_the_words_of_the_erased_are_missed_by_nobody(shop: Shop) -> None:
+    for person in range(3):
+        await shop.collect(event("Consent Preference Updated", YES, anonymousId=f"visitor-{person}"))
+    gone = (await shop.gateway.logged(shop.tenant.workspace))[1].subject
+    await shop.gateway.sql("DELETE FROM subject WHERE id = $1", gone)
+    said = await shop.verify()
+    assert said.startswith("intact: 9 records")
+    assert "\n6 words in force, as recorded" in said
+
+
+async def test_words_from_before_the_ledger_are_counted_apart(shop: Shop) -> None:
+    await visit(shop, 1)
+    await shop.meddle(
+        "INSERT INTO consent SELECT workspace_id, id, 'advertising', 'denied', 'x', now() - interval '1 day'"
+        " FROM subject WHERE workspace_id = $1"
+    )
+    assert "\n0 words in force, as recorded; 1 from before the ledger\n" in await shop.verify()
 
 
 async def test_the_command_tells_by_its_exit_code(shop: Shop) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from gateway.cli.data import DataFolder, find_stores
+from gateway.cli.data import DataFolder, DevKeys, find_stores
 from gateway.cli.keeper import Moved, keep
 from gateway.settings import Settings
 
@@ -181,6 +181,7 @@ async def test_another_master_key_is_refused(data: Path) -> None:
     async with _up(data, _free_port()) as house:
         await house.hears("another master key")
         assert await house.process.wait() == 1
+    assert not (data / "master.key").exists()
 
 
 async def test_a_taken_port_is_named(data: Path) -> None:
@@ -221,7 +222,19 @@ def test_damaged_keys_are_made_anew(data: Path) -> None:
     folder = DataFolder(data)
     with folder.owned():
         folder.keys.write_text("{")
-        assert folder.read_keys() is None
+        assert folder.read_keys() == []
+
+
+def test_keys_of_other_stores_do_not_take_the_place_of_ours(data: Path) -> None:
+    folder = DataFolder(data)
+    ours, theirs = DevKeys("ours", "w1", "s1"), DevKeys("theirs", "w2", "s2")
+    with folder.owned():
+        assert folder.write_keys(ours, own=True) == folder.keys
+        assert folder.write_keys(theirs, own=False) == data / "keys-theirs.json"
+        assert folder.read_keys() == [ours, theirs]
+        anew = DevKeys("anew", "w3", "s3")
+        assert folder.write_keys(anew, own=True) == folder.keys
+        assert folder.read_keys() == [anew, theirs]
 
 
 async def _answers(url: str) -> bool:

@@ -1,11 +1,11 @@
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy.ledger.checkpoint import Checkpoint, Signer, Untrusted, read_checkpoint
+from privacy.ledger.checkpoint import Checkpoint, Signer, Untrusted, is_attested, read_checkpoint
 
 WORKSPACE = UUID(int=7)
 SIGNER = Signer(WORKSPACE, bytes(range(32)))
@@ -50,6 +50,26 @@ def test_a_public_key_with_another_s_id_is_refused() -> None:
     stranger = Signer(WORKSPACE, bytes(32)).public_key.split("+", 2)[2]
     with pytest.raises(Untrusted, match="public key"):
         read_checkpoint(NOTE, f"{name}+{id_}+{stranger}")
+
+
+def test_a_statement_is_attested_by_one_ledger_only() -> None:
+    signature = SIGNER.attest(b"said")
+    assert is_attested(b"said", signature, SIGNER.public_key)
+    assert not is_attested(b"unsaid", signature, SIGNER.public_key)
+    assert not is_attested(b"said", signature[:-1], SIGNER.public_key)
+    for other in (Signer(WORKSPACE, bytes(32)), Signer(uuid4(), bytes(range(32)))):
+        assert not is_attested(b"said", signature, other.public_key)
+
+
+def test_no_head_passes_for_a_statement_nor_the_other_way_round() -> None:
+    text, signed = NOTE.rsplit("\n\n", 1)
+    signature = b64decode(signed.split()[-1])[4:]
+    for statement in (text.encode(), f"{text}\n".encode()):
+        assert not is_attested(statement, signature, SIGNER.public_key)
+    key_id = bytes.fromhex(SIGNER.public_key.split("+")[1])
+    attested = b64encode(key_id + SIGNER.attest(f"{text}\n".encode())).decode()
+    with pytest.raises(Untrusted, match="wrong"):
+        read_checkpoint(f"{text}\n\n\N{EM DASH} {SIGNER.origin} {attested}\n", SIGNER.public_key)
 
 
 @given(st.text() | st.builds(lambda at, text: NOTE[:at] + text + NOTE[at:], st.integers(0, len(NOTE)), st.text()))

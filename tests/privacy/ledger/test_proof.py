@@ -9,7 +9,7 @@ from domain.consent import Purpose, State
 from privacy.chain import GENESIS
 from privacy.ledger.checkpoint import Signer, Untrusted
 from privacy.ledger.merkle import Frontier, Tiles, inclusion_ranges, leaf_hash, range_root
-from privacy.ledger.proof import Evidence, Grant, Proof, check_proof, encode_proof, read_proof
+from privacy.ledger.proof import Evidence, Grant, Proof, check_proof, encode_proof, read_proof, signed
 from privacy.ledger.record import Opening, Word, digest_signal, read_record, write_record
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -57,7 +57,8 @@ def prove(purposes: tuple[Purpose, ...], *seqs: int | None, received_at: datetim
     for leaf in LEAVES:
         frontier.append(leaf_hash(leaf))
     event = Evidence("m1", WHO, received_at, purposes, tuple(grant(seq) if seq else None for seq in seqs))
-    return Proof(public_key=SIGNER.public_key, checkpoint=SIGNER.sign(frontier.size, frontier.root()), events=(event,))
+    note = SIGNER.sign(frontier.size, frontier.root())
+    return Proof(public_key=SIGNER.public_key, checkpoint=note, events=(signed(event, SIGNER),))
 
 
 BOTH = (Purpose.ANALYTICS, Purpose.PERSONALIZATION)
@@ -69,14 +70,44 @@ def problem(proof: Proof) -> str | None:
 
 
 def edited(proof: Proof, **changes: object) -> Proof:
+    """Change the event of a proof and sign it again, as one who has the key and not the records could."""
     (event,) = proof.events
-    return msgspec.structs.replace(proof, events=(msgspec.structs.replace(event, **changes),))
+    return msgspec.structs.replace(proof, events=(signed(msgspec.structs.replace(event, **changes), SIGNER),))
 
 
 def test_an_event_is_proven_through_its_json_alone() -> None:
     proof = read_proof(encode_proof(prove(BOTH, 1, 2)))
     assert problem(proof) is None
     assert check_proof(proof, SIGNER.public_key)[0].problem is None
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"message_id": "m2"},
+        {"subject": OTHER},
+        {"received_at": NOON + timedelta(seconds=1)},
+        {"purposes": BOTH[::-1]},
+        {"grants": (grant(2), grant(1))},
+        {"grants": (grant(1), None)},
+        {"signature": b""},
+        {"signature": bytes(64)},
+        {"signature": SIGNER.attest(b"something else")},
+    ],
+)
+def test_an_event_that_was_not_signed_so_is_not_proven(changes: dict[str, object]) -> None:
+    """The proof of one event is not the proof of another, whatever the records that it rests on."""
+    proof = prove(BOTH, 1, 2)
+    (event,) = proof.events
+    changed = msgspec.structs.replace(proof, events=(msgspec.structs.replace(event, **changes),))
+    assert problem(changed) == "it is not the event that was signed"
+
+
+def test_an_event_signed_by_somebody_else_is_not_proven() -> None:
+    proof = prove(BOTH, 1, 2)
+    (event,) = proof.events
+    stranger = Signer(UUID(int=7), bytes(range(32)))
+    assert problem(msgspec.structs.replace(proof, events=(signed(event, stranger),))) is not None
 
 
 def test_what_is_necessary_needs_no_record() -> None:

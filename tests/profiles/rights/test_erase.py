@@ -7,7 +7,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from domain.topics import ERASURES, EVENTS, SEGMENT_CHANGES
+from domain.topics import CONSENTS, ERASURES, EVENTS, SEGMENT_CHANGES
 from privacy.receipt import is_genuine
 from stores.journal import Journal
 from tests.fixtures.gateway import event
@@ -44,6 +44,9 @@ async def test_nothing_is_left_of_an_erased_person(office: Office) -> None:
     (subject,) = {row["subject_id"] for row in await office.gateway.sql(OF_EMAIL, office.workspace, marks[1])} - {None}
     (profile,) = {row["profile_id"] for row in await office.gateway.sql(OF_SUBJECT, subject)}
     await bury(office, f'{{"subject":"{subject}","name":"spoilt"}}'.encode())
+    async with asyncio.timeout(10):
+        while not await told_of(office, subject):
+            await asyncio.sleep(0.05)
     before = await read_tables(office.gateway.database_url)
     assert all(sightings(before, [mark]) for mark in [*marks, str(subject)])
 
@@ -53,6 +56,7 @@ async def test_nothing_is_left_of_an_erased_person(office: Office) -> None:
     traces |= {"journal": office.journal.read_bytes()}
     assert sightings(traces, [*marks, email]) == []
     assert sightings(traces, ["chair"])
+    assert not await told_of(office, subject)
     places = {place for place in traces if str(subject).encode() in traces[place]}
     kept = {"erasure", "log_record", "privacy_request", "segment_change", "access_log"}
     assert places <= {"journal", *(f"table {name}" for name in kept)}
@@ -75,6 +79,18 @@ OF_EMAIL = """
         SELECT subject_id FROM event WHERE properties->>'query' = $2)
 """
 OF_SUBJECT = "SELECT profile_id FROM subject WHERE id = $1"
+
+
+async def told_of(office: Office, subject: Any) -> bool:
+    """Tell whether the topic of consents says anything of somebody."""
+    return bool(
+        await office.gateway.sql(
+            "SELECT FROM log_record WHERE topic = $1 AND (position($2 IN value) > 0 OR position($3 IN key) > 0)",
+            CONSENTS,
+            str(subject).encode(),
+            subject.bytes,
+        )
+    )
 
 
 async def bury(office: Office, value: bytes) -> None:

@@ -29,7 +29,7 @@ def test_exists_asks_for_presence_unless_told_otherwise() -> None:
     ("raw", "problem"),
     [
         ([], "definition: must be an object"),
-        ({}, 'type: must be one of "count", "trait", "and", "or", "not"'),
+        ({}, 'type: must be one of "count", "sum", "distinct"'),
         ({"type": "and", "children": []}, "children: must not be empty"),
         (
             {"type": "and", "children": [GOLD, {**VIEWS, "window": "24x"}]},

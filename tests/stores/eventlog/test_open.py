@@ -39,6 +39,7 @@ async def test_topics_not_made_for_want_of_a_broker_are_made_once_it_is_there(
 def test_what_people_did_is_kept_as_long_as_was_set() -> None:
     made = topics(timedelta(days=3))
     assert {name for name, spec in made.items() if spec.keep == timedelta(days=3)} == {EVENTS, DEAD_LETTERS, CONSENTS}
+    assert {name for name, spec in made.items() if spec.compacted} == {SEGMENT_CHANGES, CONSENTS}
 
 
 async def test_without_a_broker_the_log_is_in_the_database(database_url: str) -> None:

@@ -3,7 +3,7 @@
   const listeners = [];
   let eventStatus, cmpStatus = "loaded", consents = {};
   const data = (listenerId) => ({
-    listenerId, eventStatus, cmpStatus, gdprApplies: true, tcfPolicyVersion: 5, tcString: eventStatus && "COwnString",
+    listenerId, eventStatus, cmpStatus, gdprApplies: true, tcfPolicyVersion: 5, tcString: eventStatus && (window.tcStrings?.[consents[1]] ?? "COwnString"),
     purpose: { consents, legitimateInterests: { 2: true, 7: true } }, vendor: { consents: {} }, publisher: { restrictions: {} },
   });
   const tell = () => listeners.forEach((listener, id) => listener(data(id), true));

@@ -1,0 +1,66 @@
+"""Reading a whole topic of Kafka once, as no member of any group."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from contextlib import suppress
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from domain.errors import LogUnavailable
+
+_FETCH_MS: Final = 500
+_AT_ONCE: Final = 500
+_STOP_SECONDS: Final = 5.0
+
+
+async def walk(bootstrap: str, topic: str, patience: float = 10.0) -> AsyncIterator[bytes]:
+    """Walk the values of a topic, each partition in its order, up to where it ends now; a topic not there has none.
+
+    Raises `LogUnavailable` when the brokers are silent for `patience` seconds.
+    """
+    reader = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    try:
+        async with asyncio.timeout(patience):
+            await reader.start()
+            places = await _places(bootstrap, topic)
+            reader.assign(places)
+            ends = await reader.end_offsets(places) if places else {}
+            waiting = await _behind(reader, ends)
+        while waiting:
+            async with asyncio.timeout(patience):
+                values: list[bytes] = []
+                while waiting and not values:
+                    values = await _fetch(reader, waiting)
+                    waiting = await _behind(reader, ends)
+            for value in values:
+                yield value
+    except (KafkaError, TimeoutError, OSError) as error:
+        raise LogUnavailable from error
+    finally:
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(_STOP_SECONDS):
+                await reader.stop()
+
+
+async def _places(bootstrap: str, topic: str) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    try:
+        await admin.start()
+        if topic not in await admin.list_topics():
+            return []
+        (found,) = await admin.describe_topics([topic])
+    finally:
+        await admin.close()
+    return [TopicPartition(topic, part["partition"]) for part in found["partitions"]]
+
+
+async def _behind(reader: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> list[TopicPartition]:
+    return [place for place, end in ends.items() if await reader.position(place) < end]
+
+
+async def _fetch(reader: AIOKafkaConsumer, places: Collection[TopicPartition]) -> list[bytes]:
+    fetched = await reader.getmany(*places, timeout_ms=_FETCH_MS, max_records=_AT_ONCE)
+    return [message.value for messages in fetched.values() for message in messages if message.value]

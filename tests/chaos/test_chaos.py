@@ -1,0 +1,32 @@
+"""The short form of `make chaos`: the faults that matter most, once each."""
+
+import sys
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from tests.chaos.faults import killing, poisoning, repeating
+from tests.chaos.trial import trial
+from tests.fixtures.stack import Stack
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="parts are found through /proc")
+@pytest.mark.timeout(240)
+async def test_what_is_acknowledged_is_stored_once_whatever_happens(
+    start_stack: Callable[..., Awaitable[Stack]],
+) -> None:
+    stack = await start_stack()
+    faults = {
+        "all killed at once": killing("serve", "build", "postgres", "redis"),
+        "postgres killed": killing("postgres"),
+        "poison": poisoning,
+        "repeats": repeating,
+    }
+    async with trial(stack, seed=7) as under_fire:
+        for name, fault in faults.items():
+            outcome = await under_fire.round(name, fault, 3)
+            assert outcome.sound, outcome
+            assert outcome.acknowledged > 50, outcome
+        assert len(await under_fire.execute("SELECT FROM dead_letter")) > 0
+    assert under_fire.subscriber.connections > 1
+    assert under_fire.subscriber.heard

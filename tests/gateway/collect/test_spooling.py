@@ -1,0 +1,230 @@
+"""With the log or Postgres away events are acknowledged by the disk, and are in the log once all is back."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from domain.errors import LogUnavailable, TagwayError
+from domain.event import decode_event
+from gateway.resources import Resources
+from gateway.settings import Settings
+from gateway.wiring import open_resources
+from stores.embedded.postgres import EmbeddedPostgres
+from stores.eventlog.port import Record
+from stores.migrate import migrate
+from tests.fixtures.gateway import Gateway, event, listening, make_tenant
+
+
+class Door:
+    """The log behind a door that can be shut."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+        self.shut = False
+
+    async def append(self, topic: str, records: Sequence[Record]) -> list[TagwayError | None]:
+        if self.shut:
+            return [LogUnavailable() for _ in records]
+        results: list[TagwayError | None] = await self._log.append(topic, records)
+        return results
+
+
+@asynccontextmanager
+async def spooling(settings: Settings, folder: Path, megabytes: int = 10) -> AsyncIterator[tuple[Gateway, Door]]:
+    """Run a gateway with a spool of its own, and a workspace of the test's own."""
+    settings = msgspec.structs.replace(settings, spool=folder, spool_megabytes=megabytes)
+    url = str(settings.postgres_url)
+    async with open_resources(settings) as resources, aiohttp.ClientSession() as http:
+        door = _door(resources)
+        async with listening(resources) as address:
+            yield Gateway(address, await make_tenant(url), url, http, resources), door
+
+
+def _door(resources: Resources) -> Door:
+    (*_, (_, append)) = resources.collector._pipeline._steps
+    append._log = Door(append._log)  # type: ignore[attr-defined]
+    door: Door = append._log  # type: ignore[attr-defined]
+    return door
+
+
+async def emptied(gateway: Gateway, within: float = 20) -> None:
+    waiting = gateway.resources.spooling
+    assert waiting is not None
+    async with asyncio.timeout(within):
+        while waiting.waiting:
+            await asyncio.sleep(0.02)
+
+
+def files(root: Path, suffix: str) -> list[Path]:
+    return list(root.rglob(f"*.{suffix}"))
+
+
+async def order(gateway: Gateway) -> dict[str, list[str]]:
+    """List the message ids on the log by subject, in their order within its partition."""
+    rows = await gateway.sql(
+        """SELECT value FROM log_record WHERE topic = 'tagway.events' ORDER BY partition, "offset" """
+    )
+    by_subject = defaultdict(list)
+    for row in rows:
+        each = decode_event(row["value"])
+        if each.workspace == gateway.tenant.workspace:
+            by_subject[str(each.subject)].append(each.message_id)
+    return by_subject
+
+
+async def test_without_the_log_events_are_kept_and_come_to_it_later_in_each_persons_order(
+    gateway_settings: Settings, tmp_path: Path
+) -> None:
+    async with spooling(gateway_settings, tmp_path) as (gateway, door):
+        door.shut = True
+        for number in range(30):
+            results = await gateway.batch(
+                event(anonymousId=f"p{number % 3}", messageId=f"{number}a"),
+                event(anonymousId=f"p{number % 3}", messageId=f"{number}b"),
+            )
+            assert [each["outcome"] for each in results] == ["accepted", "accepted"]
+        assert await gateway.logged() == []
+        async with gateway.http.get(gateway.url + "/readyz") as response:
+            assert response.status == 200
+        door.shut = False
+        await gateway.batch(event(anonymousId="p0", messageId="last"))
+        await emptied(gateway)
+        found = await order(gateway)
+    expected = [[f"{n}{half}" for n in range(who, 30, 3) for half in "ab"] for who in range(3)]
+    expected[0].append("last")
+    for ids in expected:
+        # What the first attempt left on the log twice the builder tells by its id; its first place is what counts.
+        assert ids in [list(dict.fromkeys(each)) for each in found.values()]
+
+
+async def test_a_restart_drains_before_it_is_ready(gateway_settings: Settings, tmp_path: Path) -> None:
+    async with spooling(gateway_settings, tmp_path) as (gateway, door):
+        door.shut = True
+        await gateway.batch(event(messageId="kept"))
+        tenant = gateway.tenant
+    async with spooling(gateway_settings, tmp_path) as (gateway, door):
+        door.shut = True
+        async with gateway.http.get(gateway.url + "/readyz") as response:
+            answer = await response.json()
+        drained = gateway.resources.spooling
+        assert drained is not None
+        if not drained.drained:  # the drain may have been quicker than the door was shut
+            assert (response.status, answer["status"]) == (503, "draining")
+        door.shut = False
+        await emptied(gateway)
+        assert [each.message_id for each in await gateway.logged(tenant.workspace)] == ["kept"]
+
+
+async def test_an_event_without_an_id_keeps_the_one_it_was_answered_with(
+    gateway_settings: Settings, tmp_path: Path
+) -> None:
+    async with spooling(gateway_settings, tmp_path) as (gateway, door):
+        door.shut = True
+        nameless = [event(messageId=None), event(messageId=None)]
+        answered = [(await gateway.batch(each))[0]["message_id"] for each in nameless]
+        door.shut = False
+        await emptied(gateway)
+        assert {each.message_id for each in await gateway.logged()} == set(answered)
+
+
+async def test_what_breaks_the_protocol_or_the_plan_is_told_at_once(gateway_settings: Settings, tmp_path: Path) -> None:
+    async with spooling(gateway_settings, tmp_path) as (gateway, door):
+        door.shut = True
+        await gateway.batch(event())
+        results = await gateway.batch(event(), event(type="dance"), event(properties={"price": "dear"}), 5)
+        assert [each["outcome"] for each in results] == ["accepted", "invalid", "invalid", "invalid"]
+
+
+async def test_a_full_spool_refuses_with_a_time_to_come_again(gateway_settings: Settings, tmp_path: Path) -> None:
+    async with spooling(gateway_settings, tmp_path, megabytes=1) as (gateway, door):
+        door.shut = True
+        body = {"batch": [event(properties={"product_id": "p", "note": "x" * 15_000}) for _ in range(25)]}
+        for _ in range(10):
+            status, answer = await gateway.post("/v1/batch", body)
+            if status != 200:
+                break
+        assert (status, answer["code"]) == (503, "spool_full")
+        async with gateway.http.get(gateway.url + "/readyz") as response:
+            assert response.status == 200  # the stores answer; only the door is shut
+        door.shut = False
+        await emptied(gateway)
+        await gateway.batch(event())
+
+
+async def test_people_who_are_erased_meanwhile_are_not_brought_back(gateway_settings: Settings, tmp_path: Path) -> None:
+    async with spooling(gateway_settings, tmp_path) as (gateway, door):
+        await gateway.batch(event(anonymousId="gone", messageId="before"))
+        door.shut = True
+        await gateway.batch(event(anonymousId="gone", messageId="spooled"))
+        await gateway.sql(
+            """
+            INSERT INTO suppression SELECT workspace_id, kind, version, index, 'erased', now() FROM alias
+            WHERE workspace_id = $1
+            """,
+            gateway.tenant.workspace,
+        )
+        await gateway.sql("DELETE FROM subject WHERE workspace_id = $1", gateway.tenant.workspace)
+        await gateway.resources.redis.flushdb()
+        door.shut = False
+        await emptied(gateway)
+        assert [each.message_id for each in await gateway.logged()] == ["before"]
+        assert not files(tmp_path, "spool")
+
+
+async def test_a_request_that_our_code_trips_over_holds_nobody_up(
+    gateway_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with spooling(gateway_settings, tmp_path) as (gateway, door):
+        door.shut = True
+        await gateway.batch(event(messageId="poison", anonymousId="a"))
+        await gateway.batch(event(messageId="sound", anonymousId="b"))
+        collector = gateway.resources.collector
+        run = collector._pipeline.run
+
+        async def trip(batch: Any) -> Any:
+            if b"poison" in batch.items[0].raw:
+                raise RuntimeError("nobody foresaw this")
+            return await run(batch)
+
+        monkeypatch.setattr(collector._pipeline, "run", trip)
+        door.shut = False
+        await emptied(gateway)
+        assert [each.message_id for each in await gateway.logged()] == ["sound"]
+        workspace = gateway.tenant.workspace
+        assert files(tmp_path, "rejected")
+    monkeypatch.undo()
+    async with spooling(gateway_settings, tmp_path) as (gateway, _):
+        await emptied(gateway)
+        assert {each.message_id for each in await gateway.logged(workspace)} == {"sound", "poison"}
+
+
+async def test_without_postgres_known_keys_are_served_and_nothing_is_lost(
+    gateway_settings: Settings, server_folder: Path, tmp_path: Path
+) -> None:
+    server = EmbeddedPostgres(server_folder / "spool-postgres", volatile=True)
+    url = await server.start()
+    try:
+        await migrate(url)
+        settings = msgspec.structs.replace(gateway_settings, postgres_url=url)
+        async with spooling(settings, tmp_path) as (gateway, _):
+            await gateway.batch(event(messageId="before"))
+            await server.stop()
+            for number in range(5):
+                assert (await gateway.batch(event(messageId=f"away-{number}")))[0]["outcome"] == "accepted"
+            status, answer = await gateway.post("/v1/batch", {"batch": [event()]}, key="unheard of")
+            assert (status, answer["code"]) == (503, "store_unavailable")
+            async with gateway.http.get(gateway.url + "/readyz") as response:
+                assert (response.status, (await response.json())["status"]) == (200, "spooling")
+            assert await server.start() == url
+            await emptied(gateway)
+            ids = [each.message_id for each in await gateway.logged()]
+            assert ids == ["before", *(f"away-{number}" for number in range(5))]
+    finally:
+        await server.stop()

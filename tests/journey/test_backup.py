@@ -1,0 +1,94 @@
+"""A backup is worth what can be restored from it: by a copy of a stopped product, and by Postgres' own tools."""
+
+import asyncio
+import subprocess
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from stores.embedded.binaries import find_postgres
+from stores.migrate import require_schema
+from tests.fixtures.stack import Stack
+from tests.fixtures.world import Sent, World
+from tests.lacking import missing
+
+CONSENT = {"consent": {"categoryPreferences": {"analytics": True, "personalization": True}}}
+PERSON = "query ($id: String!) { profile(by: {externalId: $id}) { counters } }"
+
+
+async def send(stack: Stack, message_id: str) -> None:
+    event = {"type": "track", "event": "product_view", "userId": "ada", "messageId": message_id, "context": CONSENT}
+    body = {"batch": [event | {"properties": {"product_id": "lamp"}}], "writeKey": stack.write_key}
+    async with stack.http.post(f"{stack.url}/v1/batch", json=body) as response:
+        assert (await response.json())["counts"] == {"accepted": 1}
+
+
+async def views(stack: Stack, number: int) -> None:
+    async with asyncio.timeout(20):
+        while True:
+            profile = (await stack.graphql(PERSON, id="ada"))["profile"]
+            if profile and profile["counters"].get("product_view") == number:
+                return
+            await asyncio.sleep(0.1)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a folder with its owners and permissions, as an operator would."""
+    subprocess.run(["cp", "-a", source, target], check=True)
+    for link in target.iterdir():
+        if link.is_symlink():
+            pytest.fail(f"{link.name} lies elsewhere and is not in this copy")
+
+
+async def test_a_copy_of_a_stopped_product_goes_on_where_it_was(
+    start_stack: Callable[..., Awaitable[Stack]],
+) -> None:
+    stack = await start_stack()
+    await send(stack, "before")
+    await views(stack, 1)
+    assert await stack.stop() == 0
+    folder = stack.data.with_name(f"{stack.data.name}.copy")
+    copy(stack.data, folder)
+    restored = await start_stack(folder)
+    assert restored.write_key == stack.write_key
+    await views(restored, 1)
+    await send(restored, "before")
+    await send(restored, "after")
+    await views(restored, 2)
+    assert await restored.stop() == 0
+
+
+async def test_a_dump_restores_every_row(
+    world: World, database_url: str, empty_database_url: str, tmp_path: Path
+) -> None:
+    dump, restore = (find_postgres().with_name(name) for name in ("pg_dump", "pg_restore"))
+    if not dump.exists():
+        missing("pg_dump is not beside the postgres program")
+    await world.send(*(Sent((f"user_id:{n}",), traits={"plan": "pro"}) for n in range(20)))
+    before = await _rows(database_url)
+    file = tmp_path / "tagway.dump"
+    await _run(dump, "--format=custom", "--file", file, database_url)
+    await _run(restore, "--no-owner", "--exit-on-error", "--dbname", empty_database_url, file)
+    await require_schema(empty_database_url)
+    assert await _rows(empty_database_url) == before
+    assert before["profile"] == 20
+
+
+async def _rows(url: str) -> dict[str, int]:
+    connection = await asyncpg.connect(url)
+    try:
+        names = await connection.fetch(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+        )
+        counted = {row[0]: await connection.fetchval(f'SELECT count(*) FROM "{row[0]}"') for row in names}
+    finally:
+        await connection.close()
+    return counted
+
+
+async def _run(*command: object) -> None:
+    process = await asyncio.create_subprocess_exec(*map(str, command), stderr=asyncio.subprocess.PIPE)
+    _, said = await process.communicate()
+    assert process.returncode == 0, said.decode()

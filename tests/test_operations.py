@@ -1,0 +1,115 @@
+"""What is written for operators names what there is; and the dependencies are what they are said to be."""
+
+import json
+import re
+from importlib.metadata import PackageMetadata, distribution
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+from typer.main import get_command
+
+from gateway.cli.main import app
+from gateway.metrics import Metrics, Name
+from gateway.settings import Settings
+from profiles.metrics import BuildMetrics
+
+ROOT = Path(__file__).parent.parent
+OPS = ROOT / "docs" / "ops"
+SUFFIXES = re.compile(r"_(bucket|sum|count)$")
+PERMISSIVE = (
+    "mit",
+    "bsd",
+    "apache",
+    "isc",
+    "mozilla",  # bounds its own files only
+    "psf",
+    "python software",
+    "unlicense",
+    "cc0",
+    "postgresql",
+    "0bsd",
+)
+
+
+def names_of(exposed: bytes) -> set[str]:
+    return set(re.findall(r"^# TYPE (\w+)", exposed.decode(), re.MULTILINE))
+
+
+@pytest.fixture(scope="module")
+def metrics() -> set[str]:
+    registry = CollectorRegistry()
+    BuildMetrics(registry)
+    found = {metric.name + ("_total" if metric.type == "counter" else "") for metric in registry.collect()}
+    gateway = {name for name in names_of(Metrics().expose()) if not name.endswith("_created")}
+    assert {name.value for name in Name} == gateway
+    return found | gateway
+
+
+def used(text: str) -> set[str]:
+    return {SUFFIXES.sub("", name) for name in re.findall(r"\btagway_\w+", text)}
+
+
+def test_the_dashboard_shows_metrics_that_there_are(metrics: set[str]) -> None:
+    dashboard = json.loads((OPS / "dashboard.json").read_text())
+    expressions = " ".join(target["expr"] for panel in dashboard["panels"] for target in panel["targets"])
+    assert used(expressions)
+    assert used(expressions) <= metrics
+
+
+def test_the_alerts_watch_metrics_that_there_are(metrics: set[str]) -> None:
+    text = (OPS / "alerts.yaml").read_text()
+    expressions = re.findall(r"^ +expr: (.+)$", text, re.MULTILINE)
+    assert len(expressions) == text.count("- alert:")
+    for expression in expressions:
+        assert used(expression)
+        assert used(expression) <= metrics
+
+
+def test_every_metric_is_documented_and_nothing_else(metrics: set[str]) -> None:
+    listed = set(re.findall(r"^\| `(tagway_\w+)` \|", (ROOT / "docs/metrics.md").read_text(), re.MULTILINE))
+    assert listed == metrics
+
+
+@pytest.mark.parametrize("name", ["compose.yaml", "kubernetes.yaml", "Dockerfile"])
+def test_deployments_set_settings_that_there_are(name: str) -> None:
+    settings = {setting for setting, _ in Settings().describe()}
+    named = set(re.findall(r"\bTAGWAY_\w+", (OPS / name).read_text()))
+    assert named
+    assert named <= settings
+
+
+def test_commands_that_documents_name_exist() -> None:
+    commands = get_command(app).commands  # type: ignore[attr-defined]  # a group has them
+    documents = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").glob("*.md"))]
+    text = "\n".join(document.read_text() for document in documents)
+    named = set(re.findall(r"(?:^|`|/)tagway ([a-z][a-z-]*)", text, re.MULTILINE))
+    assert {"up", "serve", "replay", "deadletters", "doctor"} <= named
+    assert named <= commands.keys()
+
+
+def test_every_dependency_is_pinned_with_its_hashes_and_no_index() -> None:
+    for name in ("run", "dev"):
+        text = (ROOT / "requirements" / f"{name}.txt").read_text()
+        assert "://" not in text
+        assert "index-url" not in text
+        for requirement in re.split(r"\n(?=\S)", text.strip()):
+            if not requirement.startswith("#"):
+                assert re.match(r"[\w.\[\],-]+==\S+", requirement), requirement
+                assert "--hash=sha256:" in requirement, requirement
+
+
+def test_every_dependency_that_runs_has_a_permissive_licence() -> None:
+    text = (ROOT / "requirements" / "run.txt").read_text()
+    for name in re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==", text, re.MULTILINE):
+        try:
+            metadata = distribution(name).metadata
+        except ModuleNotFoundError:
+            continue  # for another platform or Python
+        said = [_field(metadata, "License-Expression"), _field(metadata, "License")[:200]]
+        said += [each for each in metadata.get_all("Classifier") or [] if each.startswith("License")]
+        assert any(word in " ".join(said).lower() for word in PERMISSIVE), (name, said)
+
+
+def _field(metadata: PackageMetadata, name: str) -> str:
+    return str(metadata[name]) if name in metadata else ""
