@@ -222,7 +222,7 @@ def application(standin: Standin) -> Starlette:
         return JSONResponse({"token": "visitor"})
 
     async def tag(_request: Request) -> Response:
-        return Response(site_tag({"writeKey": WRITE_KEY}), media_type="text/javascript")
+        return Response(site_tag({"host": standin.url, "writeKey": WRITE_KEY}), media_type="text/javascript")
 
     async def part(request: Request) -> Response:
         return Response(part_source(f"extras/{request.path_params['name']}"), media_type="text/javascript")
