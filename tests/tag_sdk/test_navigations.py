@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.async_api import Page
 from playwright.async_api import TimeoutError as PlaywrightTimeoutError
 
@@ -14,17 +15,18 @@ from tests.fixtures.gateway import Gateway
 from tests.tag_sdk.conftest import ALL, Site, consent
 from tests.tag_sdk.stored import embed, logged, named
 
-NAVIGATIONS, TABS, SECONDS = 1000, 2, 40
+NAVIGATIONS, TABS, SECONDS = 1000, 2, 240
 TAB = 10_000
 """A tab's first position."""
 
 
+@pytest.mark.timeout(SECONDS + 60)
 async def test_no_event_is_lost_in_a_thousand_quick_navigations(site: Site, gateway: Gateway, visitor: Visitor) -> None:
     await embed(site, gateway, {"consent": {"analytics": "granted"}})
     told = await walk(site, visitor, NAVIGATIONS)
     events = await logged(gateway, lambda events: told <= positions(events))
     assert positions(events) == told
-    assert len(told) >= NAVIGATIONS / 10
+    assert len(told) == NAVIGATIONS
 
 
 async def test_nothing_is_sent_by_quick_navigations_before_consent(
@@ -45,7 +47,7 @@ async def test_nothing_is_sent_by_quick_navigations_before_consent(
 async def walk(site: Site, visitor: Visitor, navigations: int) -> set[int]:
     """Have some tabs go through pages as fast as they can; return the positions that they told of.
 
-    A slow machine goes as far as it comes in its time.
+    A machine that is too slow goes as far as it comes in its time.
     """
     site.body = '<script src="/pages/walk.js"></script>'
     last = navigations // TABS - 1
