@@ -57,6 +57,7 @@ PERSON: Final = "query ($by: ProfileBy!) { profile(by: $by) { id traits counters
 EVERYTHING: Final = """{ profiles(first: 50) { nodes {
   id traits counters identities { kind } consents { purpose source } segments { cause segment { key } }
   events(first: 50) { nodes { messageId type name properties } } } } }"""
+KINDS = {"USER_ID", "EMAIL", "PHONE", "DEVICE_ID", "ANONYMOUS_ID"}
 
 
 class Canary:
@@ -385,7 +386,7 @@ async def leave_traces(stack: Stack, canary: Canary, kafka_bootstrap: str | None
         await client.send("/metrics", method="GET")
     for by in ({"phone": canary.phone}, {"externalId": canary.user_id}, {"anonymousId": canary.anonymous_id}):
         assert (await stack.graphql(PERSON, by=by))["profile"] == profile
-    assert {each["kind"] for each in profile["identities"]} == {"USER_ID", "EMAIL", "PHONE", "ANONYMOUS_ID"}
+    assert {each["kind"] for each in profile["identities"]} == KINDS
     assert profile["traits"]["plan"] == "gold"
     assert (await stack.graphql(PERSON, by={"externalId": canary.other_id}))["profile"]["id"] != profile["id"]
     await exercise(stack, canary)
