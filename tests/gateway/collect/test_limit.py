@@ -51,14 +51,19 @@ async def test_gateways_share_what_a_key_may_send(redis: Redis) -> None:
     assert (await one.admit(uuid4(), 100)).left == 0
 
 
+async def _draws(redis: Redis) -> int:
+    """Tell how often Redis was asked."""
+    return int((await redis.info("commandstats"))["cmdstat_evalsha"]["calls"])
+
+
 async def test_most_requests_are_let_in_from_what_was_drawn(redis: Redis) -> None:
     limit, key = EventLimit(Paces(redis), Pace(a_second=1_000, at_once=10_000), Metrics()), uuid4()
     await limit.admit(key, 10)
-    before = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    before = await _draws(redis)
     left = [(await limit.admit(key, 10)).left for _ in range(4)]
     assert left == sorted(left, reverse=True)
     assert 9_950 <= left[-1] < 10_000
-    assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] == before
+    assert await _draws(redis) == before
 
 
 async def test_requests_at_once_draw_one_after_the_other_and_are_let_in_to_the_last_event(redis: Redis) -> None:
@@ -67,15 +72,24 @@ async def test_requests_at_once_draw_one_after_the_other_and_are_let_in_to_the_l
     assert sum(isinstance(end, TooManyEvents) for end in ends) == 5
 
 
+async def test_requests_at_once_share_a_handful_and_none_takes_what_another_waits_on(redis: Redis) -> None:
+    limit, key = EventLimit(Paces(redis), Pace(a_second=1_000, at_once=10_000), Metrics()), uuid4()
+    await limit.admit(key, 40)  # of a handful of 50
+    before = await _draws(redis)
+    await asyncio.gather(limit.admit(key, 60), limit.admit(key, 10))
+    await asyncio.gather(*(limit.admit(key, 5) for _ in range(10)))
+    assert await _draws(redis) == before + 3
+
+
 async def test_a_flood_of_refused_requests_asks_redis_once(redis: Redis) -> None:
     metrics, ticks = Metrics(), Ticks()
     limit, key = EventLimit(Paces(redis), SLOW, metrics, ticks), uuid4()
     await limit.admit(key, 100)
-    before = (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"]
+    before = await _draws(redis)
     for _ in range(10):
         with pytest.raises(TooManyEvents):
             await limit.admit(key, 20)
-    assert (await redis.info("commandstats"))["cmdstat_evalsha"]["calls"] == before
+    assert await _draws(redis) == before
     assert b"tagway_events_limited_total 200.0" in metrics.expose()
 
 
