@@ -19,8 +19,8 @@ _DRAWN_SECONDS: Final = 0.05
 """What is drawn at once, as seconds at the key's pace: most requests then cost no round trip."""
 
 _MOST_KEYS: Final = 10_000
-_REDIS_WITHIN: Final = 0.5
-_REDIS_AVOIDED_FOR: Final = 1.0
+_REDIS_WITHIN: Final = 0.2
+_REDIS_AVOIDED_FOR: Final = 2.0
 _TOLD_EVERY: Final = 60.0
 
 _log = structlog.get_logger()
@@ -72,7 +72,7 @@ class EventLimit:
             self._refuse(key, share, events, lacking - room)
 
     async def _ask(self, key: UUID, least: int) -> Drawn | None:
-        """Draw from what all share; None while Redis is away, and for a second after."""
+        """Draw from what all share; None while Redis is away, and for two seconds after."""
         if self._ticks() < self._avoid_redis_until:
             return None
         handful = max(least, int(self._pace.a_second * _DRAWN_SECONDS))
