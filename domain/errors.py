@@ -40,6 +40,7 @@ FAILURES: Final[dict[str, Failure]] = {
     "request_too_large": Failure(413, "A request may hold at most 500 KB and 2,500 events."),
     "unsupported_media_type": Failure(415, "This content type or encoding is not accepted."),
     "too_many_requests": Failure(429, "Too many requests; slow down.", retry_after=1),
+    "too_many_events": Failure(429, "This key sends events faster than it may; slow down.", retry_after=1),
     "cost_exceeded": Failure(429, "This key's points are used up; slow down.", retry_after=1),
     "store_unavailable": Failure(503, "A store is not reachable; nothing was kept, please retry.", 2, ours=True),
     "log_unavailable": Failure(503, "The event log is not reachable; nothing was kept, please retry.", 2, ours=True),

@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from domain.errors import FAILURES, TagwayError
+from domain.pace import TooManyEvents
+from gateway.collect.quota import quota_headers
 
 _BY_STATUS: Final = {404: "not_found", 405: "method_not_allowed"}
 
@@ -29,7 +31,10 @@ async def answer_failure(request: Request[Any], error: Exception) -> Response:
     if not isinstance(error, TagwayError):
         raise error
     request.scope["tagway.code"] = error.code
-    return error_response(error.code, error.detail)
+    response = error_response(error.code, error.detail)
+    if isinstance(error, TooManyEvents):
+        response.headers.update({**quota_headers(error.quota), "Retry-After": str(error.retry_after)})
+    return response
 
 
 async def answer_http_exception(request: Request[Any], error: Exception) -> Response:

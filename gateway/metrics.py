@@ -28,6 +28,10 @@ class Name(StrEnum):
     """Consent signals that could not be read, and so refused, by source and reason."""
     CACHE_FAILURES = "tagway_cache_failures_total"
     """Times that Redis did not answer and Postgres did its work."""
+    EVENTS_LIMITED = "tagway_events_limited_total"
+    """Events of requests that were refused because their key sends too fast."""
+    LIMITS_LOCAL = "tagway_limits_local_total"
+    """Times that this gateway counted a key's events for itself, as Redis did not answer."""
     FIELDS_DROPPED = "tagway_fields_dropped_total"
     """Fields left out of events, by the event's part that they stood in and the reason."""
     SPOOL_ENTRIES = "tagway_spool_entries"
@@ -67,6 +71,8 @@ class Metrics:
             Name.SIGNALS_REFUSED, "Unreadable consent signals", ["source", "reason"], registry=self._registry
         )
         self.cache_failures = Counter(Name.CACHE_FAILURES, "Redis did not answer", registry=self._registry)
+        self.events_limited = Counter(Name.EVENTS_LIMITED, "Events refused as too fast", registry=self._registry)
+        self.limits_local = Counter(Name.LIMITS_LOCAL, "Keys counted without Redis", registry=self._registry)
         self.fields_dropped = Counter(
             Name.FIELDS_DROPPED, "Fields left out of events", ["place", "reason"], registry=self._registry
         )

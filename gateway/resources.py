@@ -9,6 +9,7 @@ from domain.clock import Clock
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
+from gateway.collect.limit import EventLimit
 from gateway.collect.spooling import Spooling
 from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
@@ -38,6 +39,7 @@ class Resources:
     losses: Losses
     collector: Collector
     intake: Intake
+    limit: EventLimit
     spooling: Spooling | None
     feed: LiveFeed
     recommender: Recommender

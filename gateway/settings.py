@@ -77,6 +77,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """How long the event log and dead letters are kept; for Kafka's topics, when they are made."""
     build_metrics_port: Port | None = None
     """Where a builder shows its metrics, at /metrics of `host`; unset: nowhere. The gateway's are on its own port."""
+    events_per_second: Points = 20_000
+    """Events that one key may send each second."""
+    events_at_once: Annotated[int, msgspec.Meta(ge=2_500, le=1_000_000_000)] = 200_000
+    """Events that one key may send at once after a pause; the largest request must fit."""
     looks_per_minute: Limit = 60
     people_per_day: Limit = 1_000
     """How much personal data one key may be shown."""

@@ -7,10 +7,12 @@ from typing import Any, Final
 
 from domain.access import LookLimits
 from domain.clock import Clock, utc_now
+from domain.pace import Pace
 from domain.spending import Allowance
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
+from gateway.collect.limit import EventLimit
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.collect.spooling import Spooling
 from gateway.feed import LiveFeed
@@ -37,6 +39,7 @@ from resolvers.schema import build_schema
 from stores.broadcast import Broadcast
 from stores.eventlog.open import open_log
 from stores.feed import Feed
+from stores.paces import Paces
 from stores.postgres import Database
 from stores.purse import Purse
 from stores.recommendation_cache import RecommendationCache
@@ -125,6 +128,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             collector=collector,
             spooling=spooling,
             intake=Intake(_COLLECTING_AT_MOST, metrics),
+            limit=EventLimit(Paces(redis), Pace(settings.events_per_second, settings.events_at_once), metrics),
             feed=feed,
             recommender=recommender,
             metrics=metrics,

@@ -14,8 +14,10 @@ from starlette.routing import BaseRoute, Route
 from domain.errors import Refused, TagwayError
 from domain.event import CallType
 from domain.outcome import Result
+from domain.pace import Quota
 from gateway.collect.answer import answer, count
 from gateway.collect.decode import Envelope, read_batch, read_single
+from gateway.collect.quota import QUOTA_HEADERS, quota_headers
 from gateway.collect.request import LARGEST_REQUEST, read_body, read_origin, read_write_key
 from gateway.resources import WebRequest, resources_of
 
@@ -37,7 +39,7 @@ _CORS: Final = Middleware(
     allow_origins=["*"],
     allow_methods=["POST", "GET"],
     allow_headers=["*"],
-    expose_headers=["Retry-After", "X-Request-Id"],
+    expose_headers=["Retry-After", "X-Request-Id", *QUOTA_HEADERS],
     max_age=86_400,
 )
 
@@ -73,12 +75,16 @@ async def _collect(request: WebRequest, call_type: CallType | None) -> Response:
     with resources_of(request).intake.enter():
         body = await read_body(request)
         envelope = read_batch(body) if call_type is None else read_single(body)
-        return answer(await _submit(request, envelope, call_type))
+        results, quota = await _submit(request, envelope, call_type)
+        response = answer(results)
+        response.headers.update(quota_headers(quota))
+        return response
 
 
-async def _submit(request: WebRequest, envelope: Envelope, call_type: CallType | None) -> list[Result]:
+async def _submit(request: WebRequest, envelope: Envelope, call_type: CallType | None) -> tuple[list[Result], Quota]:
     resources = resources_of(request)
     key = await resources.authenticator.write_key(read_write_key(request, envelope.write_key), read_origin(request))
+    quota = await resources.limit.admit(key.id, len(envelope.batch))
     results = await resources.collector.collect(
         key.workspace,
         envelope,
@@ -87,7 +93,7 @@ async def _submit(request: WebRequest, envelope: Envelope, call_type: CallType |
         address=request.client.host if request.client else None,
     )
     request.scope["tagway.counts"] = count(results)
-    return results
+    return results, quota
 
 
 def _read_query(request: Request[Any]) -> Envelope:

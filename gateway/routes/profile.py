@@ -13,6 +13,7 @@ from domain.key import Scope
 from domain.outcome import Outcome
 from gateway.collect.answer import answer, count
 from gateway.collect.decode import Envelope, read_json
+from gateway.collect.quota import quota_headers
 from gateway.collect.request import read_body
 from gateway.resources import WebRequest, resources_of
 
@@ -36,12 +37,14 @@ async def update_profile(request: WebRequest) -> Response:
     """Turn the body into an identify call of that customer and collect it."""
     resources = resources_of(request)
     principal = await resources.authenticator.bearer(request.headers.get("authorization"))
-    if Scope.PROFILES_WRITE not in principal.scopes:
+    key = principal.key_id
+    if key is None or Scope.PROFILES_WRITE not in principal.scopes:
         raise Refused(code="missing_scope")
     with resources.intake.enter():
         update = read_json(_decode, await read_body(request))
         traits = {**update.behavioral_data, **update.transactional_data, **update.demographic_data}
         call = msgspec.json.encode({"userId": update.customer_id, "traits": traits})
+        quota = await resources.limit.admit(key, 1)
         results = await resources.collector.collect(
             principal.workspace,
             Envelope(batch=[msgspec.Raw(call)]),
@@ -52,7 +55,9 @@ async def update_profile(request: WebRequest) -> Response:
     for result in results:
         if result.outcome in (Outcome.INVALID, Outcome.TOO_LARGE):
             raise Refused(result.message, code=result.code)
-    return answer(results)
+    response = answer(results)
+    response.headers.update(quota_headers(quota))
+    return response
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (Route("/update_profile", update_profile, methods=["POST"]),)
