@@ -1,6 +1,6 @@
 """Filters of names, birth dates and postcodes, and the pairs of people whom they show to be alike."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -39,6 +39,20 @@ class Candidate(msgspec.Struct, frozen=True):
     found_at: datetime
     decided_at: datetime | None
 
+
+_MAY_BE_ASKED: Final = """
+    NOT EXISTS (
+        SELECT FROM profile WHERE workspace_id = $1 AND id IN (me.profile_id, other.profile_id)
+            AND (restricted_at IS NOT NULL OR objected_at IS NOT NULL)
+    ) AND NOT EXISTS (
+        SELECT FROM match_candidate AS match
+        JOIN subject AS one ON one.workspace_id = $1 AND one.id = match.subject_id
+        JOIN subject AS two ON two.workspace_id = $1 AND two.id = match.other_subject_id
+        WHERE match.workspace_id = $1 AND match.status = 'rejected'
+            AND (one.profile_id, two.profile_id) IN (
+                (me.profile_id, other.profile_id), (other.profile_id, me.profile_id)))
+"""
+"""Whether subjects `me` and `other` may be compared: nobody has rejected it, and neither objects to such use."""
 
 _CANDIDATE: Final = """
     SELECT match.id, match.subject_id, match.other_subject_id, one.profile_id, other.profile_id AS other_profile_id,
@@ -98,7 +112,7 @@ async def pairs_of(connection: Connection, workspace: UUID, subject: UUID) -> li
     Pairs of profiles that somebody has rejected are left out, and whoever does not want their data used so.
     """
     rows = await connection.fetch(
-        """
+        f"""
         WITH near AS (
             SELECT DISTINCT other.subject_id FROM likeness AS mine
             JOIN likeness AS other ON other.workspace_id = $1 AND other.field = mine.field AND other.bits = mine.bits
@@ -114,17 +128,8 @@ async def pairs_of(connection: Connection, workspace: UUID, subject: UUID) -> li
         FROM near
         JOIN subject AS other ON other.workspace_id = $1 AND other.id = near.subject_id
         JOIN subject AS me ON me.workspace_id = $1 AND me.id = $2 AND me.profile_id <> other.profile_id
-        WHERE NOT EXISTS (
-            SELECT FROM profile WHERE workspace_id = $1 AND id IN (me.profile_id, other.profile_id)
-                AND (restricted_at IS NOT NULL OR objected_at IS NOT NULL)
-        ) AND NOT EXISTS (
-            SELECT FROM match_candidate AS match
-            JOIN subject AS one ON one.workspace_id = $1 AND one.id = match.subject_id
-            JOIN subject AS two ON two.workspace_id = $1 AND two.id = match.other_subject_id
-            WHERE match.workspace_id = $1 AND match.status = 'rejected'
-                AND (one.profile_id, two.profile_id) IN (
-                    (me.profile_id, other.profile_id), (other.profile_id, me.profile_id)))
-        """,
+        WHERE {_MAY_BE_ASKED}
+        """,  # noqa: S608 - ours throughout
         workspace,
         subject,
         _MOST_ALIKE,
@@ -142,18 +147,37 @@ async def pairs_of(connection: Connection, workspace: UUID, subject: UUID) -> li
     ]
 
 
+async def may_be_asked(
+    connection: Connection, workspace: UUID, pairs: Sequence[tuple[UUID, UUID]]
+) -> set[tuple[UUID, UUID]]:
+    """Tell of which pairs of subjects it may be asked whether they are one: not one already, and nobody objects."""
+    rows = await connection.fetch(
+        f"""
+        SELECT me.id, other.id FROM unnest($2::uuid[], $3::uuid[]) AS pair (one, other)
+        JOIN subject AS me ON me.workspace_id = $1 AND me.id = pair.one
+        JOIN subject AS other ON other.workspace_id = $1 AND other.id = pair.other
+            AND other.profile_id <> me.profile_id
+        WHERE {_MAY_BE_ASKED}
+        """,  # noqa: S608 - ours throughout
+        workspace,
+        [one for one, _ in pairs],
+        [other for _, other in pairs],
+    )
+    return {(one, other) for one, other in rows}
+
+
 async def put_up(
     connection: Connection,
     workspace: UUID,
-    pair: Pair,
+    pair: tuple[UUID, UUID],
     *,
     id_: UUID,
     score: float,
     scores: Mapping[str, float],
     at: datetime,
 ) -> UUID | None:
-    """Put two people up for review; None where the question is there already and decided."""
-    one, other = sorted((pair.subject_id, pair.other_subject_id))
+    """Put two people, by a subject of each, up for review; None where the question is there already and decided."""
+    one, other = sorted(pair)
     found: UUID | None = await connection.fetchval(
         """
         INSERT INTO match_candidate AS known
