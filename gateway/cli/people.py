@@ -14,7 +14,7 @@ from domain.errors import Refused
 from domain.outcome import Outcome
 from gateway.cli.data import find_stores
 from gateway.cli.progress import Bar
-from gateway.cli.workspace import DEV, WorkspaceName, named_workspace
+from gateway.cli.workspace import DEV, WorkspaceName, open_workspace
 from gateway.logs import configure_logs
 from gateway.settings import read_settings
 from privacy.plan import Basis
@@ -78,9 +78,9 @@ async def _import(name: str, file: Path, terms: "Terms") -> None:
     from gateway.people.rows import read_rows  # noqa: PLC0415 - as above
 
     console = Console(highlight=False)
-    async with open_importer(find_stores(read_settings())) as (database, importer):
-        async with database.across() as connection:
-            workspace = await named_workspace(connection, name)
+    async with open_workspace(name) as (_, workspace):
+        pass
+    async with open_importer(find_stores(read_settings())) as importer:
         with Bar(console) as bar:
             brought = await importer.run(
                 workspace, read_rows(file), terms, lambda rows, share: bar(f"{rows:,} rows", share)

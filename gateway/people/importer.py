@@ -91,7 +91,7 @@ class Brought:
 
 
 class Importer:
-    """Brings files in. `database` may be of either role; no row is on the log plain, and none is built twice."""
+    """Brings files in. `database` is of the app role; no row is on the log plain, and none is built twice."""
 
     def __init__(
         self, database: Database, workspaces: Workspaces, cache: SubjectCache, log: EventLog, clock: Clock
@@ -206,15 +206,15 @@ def _steps(database: Database, subjects: Subjects, log: EventLog, metrics: Metri
 
 
 @asynccontextmanager
-async def open_importer(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[tuple[Database, Importer]]:
+async def open_importer(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Importer]:
     """Open the stores, and close them at the end. Raises as `open_resources` does."""
     settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(open_provider(settings))
-        database = await Database.open(settings.postgres_url or "", role="worker", max_size=_CONNECTIONS)
+        database = await Database.open(settings.postgres_url or "", role="app", max_size=_CONNECTIONS)
         stack.push_async_callback(database.close)
         redis = await open_redis(settings.redis_url or "")
         stack.push_async_callback(redis.aclose)
         log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
         stack.push_async_callback(log.close)
-        yield database, Importer(database, Workspaces(database, provider), SubjectCache(redis), log, clock)
+        yield Importer(database, Workspaces(database, provider), SubjectCache(redis), log, clock)

@@ -11,7 +11,6 @@ import msgspec
 from domain.errors import Refused
 
 JSON_ENDINGS: Final = frozenset({".jsonl", ".ndjson", ".json"})
-_REST: Final = "\0rest"
 _NOT_UTF8: Final = "not valid UTF-8"
 
 
@@ -52,30 +51,32 @@ def _read_json(text: TextIO) -> Iterator[_Read]:
 
 
 def _read_csv(text: TextIO) -> Iterator[_Read]:
-    lines = csv.DictReader(text, restkey=_REST, strict=True)
+    lines = csv.reader(text, strict=True)
     try:
-        names = lines.fieldnames
+        names = [name.strip() for name in next(lines, [])]
     except csv.Error:
-        names = None
-    if not names or not all(name.strip() for name in names) or len(set(names)) < len(names):
+        names = []
+    if not names or not all(names) or len(set(names)) < len(names):
         raise Refused("the first line must name every column, each by a name of its own")
     while True:
-        first = lines.line_num + 1
+        line = lines.line_num + 1
         try:
-            row = next(lines, None)
+            fields = next(lines, None)
         except csv.Error:
-            yield first, {}, "not valid CSV"
+            yield line, {}, "not valid CSV"
             continue
-        if row is None:
+        if fields is None:
             return
-        yield first, *_checked(row)
+        if fields:
+            yield line, *_named(names, fields)
 
 
-def _checked(row: dict[str, Any]) -> tuple[dict[str, Any], str | None]:
-    if _REST in row:
+def _named(names: list[str], fields: list[str]) -> tuple[dict[str, Any], str | None]:
+    """Give the fields that hold anything their names."""
+    if len(fields) > len(names):
         return {}, "more fields than the first line names"
     try:
-        "".join(value for value in row.values() if value).encode()
+        "".join(fields).encode()
     except UnicodeError:
         return {}, _NOT_UTF8
-    return {name.strip(): value for name, value in row.items() if value is not None and value.strip()}, None
+    return {name: value for name, value in zip(names, fields, strict=False) if value.strip()}, None
