@@ -49,7 +49,7 @@ class Resemblances:
     async def put_up(self, database: Database, clock: Clock) -> list[Resemblance]:
         """Put up every pair that is as much alike as the workspace asks for; return them, the most alike first.
 
-        Left out are people who are one already, whoever objects, and what somebody has decided. Raises `StoreUnavailable`.
+        Left out are people who are one already, whoever objects, and what is decided. Raises `StoreUnavailable`.
         """
         found: list[Resemblance] = []
         rules, id_ = self._workspace.rules, self._workspace.id
