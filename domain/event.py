@@ -70,6 +70,8 @@ class ProtectedEvent(msgspec.Struct, frozen=True, omit_defaults=True, tag_field=
     """Beside `purposes`: the record in the consent ledger that each rests on."""
     likeness: dict[str, bytes] = {}
     """Keyed filters of a name, a birth date, a postcode, where the workspace compares people by these."""
+    likeness_version: int = 0
+    """The version of the index key that these filters go with; 0 for those from before filters had versions."""
 
 
 encode_event = msgspec.json.Encoder().encode

@@ -173,6 +173,10 @@ class WorkspaceKeys:
         for name in [name for name in self._sealers if name[0] == subject]:
             del self._sealers[name]
 
+    def likeness_key(self) -> bytes:
+        """Give the key of 32 bytes that filters of likeness are made under; it goes with the active index version."""
+        return derive_key(self.opened[KeyUse.INDEX, self.index_version], self.workspace, "likeness")
+
     def signing_key(self, name: str) -> bytes:
         """Derive a key of 32 bytes for one use, told apart by `name` (`token`, `cursor`). No rotation changes it."""
         return derive_key(self.own, self.workspace, f"sign/{name}")

@@ -47,6 +47,17 @@ def values_of(traits: Mapping[str, Any], allowed: Container[str]) -> dict[str, s
     return {field: value for field, value in found.items() if value}
 
 
+def fields_told_by(traits: Iterable[str]) -> frozenset[str]:
+    """Name the fields, of name, birth date and postcode, that some traits say something about."""
+    inputs = {
+        "name": {name for names in _NAMES for name in names},
+        "birth_date": {*_BIRTH_DATES},
+        "postcode": {*_POSTCODES, "address"},
+    }
+    given = set(traits)
+    return frozenset(field for field, names in inputs.items() if not names.isdisjoint(given))
+
+
 def filters_of(values: Mapping[str, str], key: bytes) -> dict[str, bytes]:
     """Encode each value as a filter of 128 bytes. `key` is the workspace's own for this use."""
     return {field: _filter(field, _grams(field, value), key) for field, value in values.items()}

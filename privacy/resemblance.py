@@ -18,7 +18,11 @@ def alike(rows: Sequence[Mapping[str, Any]], least: float) -> Iterator[tuple[int
     Compared are rows that agree in birth date or in postcode. Of more than 1,000 that agree in one, no two are compared
     for that reason alone: it tells nobody apart.
     """
-    values = [values_of(row, row) for row in rows]
+    yield from alike_values([values_of(row, row) for row in rows], least)
+
+
+def alike_values(values: Sequence[Mapping[str, str]], least: float) -> Iterator[tuple[int, int, Likeness]]:
+    """Find people as `alike` does, by the normal forms that `values_of` gives of each."""
     blocks: dict[tuple[str, str], list[int]] = defaultdict(list)
     for place, each in enumerate(values):
         for field in ("birth_date", "postcode"):

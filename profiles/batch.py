@@ -198,8 +198,13 @@ class _Spoken:
 
 
 def _lifted(event: ProtectedEvent, keys: WorkspaceKeys) -> ProtectedEvent:
-    """Bring the identifiers of an event that was collected before a rotation to the index in force."""
+    """Bring the identifiers of an event that was collected before a rotation to the index in force.
+
+    Filters of likeness cannot be brought along, so they are left out.
+    """
     aliases = tuple(keys.lift(alias) for alias in event.aliases)
+    if event.likeness and event.likeness_version < keys.index_version:
+        event = msgspec.structs.replace(event, likeness={})
     return event if aliases == event.aliases else msgspec.structs.replace(event, aliases=aliases)
 
 

@@ -76,7 +76,7 @@ class Matcher:
             candidate = await put_up(
                 connection,
                 workspace,
-                pair,
+                (pair.subject_id, pair.other_subject_id),
                 id_=uuid4(),
                 score=likeness.score,
                 scores=likeness.fields,

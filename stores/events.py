@@ -39,6 +39,14 @@ async def claim_messages(connection: Connection, workspace: UUID, events: Iterab
     return {row["message_id"] for row in rows}
 
 
+async def seen_messages(connection: Connection, workspace: UUID, messages: Collection[str]) -> set[str]:
+    """Tell which of these message ids have been built."""
+    rows = await connection.fetch(
+        "SELECT message_id FROM message_seen WHERE workspace_id = $1 AND message_id = ANY($2)", workspace, messages
+    )
+    return {row["message_id"] for row in rows}
+
+
 async def store_events(connection: Connection, workspace: UUID, events: Sequence[ProtectedEvent]) -> None:
     """Add events to the history."""
     await connection.execute(

@@ -1,6 +1,6 @@
 """Filters of names, birth dates and postcodes, and the pairs of people whom they show to be alike."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -40,6 +40,20 @@ class Candidate(msgspec.Struct, frozen=True):
     decided_at: datetime | None
 
 
+_MAY_BE_ASKED: Final = """
+    NOT EXISTS (
+        SELECT FROM profile WHERE workspace_id = $1 AND id IN (me.profile_id, other.profile_id)
+            AND (restricted_at IS NOT NULL OR objected_at IS NOT NULL)
+    ) AND NOT EXISTS (
+        SELECT FROM match_candidate AS match
+        JOIN subject AS one ON one.workspace_id = $1 AND one.id = match.subject_id
+        JOIN subject AS two ON two.workspace_id = $1 AND two.id = match.other_subject_id
+        WHERE match.workspace_id = $1 AND match.status = 'rejected'
+            AND (one.profile_id, two.profile_id) IN (
+                (me.profile_id, other.profile_id), (other.profile_id, me.profile_id)))
+"""
+"""Whether subjects `me` and `other` may be compared: nobody has rejected it, and neither objects to such use."""
+
 _CANDIDATE: Final = """
     SELECT match.id, match.subject_id, match.other_subject_id, one.profile_id, other.profile_id AS other_profile_id,
         score, scores, status, found_at, decided_at
@@ -52,27 +66,82 @@ _CANDIDATE: Final = """
 
 async def keep_likeness(connection: Connection, workspace: UUID, events: Iterable[ProtectedEvent]) -> None:
     """Keep the newest filters of each subject; those that changed wait to be compared."""
-    newest: dict[tuple[UUID, str], tuple[datetime, bytes]] = {}
+    newest: dict[tuple[UUID, str], tuple[datetime, int, bytes]] = {}
     for event in events:
         for field, bits in event.likeness.items():
-            at, _ = newest.get((event.subject, field), (event.at, b""))
+            at, *_ = newest.get((event.subject, field), (event.at,))
             if event.at >= at:
-                newest[event.subject, field] = (event.at, bits)
+                newest[event.subject, field] = (event.at, event.likeness_version, bits)
     ordered = sorted(newest.items())
     await connection.execute(
         """
-        INSERT INTO likeness AS known (workspace_id, subject_id, field, bits, at)
-        SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::timestamptz[])
+        INSERT INTO likeness AS known (workspace_id, subject_id, field, bits, at, version)
+        SELECT $1, * FROM unnest($2::uuid[], $3::text[], $4::bytea[], $5::timestamptz[], $6::smallint[])
         ON CONFLICT (workspace_id, subject_id, field) DO UPDATE SET bits = excluded.bits, at = excluded.at,
-            compared = false
-        WHERE known.at <= excluded.at AND known.bits <> excluded.bits
+            version = excluded.version, compared = false
+        WHERE known.at <= excluded.at AND known.version <= excluded.version
+            AND (known.version, known.bits) <> (excluded.version, excluded.bits)
         """,
         workspace,
         [subject for (subject, _), _ in ordered],
         [field for (_, field), _ in ordered],
-        [bits for _, (_, bits) in ordered],
-        [at for _, (at, _) in ordered],
+        [bits for _, (_, _, bits) in ordered],
+        [at for _, (at, _, _) in ordered],
+        [version for _, (_, version, _) in ordered],
     )
+
+
+async def blank_likeness(
+    connection: Connection, workspace: UUID, subjects: Collection[UUID], fields: Collection[str], at: datetime
+) -> int:
+    """Empty filters of what turned out to be wrong, and drop the questions that rested on it; count the filters.
+
+    They stay empty against statements that were made before `at` and come later.
+    """
+    status: str = await connection.execute(
+        """
+        UPDATE likeness SET bits = '', version = 0, at = $4, compared = true
+        WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[]) AND field = ANY($3::text[])
+        """,
+        workspace,
+        list(subjects),
+        list(fields),
+        at,
+    )
+    await connection.execute(
+        """
+        DELETE FROM match_candidate WHERE workspace_id = $1 AND status = 'open'
+            AND (subject_id = ANY($2::uuid[]) OR other_subject_id = ANY($2::uuid[]))
+        """,
+        workspace,
+        list(subjects),
+    )
+    return int(status.rpartition(" ")[2])
+
+
+async def count_likeness(connection: Connection, workspace: UUID, version: int) -> int:
+    """Count the filters that go with this version of the index key or an earlier one."""
+    found: int = await connection.fetchval(
+        "SELECT count(*) FROM likeness WHERE workspace_id = $1 AND version <= $2", workspace, version
+    )
+    return found
+
+
+async def delete_likeness(connection: Connection, workspace: UUID, version: int, limit: int) -> int:
+    """Delete some of the filters that `count_likeness` counts; those that are locked wait. Return how many."""
+    status: str = await connection.execute(
+        """
+        DELETE FROM likeness USING (
+            SELECT subject_id, field FROM likeness WHERE workspace_id = $1 AND version <= $2
+            LIMIT $3 FOR UPDATE SKIP LOCKED
+        ) AS old
+        WHERE likeness.workspace_id = $1 AND (likeness.subject_id, likeness.field) = (old.subject_id, old.field)
+        """,
+        workspace,
+        version,
+        limit,
+    )
+    return int(status.rpartition(" ")[2])
 
 
 async def take_uncompared(connection: Connection, limit: int) -> list[tuple[UUID, UUID]]:
@@ -98,33 +167,26 @@ async def pairs_of(connection: Connection, workspace: UUID, subject: UUID) -> li
     Pairs of profiles that somebody has rejected are left out, and whoever does not want their data used so.
     """
     rows = await connection.fetch(
-        """
+        f"""
         WITH near AS (
-            SELECT DISTINCT other.subject_id FROM likeness AS mine
+            SELECT other.subject_id, max(other.version) AS version FROM likeness AS mine
             JOIN likeness AS other ON other.workspace_id = $1 AND other.field = mine.field AND other.bits = mine.bits
+                AND other.version = mine.version
             WHERE mine.workspace_id = $1 AND mine.subject_id = $2 AND mine.field <> 'name' AND other.field <> 'name'
-                AND other.subject_id <> $2
-            ORDER BY other.subject_id DESC LIMIT $3
+                AND mine.bits <> '' AND other.subject_id <> $2
+            GROUP BY other.subject_id ORDER BY other.subject_id DESC LIMIT $3
         )
         SELECT me.profile_id AS profile_id, other.id AS other_id, other.profile_id AS other_profile_id,
             (SELECT jsonb_object_agg(field, encode(bits, 'hex')) FROM likeness
-                WHERE workspace_id = $1 AND subject_id = $2) AS filters,
+                WHERE workspace_id = $1 AND subject_id = $2 AND version = near.version AND bits <> '') AS filters,
             (SELECT jsonb_object_agg(field, encode(bits, 'hex')) FROM likeness
-                WHERE workspace_id = $1 AND subject_id = other.id) AS other_filters
+                WHERE workspace_id = $1 AND subject_id = other.id AND version = near.version
+                    AND bits <> '') AS other_filters
         FROM near
         JOIN subject AS other ON other.workspace_id = $1 AND other.id = near.subject_id
         JOIN subject AS me ON me.workspace_id = $1 AND me.id = $2 AND me.profile_id <> other.profile_id
-        WHERE NOT EXISTS (
-            SELECT FROM profile WHERE workspace_id = $1 AND id IN (me.profile_id, other.profile_id)
-                AND (restricted_at IS NOT NULL OR objected_at IS NOT NULL)
-        ) AND NOT EXISTS (
-            SELECT FROM match_candidate AS match
-            JOIN subject AS one ON one.workspace_id = $1 AND one.id = match.subject_id
-            JOIN subject AS two ON two.workspace_id = $1 AND two.id = match.other_subject_id
-            WHERE match.workspace_id = $1 AND match.status = 'rejected'
-                AND (one.profile_id, two.profile_id) IN (
-                    (me.profile_id, other.profile_id), (other.profile_id, me.profile_id)))
-        """,
+        WHERE {_MAY_BE_ASKED}
+        """,  # noqa: S608 - ours throughout
         workspace,
         subject,
         _MOST_ALIKE,
@@ -142,18 +204,37 @@ async def pairs_of(connection: Connection, workspace: UUID, subject: UUID) -> li
     ]
 
 
+async def may_be_asked(
+    connection: Connection, workspace: UUID, pairs: Sequence[tuple[UUID, UUID]]
+) -> set[tuple[UUID, UUID]]:
+    """Tell of which pairs of subjects it may be asked whether they are one: not one already, and nobody objects."""
+    rows = await connection.fetch(
+        f"""
+        SELECT me.id, other.id FROM unnest($2::uuid[], $3::uuid[]) AS pair (one, other)
+        JOIN subject AS me ON me.workspace_id = $1 AND me.id = pair.one
+        JOIN subject AS other ON other.workspace_id = $1 AND other.id = pair.other
+            AND other.profile_id <> me.profile_id
+        WHERE {_MAY_BE_ASKED}
+        """,  # noqa: S608 - ours throughout
+        workspace,
+        [one for one, _ in pairs],
+        [other for _, other in pairs],
+    )
+    return {(one, other) for one, other in rows}
+
+
 async def put_up(
     connection: Connection,
     workspace: UUID,
-    pair: Pair,
+    pair: tuple[UUID, UUID],
     *,
     id_: UUID,
     score: float,
     scores: Mapping[str, float],
     at: datetime,
 ) -> UUID | None:
-    """Put two people up for review; None where the question is there already and decided."""
-    one, other = sorted((pair.subject_id, pair.other_subject_id))
+    """Put two people, by a subject of each, up for review; None where the question is there already and decided."""
+    one, other = sorted(pair)
     found: UUID | None = await connection.fetchval(
         """
         INSERT INTO match_candidate AS known

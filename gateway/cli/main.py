@@ -13,6 +13,7 @@ from gateway.cli import (
     items,
     keys,
     ledger,
+    people,
     plan,
     requests,
     rotation,
@@ -69,6 +70,7 @@ app.add_typer(workspaces.app, name="workspaces")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(plan.app, name="plan")
 app.add_typer(identity.app, name="identity")
+app.add_typer(people.app, name="import")
 app.add_typer(segments.app, name="segments")
 app.command()(sweep)
 app.command()(replay)

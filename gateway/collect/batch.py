@@ -17,6 +17,7 @@ from gateway.collect.decode import Shared, read_message_id
 from gateway.errors import place_of
 from gateway.workspace import Workspace
 from privacy.gate import Verdict
+from privacy.ledger.record import DECLARED
 from privacy.protect import Reason
 from privacy.signals.sources import Signal
 from stores.consents import Statement
@@ -79,6 +80,8 @@ class Batch:
     """Headers of the request that speak of consent, names in lower case."""
     declared: tuple[Statements, ...] = ()
     """What the operator declares in the people's stead, as a basis of their own systems."""
+    basis: str = DECLARED
+    """What the ledger names as the basis of what is declared."""
     standing: Standing = NOBODY
     spoken: tuple["Spoken", ...] = ()
     """What consent messages of this batch have said, in the order of the ledger."""

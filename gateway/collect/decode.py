@@ -138,6 +138,13 @@ def new_message_id() -> str:
 
 def decode_event(raw: bytes, call_type: CallType | None, shared: Shared, received_at: datetime) -> Call:
     """Turn one event into a call; `call_type` is that of the route, if it has one. Raises `InvalidEvent`."""
+    call = read_call(raw, call_type, shared, received_at)
+    _require(call)
+    return call
+
+
+def read_call(raw: bytes, call_type: CallType | None, shared: Shared, received_at: datetime) -> Call:
+    """Turn one event into a call as `decode_event` does, whomever it is about: a row of a file may know no user id."""
     wire = _read_wire(raw)
     call_type = call_type or _TYPES.get((wire.type or "").lower())
     if call_type is None:
@@ -148,7 +155,7 @@ def decode_event(raw: bytes, call_type: CallType | None, shared: Shared, receive
     context = {**shared.context, **(wire.context or {})}
     if context.get("direct") is True and shared.address:
         context.setdefault("ip", shared.address)
-    call = Call(
+    return Call(
         type=call_type,
         message_id=message_id,
         name=_name(call_type, wire),
@@ -164,8 +171,6 @@ def decode_event(raw: bytes, call_type: CallType | None, shared: Shared, receive
         traits=_traits(call_type, wire, context),
         context=context,
     )
-    _require(call)
-    return call
 
 
 def read_json(decode: Callable[[bytes], Body], body: bytes) -> Body:

@@ -89,7 +89,9 @@ class _Grounds:
 
     def _claimed(self, purpose: Purpose, source: str) -> int | Claim:
         if self._digest is None:
-            self._digest = digest_signals(self._call.context, self._batch.headers, self._batch.declared)
+            self._digest = digest_signals(
+                self._call.context, self._batch.headers, self._batch.declared, self._batch.basis
+            )
             self._known = self._subject.evidence.get(self._digest.hex(), {})
         return self._known.get(purpose) or self._miss(purpose, source, self._digest)
 
@@ -101,7 +103,7 @@ class _Grounds:
             state=State.GRANTED,
             source=source,
             said_at=min(self._call.timestamp, self._batch.received_at),
-            basis=DECLARED if source == DECLARED else CONSENT,
+            basis=self._batch.basis if source == DECLARED else CONSENT,
             signal=digest,
             plan=self._batch.workspace.plan_version,
         )
@@ -130,7 +132,10 @@ class _Grounds:
 
 
 def digest_signals(
-    context: Mapping[str, Any], headers: Mapping[str, str], declared: Sequence[Statements] = ()
+    context: Mapping[str, Any],
+    headers: Mapping[str, str],
+    declared: Sequence[Statements] = (),
+    basis: str = DECLARED,
 ) -> bytes:
     """Digest all that a call says about consent, as it was sent."""
     said: dict[str, object] = {name: context[name] for name in CONSENT_FIELDS if name in context}
@@ -138,4 +143,6 @@ def digest_signals(
         said["headers"] = headers
     if declared:
         said["declared"] = declared
+        if basis != DECLARED:
+            said["basis"] = basis
     return digest_signal(said)

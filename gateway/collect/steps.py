@@ -197,8 +197,9 @@ async def protect_events(batch: Batch) -> None:
         batch.losses.update(item.dropped.items())
         if batch.workspace.rules.matching and call.type is CallType.IDENTIFY:
             allowed = batch.workspace.plan.program(call, verdict.purposes).traits
-            filters = filters_of(values_of(call.traits, allowed), batch.workspace.keys.signing_key("likeness"))
-            item.event = msgspec.structs.replace(item.event, likeness=filters)
+            keys = batch.workspace.keys
+            filters = filters_of(values_of(call.traits, allowed), keys.likeness_key())
+            item.event = msgspec.structs.replace(item.event, likeness=filters, likeness_version=keys.index_version)
 
     batch.each(take_out)
 

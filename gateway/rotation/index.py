@@ -14,6 +14,7 @@ from domain.rotation import KeyUse
 from gateway.rotation.job import BATCH, Job, Patience, in_lanes
 from privacy.keys import WorkspaceKeys
 from stores.faults import Contended, transaction
+from stores.likeness import count_likeness, delete_likeness
 from stores.postgres import Connection
 from stores.reindex import (
     IndexTable,
@@ -90,8 +91,25 @@ async def _clear(job: Job, keys: WorkspaceKeys, version: int) -> None:
             await walk.run()
             if walk.done == 0:
                 await patience.wait(left)
+    await _clear_likeness(job, keys.workspace, version)
     async with job.database.across() as connection:
         await clear_claims(connection, keys.workspace, version)
+
+
+async def _clear_likeness(job: Job, workspace: UUID, version: int) -> None:
+    """Remove filters under a key that is no longer in force: a person's next statement makes them anew."""
+    patience, done = Patience(), 0
+    while True:
+        async with job.database.across() as connection:
+            gone = await delete_likeness(connection, workspace, version, BATCH)
+            left = await count_likeness(connection, workspace, version)
+        done += gone
+        if done or left:
+            job.report("removing old filters of likeness", done, done + left)
+        if left == 0:
+            return
+        if gone == 0:
+            await patience.wait(left)
 
 
 class _Pass:

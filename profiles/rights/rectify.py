@@ -10,6 +10,7 @@ from domain.consent import Purpose
 from domain.errors import Refused
 from domain.event import Call, CallType, ProtectedEvent
 from privacy.gate import Verdict
+from privacy.likeness import fields_told_by
 from privacy.protect import protect
 from privacy.pseudonym import aliases_for
 from privacy.sealing import Unreadable
@@ -21,6 +22,7 @@ from profiles.traits import fold_event
 from profiles.work import Work
 from stores.dossier import granted_by, read_words
 from stores.events import claim_messages, store_events
+from stores.likeness import blank_likeness
 from stores.persons import read_keys, replace_aliases, suppressed_among
 from stores.profiles import Profile, create_profiles
 from stores.requests import read_stated
@@ -61,6 +63,8 @@ class Rectify:
         await create_profiles(connection, workspace, {profile_id: case.now})
         profiles = await self._memory.lock(connection, workspace, [profile_id])
         replaced = await _replace(case, opener, profiles[profile_id], subject, traits)
+        if wrong := fields_told_by(traits):
+            await blank_likeness(connection, workspace, found.subjects, wrong, case.now)
         await store_events(connection, workspace, [event])
         work = Work(connection, workspace, definitions, profiles, case.now)
         cause = {"request": case.request.kind.value}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from privacy.likeness import Likeness, compare, dice, filters_of, values_of
+from privacy.likeness import Likeness, compare, dice, fields_told_by, filters_of, values_of
 from privacy.resemblance import alike
 
 KEY = bytes(32)
@@ -72,3 +72,9 @@ def test_an_import_tells_which_of_its_rows_are_alike() -> None:
     found = list(alike(rows, 0.8))
     assert [pair[:2] for pair in found] == [(0, 2), (1, 4)]
     assert all(isinstance(likeness, Likeness) and likeness.fields["birth_date"] == 1 for *_, likeness in found)
+
+
+def test_traits_tell_of_the_fields_that_are_made_of_them() -> None:
+    assert fields_told_by(["plan", "firstName", "address"]) == {"name", "postcode"}
+    assert fields_told_by(["date_of_birth"]) == {"birth_date"}
+    assert fields_told_by(["email"]) == frozenset()

@@ -1,5 +1,6 @@
 """Rectification: the new value counts, the old identifier leads nowhere."""
 
+import asyncio
 from typing import Any
 
 from tests.fixtures.office import OPEN, Office, did, identify
@@ -57,3 +58,24 @@ async def test_wrong_requests_are_told_by_place(office: Office) -> None:
     for asked, problem, path in cases:
         opened = (await office.api.data(OPEN, input=asked))["openPrivacyRequest"]
         assert (opened["__typename"], opened["path"]) == (problem, path), asked
+
+
+async def test_whoever_is_not_called_so_is_not_compared_by_that_name(office: Office) -> None:
+    settings = '{"identity": {"matching": true}}'
+    await office.gateway.sql("UPDATE workspace SET settings = $1 WHERE id = $2", settings, office.workspace)
+    office.gateway.resources.workspaces._known.clear()
+    wrong = {"name": "Bob Jones", "birthday": "1980-02-29", "address": {"postcode": "70173"}}
+    await office.tell(identify("ann", **wrong), identify("bob", **wrong))
+    question = "SELECT FROM match_candidate WHERE workspace_id = $1 AND status = 'open'"
+    async with asyncio.timeout(10):
+        while not await office.gateway.sql(question, office.workspace):
+            await asyncio.sleep(0.05)
+    await office.ask("RECTIFY", {"externalId": "ann"}, traits={"name": "Ann Miller"})
+    assert not await office.gateway.sql(question, office.workspace)
+    blank = "SELECT field FROM likeness WHERE workspace_id = $1 AND bits = ''"
+    assert [row["field"] for row in await office.gateway.sql(blank, office.workspace)] == ["name"]
+    # An older statement that comes late does not bring it back.
+    await office.tell(identify("ann", **wrong) | {"timestamp": "2020-01-01T00:00:00Z"})
+    assert [row["field"] for row in await office.gateway.sql(blank, office.workspace)] == ["name"]
+    await office.tell(identify("ann", name="Ann Miller"))
+    assert not await office.gateway.sql(blank, office.workspace)
