@@ -12,7 +12,21 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from bench import build, collect, graphql, live, oracle, plans, protect, recommend, segments, tag, timers, trending
+from bench import (
+    build,
+    collect,
+    fanout,
+    graphql,
+    live,
+    oracle,
+    plans,
+    protect,
+    recommend,
+    segments,
+    tag,
+    timers,
+    trending,
+)
 from bench.figure import Figure
 
 _BENCHES = {
@@ -25,6 +39,7 @@ _BENCHES = {
     "live": live,
     "graphql": graphql,
     "plans": plans,
+    "fanout": fanout,
     "recommend": recommend,
     "trending": trending,
     "tag": tag,

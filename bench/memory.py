@@ -124,7 +124,7 @@ class _WithLoader(GraphQL[Any, None]):
 
 
 @dataclass(frozen=True)
-class _Anyone:
+class Anyone:
     """Stands in for keys and workspaces, which are kept in memory in life as well."""
 
     principal: Principal
@@ -132,7 +132,7 @@ class _Anyone:
     async def token(self, _token: str) -> Principal:
         return self.principal
 
-    async def get(self, _workspace: Any) -> "_Anyone":
+    async def get(self, _workspace: Any) -> "Anyone":
         return self
 
     @property
@@ -169,7 +169,7 @@ _BY_ID = {str(person.id): person for person in _EVERYONE}
 def main(port: int) -> None:
     """Serve all four until ended."""
     collect_garbage_seldom()
-    anyone: Any = _Anyone(Principal(uuid4(), frozenset()))
+    anyone: Any = Anyone(Principal(uuid4(), frozenset()))
     nothing: Any = None
     services = Services(nothing, nothing, nothing, utc_now, nothing, nothing, nothing)
     cached = [ParserCache, ValidationCache]

@@ -63,15 +63,15 @@ def ratio(found: dict[str, list[float]], other: str) -> float:
 
 
 @asynccontextmanager
-async def serving() -> AsyncIterator[Process]:
-    """Run the four in a process of their own."""
+async def serving(module: str = "bench.memory") -> AsyncIterator[Process]:
+    """Run a module that serves what is compared, in a process of its own."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="tagway-bench-") as folder:
         child = Child(
-            [sys.executable, "-m", "bench.memory", str(port)],
+            [sys.executable, "-m", module, str(port)],
             account=None,
             death_signal=signal.SIGTERM,
-            log=Path(folder) / "memory.log",
+            log=Path(folder) / "served.log",
             environment=child_environment(Settings()),
         )
         await child.start()

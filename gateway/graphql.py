@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 import uuid_utils
@@ -32,6 +32,7 @@ from gateway.socket import Socket, SocketHandler
 from gateway.workspace import Workspaces
 from resolvers.context import Caller, Services, Session
 from resolvers.documents import Documents
+from resolvers.live.groups import Payload
 from resolvers.schema import Schema
 
 _GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
@@ -147,7 +148,9 @@ class GraphQLApp(GraphQL[Session, None]):
         return Response(_encode(response_data), status, headers)
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
-        """Leave `data` out where nothing was executed."""
+        """Leave `data` out where nothing was executed, and what is encoded already as it is."""
+        if isinstance(result, Payload):
+            return cast("GraphQLHTTPResponse", msgspec.Raw(result.text))
         response = await super().process_result(request, result)
         if isinstance(result, PreExecutionError):
             response.pop("data", None)

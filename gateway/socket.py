@@ -10,13 +10,20 @@ import structlog
 from starlette.websockets import WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
-from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import BaseGraphQLTransportWSHandler
+from strawberry.schema.schema import StreamResult
+from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
+    BaseGraphQLTransportWSHandler,
+    Operation,
+)
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import ConnectionInitMessage, SubscribeMessage
 from strawberry.subscriptions.protocols.graphql_transport_ws.types import Message as ProtocolMessage
+from strawberry.types import ExecutionResult
+from strawberry.types.execution import PreExecutionError
 
 from domain.errors import Refused, StoreUnavailable
 from resolvers.context import Session
 from resolvers.documents import Documents
+from resolvers.live.groups import Payload
 
 _LARGEST_FRAME: Final = 128 * 1024
 _LONGEST_REASON: Final = 120
@@ -94,10 +101,14 @@ class Socket(ASGIWebSocketAdapter):
 
     async def send_json(self, message: Mapping[str, object]) -> None:
         """Send one message. Raises `WebSocketDisconnected`."""
+        await self.send_text(cast("bytes", self.view.encode_json(message)).decode())
+
+    async def send_text(self, text: str) -> None:
+        """Send a message that is encoded already. Raises `WebSocketDisconnected`."""
         if self.ws.application_state is WebSocketState.DISCONNECTED:
             raise WebSocketDisconnected
         try:
-            await self.ws.send_text(cast("bytes", self.view.encode_json(message)).decode())
+            await self.ws.send_text(text)
         except WebSocketDisconnect as error:
             raise WebSocketDisconnected from error
 
@@ -146,6 +157,19 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
             return
         payload = {**asked, "query": text or ""}
         await super().handle_subscribe(cast("SubscribeMessage", {**message, "payload": payload}))
+
+    async def _send_result_stream(self, operation: Operation[Session, None], result_source: StreamResult) -> None:
+        """Send results; round those that others get as well, only the operation's id is put."""
+        before = f'{{"id":{msgspec.json.encode(operation.id).decode()},"type":"next","payload":'
+        socket = cast("Socket", self.websocket)
+        async for result in result_source:
+            if isinstance(result, Payload):
+                await socket.send_text(f"{before}{result.text}}}")
+            elif isinstance(result, PreExecutionError):
+                await self._handle_pre_execution_error(operation, result)
+                return
+            else:
+                await operation.send_next(cast("ExecutionResult", result))
 
     async def shutdown(self) -> None:
         """End all operations."""

@@ -19,7 +19,9 @@ from resolvers.context import Operation, Session
 from resolvers.errors import CodedErrors, coded
 from resolvers.event import Event
 from resolvers.extensions import CachedParser, CachedValidation, PerOperation, Tokens, read_document
+from resolvers.following import Following
 from resolvers.limits import MOST_OBJECTS
+from resolvers.live.groups import Groups
 from resolvers.mutation import Mutation
 from resolvers.plans.plan import Plan
 from resolvers.plans.plans import Plans
@@ -29,7 +31,7 @@ from resolvers.subscription import Subscription
 
 
 class Schema(strawberry.Schema):
-    """Strawberry's schema, which answers queries by plans and leaves everything else to Strawberry.
+    """Strawberry's schema, which answers queries and subscriptions by plans and leaves everything else to Strawberry.
 
     Without its log of every failure, which would quote what callers sent. A `Session` is the context value.
     """
@@ -37,6 +39,7 @@ class Schema(strawberry.Schema):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._plans = Plans(self, self._schema, partial(read_document, self._schema))
+        self._groups = Groups()
 
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
         """Leave logging to `CodedErrors`."""
@@ -75,7 +78,8 @@ class Schema(strawberry.Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
     ) -> StreamResult:
         """Run an operation over a transport that streams; a query gives one result."""
-        if query and (ready := self.prepare(query, operation_name, variable_values)):
+        ready = self._ready(query, operation_name, variable_values) if query else None
+        if ready:
             return ready.stream(context_value)
         return await super().stream(
             query,
@@ -95,17 +99,20 @@ class Schema(strawberry.Schema):
     def prepare(
         self, query: str, operation_name: str | None, variables: dict[str, Any] | None
     ) -> "Ready | Unreadable | None":
-        """Find the plan for an operation with these variables; None for what Strawberry has to run, or to refuse."""
+        """Find the plan for a query with these variables; None for what Strawberry has to run, or to refuse."""
+        ready = self._ready(query, operation_name, variables)
+        return None if isinstance(ready, Following) else ready
+
+    def _ready(
+        self, query: str, operation_name: str | None, variables: dict[str, Any] | None
+    ) -> "Ready | Following | Unreadable | None":
         plan = self._plans.find(query, operation_name)
         if isinstance(plan, GraphQLError):
             return Unreadable(plan)
         if plan is None:
             return None
         weight = plan.weigh(variables or {})
-        if weight > MOST_OBJECTS:
-            return None
-        coerced = plan.coerce(variables or {})
-        if isinstance(coerced, list):
+        if weight > MOST_OBJECTS or isinstance(coerced := plan.coerce(variables or {}), list):
             return None
         before = plan.size
         variant = plan.variant(coerced)
@@ -113,6 +120,8 @@ class Schema(strawberry.Schema):
             return None
         if plan.size != before:
             self._plans.weigh(query, operation_name)
+        if plan.streams:
+            return Following(plan, variant, coerced, weight, self._groups)
         return Ready(plan, variant, coerced, weight)
 
 

@@ -1,7 +1,7 @@
 """What can be watched as it happens."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Hashable
 from contextlib import aclosing
 from datetime import datetime
 from uuid import UUID
@@ -24,6 +24,7 @@ from resolvers.profile import Profile, ProfileBy, profile_of, wanted
 from resolvers.segment import Segment, segment_of
 
 _MOST_KEYS = 100
+_CHANGES = frozenset({NoticeKind.ENTERED, NoticeKind.EXITED})
 _MAY_COUNT = frozenset({Scope.PROFILES_READ, Scope.COUNTS_EXACT})
 
 strawberry.enum(
@@ -42,6 +43,8 @@ class SegmentChange:
     """One step of the story of who is in which segment."""
 
     notice: strawberry.Private[Notice]
+    moment: strawberry.Private[Hashable]
+    """What tells it from all others that anyone is told; None for what is one subscriber's alone."""
     cursor: str | None = strawberry.field(
         description="Pass it as `after` to go on from here after a lost connection; null inside a snapshot."
     )
@@ -73,6 +76,7 @@ class SegmentChange:
 class FeedEvent:
     """One event as it was answered a moment ago, without personal data."""
 
+    moment: strawberry.Private[Hashable]
     at: datetime
     message_id: str
     type: CallType | None
@@ -112,7 +116,7 @@ class Subscription:
         changes = Changes(services.hub, services.database, services.clock, target)
         async with aclosing(changes.follow(resumption, resync=bool(after) and resumption is None)) as notices:
             async for notice in notices:
-                yield _change_of(notice, _cursor(caller, sort, notice, services.clock()))
+                yield _change_of(notice, sort, _cursor(caller, sort, notice, services.clock()))
 
     @subscription(needs(Scope.EVENTS_READ))
     async def event_feed(self, info: Info) -> AsyncIterator[FeedEvent]:
@@ -121,6 +125,7 @@ class Subscription:
         async with feeds.watch(info.context.caller.principal.workspace) as watcher, aclosing(watcher.items()) as items:
             async for item in items:
                 yield FeedEvent(
+                    moment=(item.at, item.message_id, item.outcome),
                     at=item.at,
                     message_id=item.message_id,
                     type=item.type,
@@ -168,9 +173,17 @@ def _cursor(caller: Caller, sort: str, notice: Notice, now: datetime) -> str | N
     return caller.cursors.sign(sort, _Place(notice.position, notice.located, now))
 
 
-def _change_of(notice: Notice, cursor: str | None) -> SegmentChange:
+def _moment(notice: Notice, sort: str) -> Hashable:
+    """Name a change; a snapshot is of the instant it was read in, and so its reader's alone."""
+    if notice.kind not in _CHANGES:
+        return None
+    return sort, notice.position, notice.located, notice.profile_id, notice.kind
+
+
+def _change_of(notice: Notice, sort: str, cursor: str | None) -> SegmentChange:
     return SegmentChange(
         notice=notice,
+        moment=_moment(notice, sort),
         cursor=cursor,
         kind=notice.kind,
         at=notice.at,

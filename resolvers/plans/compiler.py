@@ -13,6 +13,7 @@ from graphql import (
     GraphQLOutputType,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
     SchemaMetaFieldDef,
     TypeMetaFieldDef,
     TypeNameMetaFieldDef,
@@ -30,7 +31,7 @@ from resolvers.permissions import is_of_caller
 from resolvers.plans.leaf import Leaf
 from resolvers.plans.selection import Field, Selection
 from resolvers.plans.shape import Leaves, Lists, Objects, OneOf, Shape
-from resolvers.plans.source import Attribute, Constant, Many, Method, Source, Whole
+from resolvers.plans.source import Attribute, Constant, Many, Method, Source, Stream, Whole
 
 _MOST_FIELDS: Final = 2_000
 _META: Final = (SchemaMetaFieldDef, TypeMetaFieldDef)
@@ -62,7 +63,10 @@ class Compiler:
         if root is None:
             raise NotCovered
         collected = collect_fields(self._schema, self._fragments, self._variables, root, self._operation)
-        return self._selection(root, collected.grouped_field_set)
+        selection = self._selection(root, collected.grouped_field_set)
+        if self._operation.operation is OperationType.SUBSCRIPTION and not _streams(selection):
+            raise NotCovered
+        return selection
 
     def _selection(self, parent: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]]) -> Selection:
         self._count += len(grouped)
@@ -115,10 +119,16 @@ def _source(definition: GraphQLField) -> Source:
     if resolver is None or not all(map(is_of_caller, field.extensions)):
         return Whole()
     function: Any = resolver.wrapped_func
-    if isasyncgenfunction(function) or not callable(function):
+    if isasyncgenfunction(function):
+        return Stream(field)
+    if not callable(function):
         raise NotCovered
     many = field.metadata.get(MANY)
     return Many(many) if many else Method(field)
+
+
+def _streams(selection: Selection) -> bool:
+    return len(selection.fields) == 1 and isinstance(selection.fields[0].source, Stream)
 
 
 def _nullable(type_: GraphQLOutputType) -> tuple[bool, ...]:

@@ -3,7 +3,18 @@
 from collections.abc import Container, Iterator
 from typing import Any
 
-from graphql import ArgumentNode, DirectiveNode, Node, VariableNode, Visitor, visit
+from graphql import (
+    SKIP,
+    ArgumentNode,
+    DirectiveNode,
+    DocumentNode,
+    FieldNode,
+    Node,
+    OperationDefinitionNode,
+    VariableNode,
+    Visitor,
+    visit,
+)
 
 
 def names_within(document: Node, directives: Container[str], arguments: Container[str]) -> tuple[str, ...]:
@@ -11,6 +22,20 @@ def names_within(document: Node, directives: Container[str], arguments: Containe
     found = _Used(directives, arguments)
     visit(document, found)
     return tuple(sorted(found.names))
+
+
+def variables_below(document: DocumentNode, subscription: OperationDefinitionNode | None) -> set[str]:
+    """Name the variables that are used; as arguments of a subscription's own field they do not count."""
+    found = _Any()
+    roots = subscription.selection_set.selections if subscription else ()
+    for each in document.definitions:
+        if each is not subscription:
+            visit(each, found)
+    for root in roots:
+        parts = (*(root.directives or ()), root.selection_set) if isinstance(root, FieldNode) else (root,)
+        for part in filter(None, parts):
+            visit(part, found)
+    return found.names
 
 
 class _Used(Visitor):
@@ -39,11 +64,16 @@ def uses_variables(argument: ArgumentNode) -> bool:
     """Tell whether a variable has a part in an argument, at any depth."""
     found = _Any()
     visit(argument, found)
-    return found.any
+    return bool(found.names)
 
 
 class _Any(Visitor):
-    any = False
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
 
-    def enter_variable(self, *_: Any) -> None:
-        self.any = True
+    def enter_variable_definition(self, *_: Any) -> Any:
+        return SKIP
+
+    def enter_variable(self, node: VariableNode, *_: Any) -> None:
+        self.names.add(node.name.value)

@@ -1,6 +1,6 @@
 """One operation of a document, ready to be answered again and again."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -11,6 +11,7 @@ from graphql import (
     GraphQLError,
     GraphQLSchema,
     OperationDefinitionNode,
+    OperationType,
 )
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.schema import Schema
@@ -18,7 +19,7 @@ from strawberry.schema import Schema
 from resolvers.limits import Weight
 from resolvers.plans.compiler import Compiler, NotCovered
 from resolvers.plans.failures import FAILED
-from resolvers.plans.names import names_within
+from resolvers.plans.names import names_within, variables_below
 from resolvers.plans.rows import Rows
 from resolvers.plans.run import Run
 from resolvers.plans.selection import Selection
@@ -74,11 +75,31 @@ class Plan:
         """Count the objects that may be returned at most."""
         return self._fixed_weight if self._fixed_weight is not None else self._weigh(given)
 
-    async def run(self, variant: Selection, context: Any, variables: VariableValues) -> ExecutionResult:
-        """Answer the operation. `context` is what resolvers find as `info.context`. Errors are as graphql-core's."""
+    async def run(
+        self, variant: Selection, context: Any, variables: VariableValues, root: Any = None
+    ) -> ExecutionResult:
+        """Answer the operation. `context` is what resolvers find as `info.context`. Errors are as graphql-core's.
+
+        A subscription is answered for one item of what `follow` gives, which is its `root`.
+        """
         run = Run(self._frame, context, variables)
-        [data] = await variant.wait(run, Rows([None], None))
+        [data] = await variant.wait(run, Rows([root], None))
         return ExecutionResult(None if data is FAILED else data, run.failures.settle() or None)
+
+    def follow(self, variant: Selection, context: Any, variables: VariableValues) -> AsyncGenerator[Any, None]:
+        """Start a subscription. Raises what its permissions refuse with, and `GraphQLError` for its arguments."""
+        [field] = variant.fields
+        return field.follow(Run(self._frame, context, variables))
+
+    @property
+    def streams(self) -> bool:
+        """Whether it is a subscription."""
+        return self._frame.operation.operation is OperationType.SUBSCRIPTION
+
+    @cached_property
+    def varying(self) -> frozenset[str]:
+        """The variables that an answer depends on; those that only say what a subscription follows are left out."""
+        return frozenset(variables_below(self._document, self._frame.operation if self.streams else None))
 
     def variant(self, variables: VariableValues) -> Selection | None:
         """Give what answers the operation under these conditions; None for what is left to Strawberry."""

@@ -59,7 +59,7 @@ class Plans:
         except GraphQLError as error:
             return error
         operation = _operation(document, operation_name) if document else None
-        if document is None or operation is None or operation.operation is not OperationType.QUERY:
+        if document is None or operation is None or operation.operation is OperationType.MUTATION:
             return None
         return Plan(self._schema, self._core, document, operation)
 

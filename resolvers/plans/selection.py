@@ -1,10 +1,11 @@
 """What is asked of objects of one type, answered for all of them at once."""
 
 import asyncio
+from collections.abc import AsyncGenerator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from graphql import FieldNode, GraphQLError, GraphQLField, GraphQLObjectType
+from graphql import FieldNode, GraphQLError, GraphQLField, GraphQLObjectType, located_error
 from graphql.execution.collect_fields import FieldDetails
 from graphql.execution.values import get_argument_values
 
@@ -13,7 +14,7 @@ from resolvers.plans.leaf import Leaf
 from resolvers.plans.names import uses_variables
 from resolvers.plans.rows import Place, Rows
 from resolvers.plans.run import Run
-from resolvers.plans.source import Source
+from resolvers.plans.source import Source, Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +81,15 @@ class Field:
             [(selection, each)] = below
             return fold([await selection.wait(run, each)])
         return fold(await asyncio.gather(*(selection.wait(run, each) for selection, each in below)))
+
+    def follow(self, run: Run) -> AsyncGenerator[Any, None]:
+        """Start a subscription's root field. Raises `GraphQLError`."""
+        if not isinstance(self.source, Stream):
+            raise NotImplementedError
+        try:
+            return self.source.start(run, self)
+        except Exception as error:
+            raise located_error(error, self.nodes, [self.key]) from error
 
     def is_null(self) -> TypeError:
         """Tell that a value is null that may not be."""

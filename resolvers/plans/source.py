@@ -2,7 +2,7 @@
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -98,6 +98,36 @@ class Method:
         if not self._takes_self:
             return lambda _: call(**named)
         return (lambda each: call(each, **named)) if named else call
+
+
+class Stream:
+    """The root field of a subscription: its items come one at a time, each the root of an answer of its own."""
+
+    is_async = False
+
+    def __init__(self, field: Any) -> None:
+        resolver = field.base_resolver
+        self._start = resolver.wrapped_func
+        self._takes_self = resolver.self_parameter is not None
+        self._info = resolver.info_parameter and resolver.info_parameter.name
+
+    def start(self, run: Run, field: "Field") -> AsyncGenerator[Any, None]:
+        """Begin. Raises what permissions refuse with, and what is wrong with the arguments."""
+        if refusal := run.refusal(field):
+            raise refusal
+        named = run.arguments(field)
+        if self._info:
+            named[self._info] = run.info(field)
+        started: AsyncGenerator[Any, None] = self._start(*([None] * self._takes_self), **named)
+        return started
+
+    def find(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:  # noqa: ARG002 - one shape for all
+        """Give the items themselves."""
+        return objects
+
+    async def fetch(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:
+        """Give the items themselves."""
+        return self.find(run, field, objects)
 
 
 class Many:
