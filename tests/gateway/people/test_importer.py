@@ -167,6 +167,18 @@ async def test_rows_that_are_alike_wait_for_review(gateway: Gateway, bring: Brin
     assert (await bring(HEADER + ANN + NEARLY_ANN, msgspec.structs.replace(CONTRACT, compare=True))).alike == []
 
 
+async def test_who_objects_is_not_put_up(gateway: Gateway, bring: Bring) -> None:
+    await bring(HEADER + ANN)
+    await gateway.sql(
+        """
+        INSERT INTO profile (workspace_id, id, version, traits, counters, first_seen_at, last_seen_at, objected_at)
+        SELECT workspace_id, profile_id, 1, '{}', '{}', now(), now(), now() FROM subject WHERE workspace_id = $1
+        """,
+        gateway.tenant.workspace,
+    )
+    assert (await bring(HEADER + ANN + NEARLY_ANN, msgspec.structs.replace(CONTRACT, compare=True))).alike == []
+
+
 async def test_names_that_may_not_be_used_are_not_compared(bring: Bring) -> None:
     analytics = Terms("crm", declared={Purpose.ANALYTICS: State.GRANTED}, basis="contract", compare=True)
     brought = await bring(HEADER + ANN + NEARLY_ANN, analytics)
