@@ -33,6 +33,7 @@ from gateway.workspace import Workspaces
 from resolvers.context import Caller, Services, Session
 from resolvers.documents import Documents
 from resolvers.live.groups import Payload
+from resolvers.repeats import Repeatable, run_once
 from resolvers.schema import Schema
 
 _GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
@@ -42,7 +43,7 @@ _STATUS_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 # No cookie ever speaks for a caller, so any page may ask with a token it holds.
 _CORS: Final = {
     "access-control-allow-origin": "*",
-    "access-control-allow-headers": "authorization, content-type",
+    "access-control-allow-headers": "authorization, content-type, idempotency-key",
     "access-control-allow-methods": "GET, POST",
     "access-control-max-age": "86400",
 }
@@ -206,16 +207,17 @@ class GraphQLApp(GraphQL[Session, None]):
 
     async def execute_single(
         self,
-        request: Request,  # noqa: ARG002 - their signature
+        request: Request,
         request_adapter: AsyncHTTPRequestAdapter,
-        sub_response: Response,  # noqa: ARG002
+        sub_response: Response,  # noqa: ARG002 - their signature
         context: Session,
         root_value: None,
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
         """Run a query or mutation; a subscription needs a transport that streams."""
         allowed = {OperationType.QUERY} if request_adapter.method == "GET" else _NOT_STREAMED
-        try:
+
+        async def run() -> ExecutionResult:
             return await self.schema.execute(
                 request_data.query,
                 root_value=root_value,
@@ -225,6 +227,13 @@ class GraphQLApp(GraphQL[Session, None]):
                 allowed_operation_types=allowed,
                 operation_extensions=request_data.extensions,
             )
+
+        try:
+            key, answers = Posted(request.scope).idempotency_key, self._services.answers
+            repeatable = Repeatable(request_data.query or "", request_data.operation_name, request_data.variables)
+            if key and answers and OperationType.MUTATION in allowed and repeatable.is_mutation:
+                return await run_once(answers, context, key.decode("latin-1"), repeatable, run)
+            return await run()
         except MissingQueryError as error:
             raise Refused("`query` is missing.") from error
         except CannotGetOperationTypeError as error:
