@@ -1,13 +1,16 @@
 """GraphQL over HTTP, server-sent events and sockets, on Starlette."""
 
 import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from datetime import timedelta
 from typing import Any, Final, cast
 
 import msgspec
 import uuid_utils
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
+from graphql import located_error
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -19,20 +22,23 @@ from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.http.base import BaseRequestProtocol
 from strawberry.schema.base import BaseSchema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
+from strawberry.schema.schema import StreamResult
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
-from domain.errors import FAILURES, Refused, TagwayError
+from domain.errors import FAILURES, Refused, StoreUnavailable, TagwayError
 from gateway.auth import Authenticator
 from gateway.operation import Posted, read_asked, read_bounded, replayed
-from gateway.socket import Socket, SocketHandler
+from gateway.socket import CHECK_AGAIN_SECONDS, Socket, SocketHandler
 from gateway.workspace import Workspaces
 from resolvers.context import Caller, Services, Session
 from resolvers.documents import Documents
+from resolvers.errors import coded
 from resolvers.live.groups import Payload
+from resolvers.repeats import Repeatable, run_once
 from resolvers.schema import Schema
 
 _GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
@@ -42,7 +48,7 @@ _STATUS_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 # No cookie ever speaks for a caller, so any page may ask with a token it holds.
 _CORS: Final = {
     "access-control-allow-origin": "*",
-    "access-control-allow-headers": "authorization, content-type",
+    "access-control-allow-headers": "authorization, content-type, idempotency-key",
     "access-control-allow-methods": "GET, POST",
     "access-control-max-age": "86400",
 }
@@ -200,22 +206,41 @@ class GraphQLApp(GraphQL[Session, None]):
         if isinstance(request_data, GraphQLRequestData):
             named = request.scope.get("tagway.document_id") or request.query_params.get("documentId")
             request_data.query = self.documents.find(request_data.query, named, request_data.extensions, context.caller)
-        return await super().execute_operation(
+        result = await super().execute_operation(
             request, request_adapter, request_data, context, root_value, sub_response
         )
+        token = Posted(request.scope).token
+        return self._while_welcome(result, context, token) if isinstance(result, AsyncGenerator) and token else result
+
+    async def _while_welcome(self, results: AsyncGenerator[Any, None], session: Session, token: str) -> StreamResult:
+        """End a stream with the token that asked for it: nothing is told to whom it no longer speaks for."""
+        asked_at = time.monotonic()
+        async with aclosing(results):
+            async for result in results:
+                if time.monotonic() - asked_at >= CHECK_AGAIN_SECONDS:
+                    try:
+                        session.caller, asked_at = await self.caller_of(token), time.monotonic()
+                    except Refused as refusal:
+                        error = coded(located_error(refusal), session.request_id)
+                        yield ExecutionResult(data=None, errors=[error])
+                        return
+                    except StoreUnavailable:
+                        asked_at = time.monotonic()
+                yield result
 
     async def execute_single(
         self,
-        request: Request,  # noqa: ARG002 - their signature
+        request: Request,
         request_adapter: AsyncHTTPRequestAdapter,
-        sub_response: Response,  # noqa: ARG002
+        sub_response: Response,  # noqa: ARG002 - their signature
         context: Session,
         root_value: None,
         request_data: GraphQLRequestData,
     ) -> ExecutionResult:
         """Run a query or mutation; a subscription needs a transport that streams."""
         allowed = {OperationType.QUERY} if request_adapter.method == "GET" else _NOT_STREAMED
-        try:
+
+        async def run() -> ExecutionResult:
             return await self.schema.execute(
                 request_data.query,
                 root_value=root_value,
@@ -225,6 +250,13 @@ class GraphQLApp(GraphQL[Session, None]):
                 allowed_operation_types=allowed,
                 operation_extensions=request_data.extensions,
             )
+
+        try:
+            key, answers = Posted(request.scope).idempotency_key, self._services.answers
+            repeatable = Repeatable(request_data.query or "", request_data.operation_name, request_data.variables)
+            if key and answers and OperationType.MUTATION in allowed and repeatable.is_mutation:
+                return await run_once(answers, context, key.decode("latin-1"), repeatable, run)
+            return await run()
         except MissingQueryError as error:
             raise Refused("`query` is missing.") from error
         except CannotGetOperationTypeError as error:

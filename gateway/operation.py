@@ -25,11 +25,11 @@ class Asked(msgspec.Struct, rename="camel"):
 class Posted:
     """The headers that count of one HTTP request."""
 
-    __slots__ = ("accept", "authorization", "content_type", "method")
+    __slots__ = ("accept", "authorization", "content_type", "idempotency_key", "method")
 
     def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
-        self.accept = self.authorization = self.content_type = b""
+        self.accept = self.authorization = self.content_type = self.idempotency_key = b""
         for name, value in scope["headers"]:
             if name == b"accept":
                 self.accept = value
@@ -37,6 +37,8 @@ class Posted:
                 self.authorization = value
             elif name == b"content-type":
                 self.content_type = value
+            elif name == b"idempotency-key":
+                self.idempotency_key = value
 
     @property
     def is_json(self) -> bool:

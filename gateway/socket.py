@@ -34,7 +34,7 @@ _UNAUTHORIZED: Final = 4401
 _FORBIDDEN: Final = 4403
 _TRY_AGAIN_LATER: Final = 1013
 _TOO_BIG: Final = 1009
-_CHECK_AGAIN_SECONDS: Final = 5.0
+CHECK_AGAIN_SECONDS: Final = 5.0
 
 _UNSAID: Final = "{ __typename }"
 """In the place of what is asked before it is known by whom: the socket closes."""
@@ -187,7 +187,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
     async def _keep_checking(self) -> None:
         """Close the socket of a token that expired and of a key that was revoked."""
         while True:
-            await asyncio.sleep(_CHECK_AGAIN_SECONDS)
+            await asyncio.sleep(CHECK_AGAIN_SECONDS)
             with contextlib.suppress(StoreUnavailable):
                 if not await self._admitted(self.view.on_ws_connect(self.context)):
                     return

@@ -36,6 +36,7 @@ from resolvers.context import Services
 from resolvers.documents import Documents
 from resolvers.live.hub import Hub
 from resolvers.schema import build_schema
+from stores.answers import Answers
 from stores.broadcast import Broadcast
 from stores.eventlog.open import open_log
 from stores.feed import Feed
@@ -94,6 +95,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             budget=Budget(Purse(redis), Allowance(settings.query_points, settings.query_points_per_second)),
             log=log,
             look_limits=limits,
+            answers=Answers(redis),
         )
         trusted = read_manifest(settings.query_manifest)
         documents = Documents(trusted, anything=services.development)

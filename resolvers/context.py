@@ -22,6 +22,7 @@ from resolvers.budget import Budget
 from resolvers.cursor import Cursors
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
+from stores.answers import Answers
 from stores.eventlog.port import EventLog
 from stores.postgres import Database
 from stores.subject_cache import SubjectCache
@@ -46,6 +47,8 @@ class Services:
     """Where dead letters are sent again."""
     look_limits: LookLimits = field(default_factory=LookLimits)
     """How much personal data one key may see."""
+    answers: Answers | None = None
+    """Keeps what mutations with an idempotency key were answered."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,8 @@ class Session:
     request_id: str
     caller: Caller | None = None
     connection_params: dict[str, Any] | None = None
+    released: bool = False
+    """Whether personal data was shown, so that no copy of the answer may be kept."""
 
 
 @dataclass(slots=True)

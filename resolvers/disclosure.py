@@ -72,6 +72,7 @@ async def disclose(info: Info, look: Look) -> Disclosure | Refusal:
     Nothing is opened before. Where the log cannot be written, `StoreUnavailable` is raised and nothing leaves.
     """
     caller, services = info.context.caller, info.context.services
+    info.context.session.released = True
     workspace, now = caller.principal.workspace, services.clock()
     releases = _releases((await info.context.policy()).plan, look)
     if not isinstance(releases, dict):

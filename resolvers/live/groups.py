@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any, Final
 from weakref import WeakValueDictionary
@@ -39,24 +39,51 @@ class Payload(ExecutionResult):
         return Payload(self.data, self.errors, extensions, text)
 
 
+Make = Callable[[], Coroutine[Any, Any, Payload]]
+
+
+class _Making:
+    """A payload in the making, and those who wait for it: none of them takes it from the others by leaving."""
+
+    __slots__ = ("_task", "_waiting", "since")
+
+    def __init__(self, since: float, make: Make) -> None:
+        self.since = since
+        self._waiting: list[asyncio.Future[None]] = []
+        self._task = asyncio.create_task(make())
+        self._task.add_done_callback(self._wake)
+
+    async def payload(self) -> Payload:
+        # A shield for each of them would cost thrice as much.
+        if not self._task.done():
+            waiting = asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            await waiting
+        return self._task.result()
+
+    def _wake(self, _: object) -> None:
+        for each in self._waiting:
+            if not each.done():
+                each.set_result(None)
+        self._waiting.clear()
+
+
 class Group:
     """Keeps the payloads of the last moments. `ticks` gives seconds."""
 
     def __init__(self, ticks: Callable[[], float] = time.monotonic) -> None:
         self._ticks = ticks
-        self._kept: OrderedDict[Hashable, tuple[float, asyncio.Task[Payload]]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, _Making] = OrderedDict()
 
-    async def payload(self, moment: Hashable, make: Callable[[], Coroutine[Any, Any, Payload]]) -> Payload:
+    async def payload(self, moment: Hashable, make: Make) -> Payload:
         """Give the payload of a moment; the first who asks has it made, also when they leave meanwhile."""
-        now = self._ticks()
-        made_at, making = self._kept.get(moment, (0.0, None))
-        if making is None or now - made_at > _KEPT_SECONDS:
-            making = asyncio.create_task(make())
-            self._kept[moment] = now, making
+        now, making = self._ticks(), self._kept.get(moment)
+        if making is None or now - making.since > _KEPT_SECONDS:
+            making = self._kept[moment] = _Making(now, make)
             self._kept.move_to_end(moment)
             if len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
-        return making.result() if making.done() else await _shared(making)
+        return await making.payload()
 
 
 class Groups:
@@ -75,8 +102,3 @@ class Groups:
         if group is None:
             group = self._groups[key] = Group()
         return group
-
-
-def _shared(making: asyncio.Task[Payload]) -> Awaitable[Payload]:
-    # Who is cancelled while waiting must not take the payload from the others.
-    return asyncio.shield(making)

@@ -1,3 +1,4 @@
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from domain.clock import utc_now
 from domain.key import KeyKind, Scope
+from domain.segment import ChangeKind
 from gateway.auth import mint_end_user_token
 from gateway.resources import Resources
 from gateway.settings import Settings
@@ -14,6 +16,7 @@ from gateway.wiring import open_resources
 from stores.keys import create_key
 from stores.postgres import Database
 from tests.fixtures.gateway import Gateway, listening, make_tenant
+from tests.fixtures.graphql import Seeds
 
 _VIEWER = {"query": "{ viewer { scopes endUser } }"}
 
@@ -183,3 +186,34 @@ async def test_an_answer_tells_what_it_cost_and_too_much_is_refused(
     [error] = last[1]["errors"]
     assert error["extensions"]["code"] == "cost_exceeded"
     assert error["extensions"]["retryAfter"] >= 1
+
+
+async def test_a_token_that_expires_ends_its_stream(
+    gateway: Gateway, seeds: Seeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.graphql.CHECK_AGAIN_SECONDS", 0.0)
+    await seeds.segment("vip")
+    profile = await seeds.profile(anonymous_id="a-1")
+    workspace = await gateway.resources.workspaces.get(gateway.tenant.workspace)
+    token = mint_end_user_token(workspace, anonymous_id="a-1", now=utc_now(), valid=timedelta(seconds=2))
+    headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
+    body = {"query": "subscription { segmentChanges { kind segmentKey } }"}
+    async with gateway.http.post(gateway.url + "/graphql", json=body, headers=headers) as response:
+        told = response.content
+        assert b"SNAPSHOT_END" in await _line(told, b"data: {")
+        await seeds.happen(profile, "vip")
+        change = msgspec.json.decode((await _line(told, b"data: {")).removeprefix(b"data: "))
+        assert change == {"data": {"segmentChanges": {"kind": "ENTERED", "segmentKey": "vip"}}}
+        await asyncio.sleep(2.1)  # the token's own time
+        await seeds.happen(profile, "vip", kind=ChangeKind.EXITED)
+        last = await _line(told, b"data: {")
+        assert b"invalid_token" in last
+        assert b"EXITED" not in last
+        assert b"complete" in await _line(told, b"event: ")
+
+
+async def _line(told: aiohttp.StreamReader, beginning: bytes) -> bytes:
+    async with asyncio.timeout(5):
+        while not (line := await told.readline()).startswith(beginning):
+            assert line
+    return line
