@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from domain.access import LookLimits
 from domain.clock import Clock, utc_now
@@ -39,16 +39,27 @@ from resolvers.schema import build_schema
 from stores.answers import Answers
 from stores.broadcast import Broadcast
 from stores.eventlog.open import open_log
+from stores.eventlog.port import EventLog
 from stores.feed import Feed
 from stores.paces import Paces
 from stores.postgres import Database
 from stores.purse import Purse
 from stores.recommendation_cache import RecommendationCache
-from stores.redis import open_redis
+from stores.redis import Redis, open_redis
 from stores.spool.spool import Spool
 from stores.subject_cache import SubjectCache
 
 _COLLECTING_AT_MOST: Final = 256
+
+
+class _Stores(NamedTuple):
+    database: Database
+    redis: Redis
+    log: EventLog
+
+    async def healthy(self) -> bool:
+        """Tell whether what takes events in answers; without Redis they are taken in all the same."""
+        return all(await asyncio.gather(self.database.healthy(), self.log.healthy()))
 
 
 @asynccontextmanager
@@ -60,53 +71,22 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
     settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(open_provider(settings))
-        database = await Database.open(settings.postgres_url or "", role="app", max_size=settings.postgres_connections)
-        stack.push_async_callback(database.close)
-        redis = await open_redis(settings.redis_url or "")
-        stack.push_async_callback(redis.aclose)
-        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
-        stack.push_async_callback(log.close)
-
+        stores = await _open_stores(settings, stack)
+        database, redis, log = stores
         metrics = Metrics()
         workspaces = Workspaces(database, provider)
-        subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
+        authenticator = Authenticator(database, workspaces, clock)
         feed = LiveFeed(Feed(redis), metrics)
         await stack.enter_async_context(_running(feed.run(), "live feed"))
         losses = Losses(database, clock, metrics)
         await stack.enter_async_context(_running(losses.run(), "losses"))
+        recommender = await _open_recommender(stack, stores, clock)
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
-        authenticator = Authenticator(database, workspaces, clock)
-        exposures = await stack.enter_async_context(Exposures(database).running())
-        shelves = Shelves(database, clock)
-        stack.push_async_callback(shelves.close)
-        recommender = Recommender(
-            database, RecommendationCache(redis), shelves, Trending(database, clock), exposures, clock
-        )
-        limits = LookLimits(settings.looks_per_minute, settings.people_per_day)
-        services = Services(
-            database,
-            hub,
-            SubjectCache(redis),
-            clock,
-            workspaces.policy,
-            workspaces.keys,
-            recommender,
-            development=settings.profile == "dev",
-            budget=Budget(Purse(redis), Allowance(settings.query_points, settings.query_points_per_second)),
-            log=log,
-            look_limits=limits,
-            answers=Answers(redis),
-        )
-        trusted = read_manifest(settings.query_manifest)
-        documents = Documents(trusted, anything=services.development)
-        schema = build_schema()
-        schema.warm(trusted.values())
-
-        async def healthy() -> bool:
-            return all(await asyncio.gather(database.healthy(), log.healthy()))
+        services = _services(settings, stores, workspaces, recommender, hub, clock)
 
         spool = await _open_spool(settings, stack, provider)
-        spooling = Spooling(spool, workspaces, metrics, healthy=healthy) if spool else None
+        spooling = Spooling(spool, workspaces, metrics, healthy=stores.healthy) if spool else None
+        subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
         collector = Collector(
             Pipeline(build_steps(subjects, log, metrics), metrics),
             workspaces,
@@ -134,8 +114,57 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             feed=feed,
             recommender=recommender,
             metrics=metrics,
-            graphql=GraphQLApp(schema, services, authenticator, workspaces, documents),
+            graphql=_graphql(settings, services, authenticator, workspaces),
         )
+
+
+async def _open_stores(settings: Settings, stack: AsyncExitStack) -> _Stores:
+    database = await Database.open(settings.postgres_url or "", role="app", max_size=settings.postgres_connections)
+    stack.push_async_callback(database.close)
+    redis = await open_redis(settings.redis_url or "")
+    stack.push_async_callback(redis.aclose)
+    log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
+    stack.push_async_callback(log.close)
+    return _Stores(database, redis, log)
+
+
+async def _open_recommender(stack: AsyncExitStack, stores: _Stores, clock: Clock) -> Recommender:
+    database = stores.database
+    exposures = await stack.enter_async_context(Exposures(database).running())
+    shelves = Shelves(database, clock)
+    stack.push_async_callback(shelves.close)
+    cache = RecommendationCache(stores.redis)
+    return Recommender(database, cache, shelves, Trending(database, clock), exposures, clock)
+
+
+def _services(
+    settings: Settings, stores: _Stores, workspaces: Workspaces, recommender: Recommender, hub: Hub, clock: Clock
+) -> Services:
+    """Give resolvers all that they may reach."""
+    return Services(
+        stores.database,
+        hub,
+        SubjectCache(stores.redis),
+        clock,
+        workspaces.policy,
+        workspaces.keys,
+        recommender,
+        development=settings.profile == "dev",
+        budget=Budget(Purse(stores.redis), Allowance(settings.query_points, settings.query_points_per_second)),
+        log=stores.log,
+        look_limits=LookLimits(settings.looks_per_minute, settings.people_per_day),
+        answers=Answers(stores.redis),
+    )
+
+
+def _graphql(
+    settings: Settings, services: Services, authenticator: Authenticator, workspaces: Workspaces
+) -> GraphQLApp:
+    trusted = read_manifest(settings.query_manifest)
+    schema = build_schema()
+    schema.warm(trusted.values())
+    documents = Documents(trusted, anything=services.development)
+    return GraphQLApp(schema, services, authenticator, workspaces, documents)
 
 
 async def _open_spool(settings: Settings, stack: AsyncExitStack, provider: KeyProvider) -> Spool | None:
