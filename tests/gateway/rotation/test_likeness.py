@@ -12,7 +12,7 @@ from privacy.keys import WorkspaceKeys
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.office import Office, building, did, identify
 
-ANN = {"name": "Ann-Marie Muller", "birthday": "1980-02-29"}
+ANN: dict[str, Any] = {"name": "Ann-Marie Muller", "birthday": "1980-02-29"}
 
 
 async def filters(gateway: Gateway) -> dict[str, tuple[int, bytes]]:

@@ -64,7 +64,7 @@ async def test_whoever_is_not_called_so_is_not_compared_by_that_name(office: Off
     settings = '{"identity": {"matching": true}}'
     await office.gateway.sql("UPDATE workspace SET settings = $1 WHERE id = $2", settings, office.workspace)
     office.gateway.resources.workspaces._known.clear()
-    wrong = {"name": "Bob Jones", "birthday": "1980-02-29", "address": {"postcode": "70173"}}
+    wrong: dict[str, Any] = {"name": "Bob Jones", "birthday": "1980-02-29", "address": {"postcode": "70173"}}
     await office.tell(identify("ann", **wrong), identify("bob", **wrong))
     question = "SELECT FROM match_candidate WHERE workspace_id = $1 AND status = 'open'"
     async with asyncio.timeout(10):
