@@ -210,7 +210,9 @@ class GraphQLApp(GraphQL[Session, None]):
             request, request_adapter, request_data, context, root_value, sub_response
         )
         token = Posted(request.scope).token
-        return self._while_welcome(result, context, token) if isinstance(result, AsyncGenerator) and token else result
+        if token and isinstance(result, AsyncGenerator):
+            return cast("SubscriptionExecutionResult", self._while_welcome(result, context, token))
+        return result
 
     async def _while_welcome(self, results: AsyncGenerator[Any, None], session: Session, token: str) -> StreamResult:
         """End a stream with the token that asked for it: nothing is told to whom it no longer speaks for."""

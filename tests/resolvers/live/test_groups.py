@@ -95,7 +95,12 @@ async def test_one_change_is_one_execution_and_one_encoding_however_many_hear_it
     stories = [await _started(api.with_scopes(Scope), keys=["vip"]) for _ in range(20)]
     encoded: list[ExecutionResult] = []
     of = Payload.of
-    monkeypatch.setattr(Payload, "of", lambda result: encoded.append(result) or of(result))
+
+    def noted(result: ExecutionResult) -> Payload:
+        encoded.append(result)
+        return of(result)
+
+    monkeypatch.setattr(Payload, "of", noted)
     api.statements.run.clear()
     await seeds.happen(profile, "vip")
     results = [await asyncio.wait_for(anext(story._stream), 5) for story in stories]
