@@ -61,6 +61,7 @@ _BY_SUBJECT: Final = {
         WHERE event.workspace_id = $1 AND event.subject_id = ANY($2::uuid[])
             AND message_seen.workspace_id = $1 AND message_seen.message_id = event.message_id
     """,
+    "item": "DELETE FROM item WHERE workspace_id = $1 AND told_by = ANY($2::uuid[])",
     "event": "DELETE FROM event WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[])",
     "consent": "DELETE FROM consent WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[])",
     "claim": """
@@ -127,6 +128,7 @@ async def remains(connection: Connection, workspace: UUID, found: Found) -> dict
             subjects,
         ),
         "consent": ("SELECT count(*) FROM consent WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[])", subjects),
+        "item": ("SELECT count(*) FROM item WHERE workspace_id = $1 AND told_by = ANY($2::uuid[])", subjects),
         "event": ("SELECT count(*) FROM event WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[])", subjects),
         "profile": ("SELECT count(*) FROM profile WHERE workspace_id = $1 AND id = ANY($2::uuid[])", profiles),
         "membership": (

@@ -23,12 +23,12 @@ _SAVE: Final = """
     ON CONFLICT (workspace_id, id) DO UPDATE SET
         name = excluded.name, category = excluded.category, price = excluded.price, image_url = excluded.image_url,
         available = excluded.available, attributes = excluded.attributes, source = excluded.source,
-        updated_at = excluded.updated_at, removed = false
+        updated_at = excluded.updated_at, removed = false, told_by = NULL
 """
 _PRICE: Final = number("said -> 'price'")
 _TOLD: Final = f"""
     WITH told AS (
-        SELECT thing.*, event.at FROM event CROSS JOIN LATERAL (
+        SELECT thing.*, event.at, event.subject_id FROM event CROSS JOIN LATERAL (
             SELECT event.properties AS said
             UNION ALL
             SELECT each FROM jsonb_array_elements(
@@ -43,23 +43,25 @@ _TOLD: Final = f"""
             FILTER (WHERE {fits("said ->> 'category'", "category")}))[1] AS category,
         (array_agg({_PRICE} ORDER BY at DESC) FILTER (WHERE {_PRICE} IS NOT NULL))[1] AS price,
         (array_agg(said ->> 'image_url' ORDER BY at DESC)
-            FILTER (WHERE {fits("said ->> 'image_url'", "image_url")}))[1] AS image_url
+            FILTER (WHERE {fits("said ->> 'image_url'", "image_url")}))[1] AS image_url,
+        CASE WHEN count(DISTINCT subject_id) = 1 THEN (array_agg(subject_id))[1] END AS told_by
     FROM told WHERE {fits("said ->> 'product_id'", "id")}
     GROUP BY said ->> 'product_id'
 """  # noqa: S608 - constants
 _LEARN: Final = """
-    INSERT INTO item (workspace_id, id, name, category, price, image_url, source, updated_at)
-    SELECT $1, new.*, 'event', $7
-    FROM unnest($2::text[], $3::text[], $4::text[], $5::float8[], $6::text[]) AS new
+    INSERT INTO item (workspace_id, id, name, category, price, image_url, told_by, source, updated_at)
+    SELECT $1, new.*, 'event', $8
+    FROM unnest($2::text[], $3::text[], $4::text[], $5::float8[], $6::text[], $7::uuid[]) AS new
     ON CONFLICT (workspace_id, id) DO UPDATE SET
         name = coalesce(excluded.name, item.name), category = coalesce(excluded.category, item.category),
         price = coalesce(excluded.price, item.price), image_url = coalesce(excluded.image_url, item.image_url),
-        updated_at = excluded.updated_at
+        told_by = CASE WHEN item.told_by = excluded.told_by THEN item.told_by END, updated_at = excluded.updated_at
     WHERE item.source = 'event' AND NOT item.removed AND (
         coalesce(excluded.name, item.name) IS DISTINCT FROM item.name
         OR coalesce(excluded.category, item.category) IS DISTINCT FROM item.category
         OR coalesce(excluded.price, item.price) IS DISTINCT FROM item.price
         OR coalesce(excluded.image_url, item.image_url) IS DISTINCT FROM item.image_url
+        OR (item.told_by IS NOT NULL AND excluded.told_by IS DISTINCT FROM item.told_by)
     )
 """
 

@@ -72,3 +72,23 @@ async def test_what_a_browser_makes_up_neither_stops_the_gathering_nor_grows_the
         "SELECT id, name, price FROM item WHERE workspace_id = $1 ORDER BY id", shopping.workspace
     )
     assert [tuple(row.values()) for row in rows] == [("lamp", None, 12), ("vast", None, None)]
+
+
+async def test_it_is_known_which_items_one_person_alone_has_named(shopping: Shopping, database: Database) -> None:
+    gleaner = Gleaner(database, utc_now)
+    one, other = await shopping.person(), await shopping.person()
+
+    async def alone() -> set[str]:
+        rows = await shopping.connection.fetch(
+            "SELECT id FROM item WHERE workspace_id = $1 AND told_by IS NOT NULL", shopping.workspace
+        )
+        return {row["id"] for row in rows}
+
+    for item in ("lamp", "rug", "gift"):
+        await shopping.does(one, item)
+    await shopping.does(other, "rug")
+    await gleaner.gather(shopping.workspace)
+    assert await alone() == {"lamp", "gift"}
+    await shopping.does(other, "lamp")
+    await gleaner.gather(shopping.workspace)
+    assert await alone() == {"gift"}
