@@ -74,7 +74,8 @@ async def known_by_message(world: World) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for sent in await world.fetch(SUBJECTS, world.workspace):
         row = rows[sent["profile"]]
-        members = sorted((key.partition("-")[0], ends) for key, _, ends, _ in row["memberships"] or [])
+        # The end that is noted of a membership may lag behind its leaves, which are compared.
+        members = sorted(key.partition("-")[0] for key, *_ in row["memberships"] or [])
         traits = {trait: stated["v"] for trait, stated in row["traits"].items()}
         known = [row[each] for each in ("counters", "first_seen_at", "last_seen_at", "leaves")]
         found[sent["message_id"]] = [traits, *known, members]
