@@ -191,7 +191,7 @@ async def test_an_answer_tells_what_it_cost_and_too_much_is_refused(
 async def test_a_token_that_expires_ends_its_stream(
     gateway: Gateway, seeds: Seeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.graphql.CHECK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("gateway.welcome.CHECK_AGAIN_SECONDS", 0.0)
     await seeds.segment("vip")
     profile = await seeds.profile(anonymous_id="a-1")
     workspace = await gateway.resources.workspaces.get(gateway.tenant.workspace)
