@@ -126,6 +126,12 @@ class Operation:
         if budget and caller:
             self.spent = await budget.charge(caller, points)
 
+    def settle(self, objects: int) -> None:
+        """Note how many objects the answer has, and give back what it was charged beyond."""
+        budget, caller = self.services.budget, self.session.caller
+        if budget and caller and self.spent:
+            self.spent = budget.settle(caller, self.spent, objects)
+
     def forget(self) -> None:
         """Load everything anew from here on: the next payload of a subscription shows the state of its own time."""
         self._loaders = None

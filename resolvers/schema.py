@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+import msgspec
 import strawberry
 from graphql import GraphQLError, GraphQLNamedType, located_error
 from graphql.execution.values import VariableValues
@@ -14,18 +15,21 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
+from domain.errors import Refused
 from domain.spending import CostExceeded
 from resolvers.context import Operation, Session
 from resolvers.errors import CodedErrors, coded
 from resolvers.event import Event
 from resolvers.extensions import CachedParser, CachedValidation, PerOperation, Tokens, read_document
 from resolvers.following import Following
+from resolvers.keeping import KeptAnswers
 from resolvers.limits import MOST_OBJECTS
-from resolvers.live.groups import Groups
+from resolvers.live.groups import Groups, Payload
 from resolvers.mutation import Mutation
 from resolvers.plans.plan import Plan
 from resolvers.plans.plans import Plans
 from resolvers.plans.selection import Selection
+from resolvers.profile import wanted
 from resolvers.query import Query
 from resolvers.subscription import Subscription
 
@@ -40,6 +44,8 @@ class Schema(strawberry.Schema):
         super().__init__(**options)
         self._plans = Plans(self, self._schema, partial(read_document, self._schema))
         self._groups = Groups()
+        self.kept = KeptAnswers()
+        """Answers about people that may be given again."""
 
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
         """Leave logging to `CodedErrors`."""
@@ -122,7 +128,7 @@ class Schema(strawberry.Schema):
             self._plans.weigh(query, operation_name)
         if plan.streams:
             return Following(plan, variant, coerced, weight, self._groups)
-        return Ready(plan, variant, coerced, weight)
+        return Ready(plan, variant, coerced, weight, self.kept)
 
 
 class Unreadable:
@@ -143,11 +149,14 @@ class Unreadable:
 class Ready:
     """A plan with the variables it is to be run with, and what that weighs."""
 
-    def __init__(self, plan: Plan, variant: Selection, variables: VariableValues, weight: int) -> None:
+    def __init__(
+        self, plan: Plan, variant: Selection, variables: VariableValues, weight: int, kept: KeptAnswers
+    ) -> None:
         self._plan = plan
         self._variant = variant
         self._variables = variables
         self._weight = weight
+        self._kept = kept
 
     async def run(self, session: Session) -> ExecutionResult:
         """Answer the operation."""
@@ -156,10 +165,30 @@ class Ready:
             await operation.charge(self._weight)
         except CostExceeded as error:
             return PreExecutionError(data=None, errors=[coded(located_error(error), session.request_id)])
-        found = await self._plan.run(self._variant, operation, self._variables)
-        errors = [coded(error, session.request_id) for error in found.errors or ()]
-        extensions = {"cost": operation.spent.told()} if operation.spent else None
-        return ExecutionResult(data=found.data, errors=errors or None, extensions=extensions)
+        found, objects = await self._answer(operation)
+        operation.settle(objects)
+        if not operation.spent:
+            return found
+        extensions = {"cost": operation.spent.told()}
+        if isinstance(found, Payload):
+            return found.extended(extensions)
+        return ExecutionResult(data=found.data, errors=found.errors, extensions=extensions)
+
+    async def _answer(self, operation: Operation) -> tuple[ExecutionResult, int]:
+        people = self._plan.people(self._variant, operation, self._variables)
+        try:
+            whom = [wanted(each.get("by"), operation.caller) for each in people]
+        except Refused:
+            whom = []
+        if not whom:
+            return await self._make(operation)
+        asked = self._plan, msgspec.json.encode(self._variables.coerced, order="deterministic", enc_hook=repr)
+        return await self._kept.answer(operation, asked, whom, partial(self._make, operation))
+
+    async def _make(self, operation: Operation) -> tuple[ExecutionResult, int]:
+        found, objects = await self._plan.count(self._variant, operation, self._variables)
+        errors = [coded(error, operation.session.request_id) for error in found.errors or ()]
+        return ExecutionResult(data=found.data, errors=errors or None), objects
 
     async def stream(self, session: Session) -> StreamResult:
         """Answer the operation as a stream of one."""
