@@ -33,6 +33,7 @@ from profiles.sweeper import Sweeper
 from profiles.timers import Timers
 from stores.eventlog.open import open_log
 from stores.migrate import require_schema
+from stores.news import News
 from stores.postgres import Database
 from stores.recommendation_cache import RecommendationCache
 from stores.redis import open_redis
@@ -95,6 +96,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             forget_records=partial(log.forget, EVENTS),
             open_keys=workspaces.keys,
             wake_timers=timers.wake,
+            tell=News(redis).publish,
         )
         chores: dict[str, Chore] = {
             "timers": timers.run,
