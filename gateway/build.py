@@ -27,10 +27,11 @@ from profiles.notary import Notary
 from profiles.processor import CONNECTIONS, Chore, Processor
 from profiles.publisher import Publisher
 from profiles.rights.desk import Desk
-from profiles.rights.lists import ForgetLists
+from profiles.rights.lists import ForgetAnswers, ForgetLists
 from profiles.rights.procedures import procedures
 from profiles.sweeper import Sweeper
 from profiles.timers import Timers
+from stores.answers import Answers
 from stores.eventlog.open import open_log
 from stores.migrate import require_schema
 from stores.news import News
@@ -115,7 +116,10 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
                     journal=open_journal(settings),
                     catalogue=catalogue,
                     memory=memory,
-                    copies=(("forget_lists", ForgetLists(RecommendationCache(redis))),),
+                    copies=(
+                        ("forget_lists", ForgetLists(RecommendationCache(redis))),
+                        ("forget_answers", ForgetAnswers(Answers(redis))),
+                    ),
                 ),
                 memory=memory,
             ).run,

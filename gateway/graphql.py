@@ -39,7 +39,7 @@ from resolvers.documents import Documents
 from resolvers.errors import coded
 from resolvers.keeping import sight_tag
 from resolvers.live.groups import Payload
-from resolvers.repeats import Repeatable, run_once
+from resolvers.repeats import IDEMPOTENCY_KEY
 from resolvers.schema import Schema
 
 _GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
@@ -210,6 +210,8 @@ class GraphQLApp(GraphQL[Session, None]):
         if isinstance(request_data, GraphQLRequestData):
             named = request.scope.get("tagway.document_id") or request.query_params.get("documentId")
             request_data.query = self.documents.find(request_data.query, named, request_data.extensions, context.caller)
+            if key := Posted(request.scope).idempotency_key:
+                request_data.extensions = {**(request_data.extensions or {}), IDEMPOTENCY_KEY: key.decode("latin-1")}
         result = await super().execute_operation(
             request, request_adapter, request_data, context, root_value, sub_response
         )
@@ -236,9 +238,9 @@ class GraphQLApp(GraphQL[Session, None]):
 
     async def execute_single(
         self,
-        request: Request,
+        request: Request,  # noqa: ARG002 - their signature
         request_adapter: AsyncHTTPRequestAdapter,
-        sub_response: Response,  # noqa: ARG002 - their signature
+        sub_response: Response,  # noqa: ARG002 - as above
         context: Session,
         root_value: None,
         request_data: GraphQLRequestData,
@@ -246,7 +248,7 @@ class GraphQLApp(GraphQL[Session, None]):
         """Run a query or mutation; a subscription needs a transport that streams."""
         allowed = {OperationType.QUERY} if request_adapter.method == "GET" else _NOT_STREAMED
 
-        async def run() -> ExecutionResult:
+        try:
             return await self.schema.execute(
                 request_data.query,
                 root_value=root_value,
@@ -256,13 +258,6 @@ class GraphQLApp(GraphQL[Session, None]):
                 allowed_operation_types=allowed,
                 operation_extensions=request_data.extensions,
             )
-
-        try:
-            key, answers = Posted(request.scope).idempotency_key, self._services.answers
-            repeatable = Repeatable(request_data.query or "", request_data.operation_name, request_data.variables)
-            if key and answers and OperationType.MUTATION in allowed and repeatable.is_mutation:
-                return await run_once(answers, context, key.decode("latin-1"), repeatable, run)
-            return await run()
         except MissingQueryError as error:
             raise Refused("`query` is missing.") from error
         except CannotGetOperationTypeError as error:

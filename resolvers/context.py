@@ -1,6 +1,6 @@
 """What resolvers can reach, from the widest to the narrowest: the process, who is calling, this one operation."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -86,6 +86,10 @@ class Session:
     connection_params: dict[str, Any] | None = None
     released: bool = False
     """Whether personal data was shown, so that no copy of the answer may be kept."""
+    notes_people: bool = False
+    """Whether a copy of the answer is to be kept."""
+    people: set[UUID] = field(default_factory=set)
+    """Whose profiles were looked at: a copy of the answer goes with any of them."""
 
 
 @dataclass(slots=True)
@@ -113,8 +117,14 @@ class Operation:
     def loaders(self) -> Loaders:
         """What was loaded so far, for the caller's workspace."""
         if self._loaders is None:
-            self._loaders = Loaders(self.services.database, self.caller.principal.workspace, self.services.recommender)
+            workspace = self.caller.principal.workspace
+            self._loaders = Loaders(self.services.database, workspace, self.services.recommender, self.saw)
         return self._loaders
+
+    def saw(self, people: Iterable[UUID]) -> None:
+        """Note that the answer may show these people."""
+        if self.session.notes_people:
+            self.session.people.update(people)
 
     async def policy(self) -> Policy:
         """Read what the caller's workspace says about who may see what."""

@@ -15,7 +15,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 
-from domain.errors import Refused
+from domain.errors import Refused, TagwayError
 from domain.spending import CostExceeded
 from resolvers.context import Operation, Session
 from resolvers.errors import CodedErrors, coded
@@ -31,6 +31,7 @@ from resolvers.plans.plans import Plans
 from resolvers.plans.selection import Selection
 from resolvers.profile import wanted
 from resolvers.query import Query
+from resolvers.repeats import IDEMPOTENCY_KEY, Repeatable, run_once
 from resolvers.subscription import Subscription
 
 
@@ -60,10 +61,15 @@ class Schema(strawberry.Schema):
         allowed_operation_types: Iterable[OperationType] | None = None,
         operation_extensions: dict[str, Any] | None = None,
     ) -> ExecutionResult:
-        """Run an operation. Nothing is run twice: whether there is a plan is known before."""
+        """Run an operation. Nothing is run twice: whether there is a plan is known before.
+
+        A mutation with an idempotency key in `operation_extensions` is run once for all requests with that key; raises
+        `Refused` and `StoreUnavailable` as `run_once` does.
+        """
         if query and (ready := self.prepare(query, operation_name, variable_values)):
             return await ready.run(context_value)
-        return await super().execute(
+        run = partial(
+            super().execute,
             query,
             variable_values,
             context_value,
@@ -72,6 +78,12 @@ class Schema(strawberry.Schema):
             allowed_operation_types,
             operation_extensions,
         )
+        asked = Repeatable(query or "", operation_name, variable_values)
+        key = (operation_extensions or {}).get(IDEMPOTENCY_KEY)
+        if key is None or not _may_mutate(allowed_operation_types) or not asked.is_mutation:
+            return await run()
+        answers = context_value.services.answers
+        return await run_once(answers, context_value, key, asked, run) if answers else await run()
 
     async def stream(
         self,
@@ -87,6 +99,8 @@ class Schema(strawberry.Schema):
         ready = self._ready(query, operation_name, variable_values) if query else None
         if ready:
             return ready.stream(context_value)
+        if (operation_extensions or {}).get(IDEMPOTENCY_KEY) and Repeatable(query or "", operation_name).is_mutation:
+            return self._one(query, variable_values, context_value, operation_name, operation_extensions)
         return await super().stream(
             query,
             variable_values,
@@ -96,6 +110,22 @@ class Schema(strawberry.Schema):
             operation_extensions,
             allowed_operation_types,
         )
+
+    async def _one(
+        self,
+        query: str | None,
+        variables: dict[str, Any] | None,
+        session: Session,
+        operation_name: str | None,
+        extensions: dict[str, Any] | None,
+    ) -> StreamResult:
+        """Answer a mutation that is run once as a stream of one."""
+        try:
+            yield await self.execute(
+                query, variables, session, operation_name=operation_name, operation_extensions=extensions
+            )
+        except TagwayError as error:
+            yield PreExecutionError(data=None, errors=[coded(located_error(error), session.request_id)])
 
     def warm(self, documents: Iterable[str]) -> None:
         """Make the plans of documents before anyone asks for them."""
@@ -193,6 +223,10 @@ class Ready:
     async def stream(self, session: Session) -> StreamResult:
         """Answer the operation as a stream of one."""
         yield await self.run(session)
+
+
+def _may_mutate(allowed: Iterable[OperationType] | None) -> bool:
+    return allowed is None or OperationType.MUTATION in allowed
 
 
 def build_schema() -> Schema:

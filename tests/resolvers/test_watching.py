@@ -15,7 +15,8 @@ from tests.fixtures.shopping import Shopping
 WATCH = """subscription ($id: String!, $after: String) { profileChanges(profile: {externalId: $id}, after: $after) {
   cursor kind profileId profileVersion changed profile { version traits segments { segment { key } } } } }"""
 OWN = "subscription { profileChanges { kind profileId profile { traits } } }"
-LISTS = """subscription ($id: ID!, $after: String) { recommendationUpdates(profile: {id: $id}, first: 3, after: $after) {
+LISTS = """subscription ($id: ID!, $after: String) {
+  recommendationUpdates(profile: {id: $id}, first: 3, after: $after) {
   cursor kind profileVersion recommendations { personalized nodes { item { productId } } } } }"""
 
 
