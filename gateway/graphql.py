@@ -34,7 +34,8 @@ from gateway.auth import Authenticator
 from gateway.operation import Asked, Posted, read_asked, read_bounded, read_queried, replayed
 from gateway.socket import CHECK_AGAIN_SECONDS, Socket, SocketHandler
 from gateway.workspace import Workspaces
-from resolvers.context import Caller, Services, Session
+from resolvers.caller import Caller
+from resolvers.context import Services, Session
 from resolvers.documents import Documents
 from resolvers.errors import coded
 from resolvers.keeping import sight_tag

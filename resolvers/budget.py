@@ -4,14 +4,12 @@ import hmac
 from collections import OrderedDict
 from contextlib import suppress
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from domain.errors import StoreUnavailable
 from domain.spending import Allowance, CostExceeded, Spent
+from resolvers.caller import Caller
 from stores.purse import Purse
-
-if TYPE_CHECKING:
-    from resolvers.context import Caller
 
 _DRAWN_SECONDS: Final = 0.05
 """What is drawn at once, as seconds of the allowance: a cheap operation costs no round trip of its own."""
@@ -31,7 +29,7 @@ class Budget:
         self._allowance = allowance
         self._drawn: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
-    async def charge(self, caller: "Caller", points: int) -> Spent:
+    async def charge(self, caller: Caller, points: int) -> Spent:
         """Charge for one operation. Raises `CostExceeded`."""
         holder = _holder(caller)
         drawn, left = self._drawn.get(holder, (0, self._allowance.most))
@@ -65,7 +63,7 @@ class Budget:
         return self._drawn.get(holder, (0, 0))[0] + handful, taken.left
 
 
-def _holder(caller: "Caller") -> str:
+def _holder(caller: Caller) -> str:
     """Name a key, or a visitor by a keyed digest that tells nobody who they are."""
     principal = caller.principal
     if principal.key_id is not None:

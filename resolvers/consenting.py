@@ -16,7 +16,8 @@ from domain.consent import CONSENTABLE, Consent, Purpose, State
 from domain.errors import Refused, StoreUnavailable
 from domain.key import Scope
 from privacy.signals.sources import GPC
-from resolvers.context import Caller, Info
+from resolvers.caller import Caller
+from resolvers.context import Info
 from resolvers.problems import InvalidInput, NotFound
 from resolvers.profile import ProfileBy, wanted
 from stores.consents import Statement, store_consents

@@ -14,8 +14,9 @@ from domain.consent import Purpose, State
 from domain.errors import Refused
 from domain.key import Scope
 from learning.lists import Strategy
+from resolvers.caller import Caller
 from resolvers.connection import After, Connection, First, connect, page_size
-from resolvers.context import Caller, Info
+from resolvers.context import Info
 from resolvers.counts import head_count
 from resolvers.event import Event, histories
 from resolvers.fields import field, one

@@ -13,7 +13,8 @@ from strawberry.types.execution import PreExecutionError
 
 from domain.errors import FAILURES, Refused, StoreUnavailable
 from privacy.parcel import ParcelSealer
-from resolvers.context import Caller, Session
+from resolvers.caller import Caller
+from resolvers.context import Session
 from resolvers.extensions import CachedParser
 from resolvers.limits import MOST_LETTERS, MOST_TOKENS
 from resolvers.live.groups import Payload

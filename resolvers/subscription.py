@@ -14,7 +14,8 @@ from domain.errors import Refused
 from domain.event import CallType
 from domain.key import Scope
 from domain.outcome import Outcome
-from resolvers.context import Caller, Info
+from resolvers.caller import Caller
+from resolvers.context import Info
 from resolvers.fields import field, subscription
 from resolvers.live.changes import Changes, Notice, NoticeKind, Resumption
 from resolvers.live.listener import Wanted

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from graphql import (
     DocumentNode,
@@ -21,7 +21,7 @@ from resolvers.plans.compiler import Compiler, NotCovered
 from resolvers.plans.failures import FAILED
 from resolvers.plans.names import names_within, variables_below
 from resolvers.plans.rows import Rows
-from resolvers.plans.run import Run
+from resolvers.plans.run import Frame, Run
 from resolvers.plans.selection import Selection
 
 _MOST_VARIANTS: Final = 16
@@ -34,15 +34,6 @@ _BYTES_OF_A_FIELD: Final = 2_000
 
 
 _NO_VARIABLES: Final = VariableValues({}, {})
-
-
-class Frame(NamedTuple):
-    """What all runs of an operation share."""
-
-    schema: Schema
-    core: GraphQLSchema
-    operation: OperationDefinitionNode
-    fragments: dict[str, FragmentDefinitionNode]
 
 
 class Plan:
@@ -143,4 +134,4 @@ class Plan:
 
 
 def _count(selection: Selection) -> int:
-    return sum(1 + sum(map(_count, field.shape.below)) for field in selection.fields)
+    return sum(1 + sum(map(_count, field.below)) for field in selection.fields)
