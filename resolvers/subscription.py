@@ -23,6 +23,7 @@ from resolvers.node import to_global
 from resolvers.permissions import needs
 from resolvers.profile import Profile, ProfileBy, profile_of, wanted
 from resolvers.segment import Segment, segment_of
+from resolvers.watching import WatchingSubscriptions
 
 _MOST_KEYS = 100
 _CHANGES = frozenset({NoticeKind.ENTERED, NoticeKind.EXITED})
@@ -94,7 +95,7 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
 
 
 @strawberry.type
-class Subscription:
+class Subscription(WatchingSubscriptions):
     """The root of subscriptions."""
 
     @subscription(needs(Scope.SEGMENTS_READ, end_users=True))
