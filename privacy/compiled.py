@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum, auto
 from functools import partial
-from types import NoneType
 from itertools import islice
+from types import NoneType
 from typing import Any, Final
 
 import jsonschema_rs
