@@ -153,6 +153,7 @@ def _services(
         budget=Budget(Purse(stores.redis), Allowance(settings.query_points, settings.query_points_per_second)),
         log=stores.log,
         look_limits=LookLimits(settings.looks_per_minute, settings.people_per_day),
+        holidays=frozenset(settings.holidays),
         answers=Answers(stores.redis),
     )
 
