@@ -24,7 +24,7 @@ class Wanted(msgspec.Struct, frozen=True):
     person: Person | None = None
     keys: frozenset[str] | None = None
     personalises: bool = False
-    """The person's own page shows it, so nothing is told while they refuse personalisation."""
+    """The person's own page shows it, so nothing is told unless they agree to personalisation."""
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -34,10 +34,10 @@ class Moved(msgspec.Struct, frozen=True):
     after: UUID
 
 
-class Refusing(msgspec.Struct, frozen=True):
-    """The person refuses personalisation from now on, or no longer."""
+class Agreed(msgspec.Struct, frozen=True):
+    """The person agrees to personalisation from now on, or no longer."""
 
-    refuses: bool
+    agrees: bool
 
 
 class Overflowed(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ class Closed(msgspec.Struct, frozen=True):
     """The hub is stopping."""
 
 
-Heard = SegmentChange | Moved | Refusing | Overflowed | Closed
+Heard = SegmentChange | Moved | Agreed | Overflowed | Closed
 
 
 class Listener:
@@ -57,7 +57,8 @@ class Listener:
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
         self.profile: UUID | None = wanted.person if isinstance(wanted.person, UUID) else None
-        self.refuses = False
+        self.agrees = True
+        """Whether the person agrees to personalisation; of someone unknown there is nothing to tell."""
         self._waiting: deque[Heard] = deque()
         self._arrived = asyncio.Event()
 

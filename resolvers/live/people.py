@@ -1,4 +1,4 @@
-"""Who the listened-to people are: found once known, followed when two turn out to be one, heard when they refuse."""
+"""Who the listened-to people are: found once known, followed when two turn out to be one."""
 
 import asyncio
 from collections import defaultdict
@@ -10,7 +10,7 @@ from uuid import UUID
 from domain.alias import Alias
 from domain.consent import Purpose
 from domain.errors import StoreUnavailable
-from resolvers.live.listener import Listener, Moved, Refusing
+from resolvers.live.listener import Agreed, Listener, Moved
 from stores.postgres import Database
 from stores.reads import consents, profiles
 
@@ -19,7 +19,7 @@ _STIRRED_SECONDS: Final = 0.05
 
 
 class People:
-    """Asks each second, in at most three statements per workspace, who everyone is and whether they refuse.
+    """Asks each second, in at most three statements per workspace, who everyone is and whether they agree.
 
     Sooner, when a change came for someone while others are still unknown, as it may be theirs.
 
@@ -82,17 +82,17 @@ class People:
             heirs = await profiles.successors(connection, ids) if ids else {}
             places = {listener: _place(listener, owners, heirs) for listener in listeners}
             asked = list({place for listener, place in places.items() if place and listener.wanted.personalises})
-            refusing = await consents.refusing(connection, asked, Purpose.PERSONALIZATION) if asked else set()
+            agreeing = await consents.agreeing(connection, asked, Purpose.PERSONALIZATION) if asked else {}
         for listener, after in places.items():
             before = listener.profile
             # A listener may have gone while Postgres was asked.
             if after is None or listener not in self._listeners.get(workspace, ()):
                 continue
-            refuses = after in refusing
-            if listener.refuses is not refuses:
-                listener.refuses = refuses
+            agrees = not listener.wanted.personalises or after in agreeing
+            if listener.agrees is not agrees:
+                listener.agrees = agrees
                 if not quietly:
-                    listener.put(Refusing(refuses))
+                    listener.put(Agreed(agrees))
             if after == before:
                 continue
             self._move(listener, after)
