@@ -48,8 +48,8 @@ async def test_a_visitor_hears_of_themselves_alone(gateway: Gateway, seeds: Seed
         await _subscribe(socket, _CHANGES)
         end = await socket.receive_json(timeout=60)
         assert end["payload"]["data"]["segmentChanges"] == {"kind": "SNAPSHOT_END", "segmentKey": None}
-        await seeds.happen(await seeds.profile(anonymous_id="a-2"), "vip")
-        await seeds.happen(await seeds.profile(anonymous_id="a-1"), "vip")
+        await seeds.happen(await seeds.visitor(anonymous_id="a-2"), "vip")
+        await seeds.happen(await seeds.visitor(anonymous_id="a-1"), "vip")
         change = await socket.receive_json(timeout=60)
         assert change["payload"]["data"]["segmentChanges"] == {"kind": "ENTERED", "segmentKey": "vip"}
         await _subscribe(socket, '{ profile(by: {anonymousId: "a-2"}) { id } }', "2")
