@@ -39,7 +39,7 @@ Pair = tuple[int, int]
 class DistinctLeaf:
     """Counts different values of a property. Of each value only its newest stamp matters, and only `n + 1` of those."""
 
-    __slots__ = ("events", "exact", "filter", "horizon", "keep", "key", "n", "property", "window")
+    __slots__ = ("events", "exact", "filter", "horizon", "keep", "key", "n", "property", "state", "window")
 
     def __init__(self, node: Distinct) -> None:
         self.events = (node.event,)
@@ -49,7 +49,7 @@ class DistinctLeaf:
         self.property = node.property
         self.filter = Filter(node.event, node.where)
         form = [node.event, node.property, self.window, self.exact, self.n, self.filter.form]
-        self.key = leaf_key("distinct", form)
+        self.key = self.state = leaf_key("distinct", form)
 
     def moment(self, _name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
         """Take the value of an event that matches and has one."""
@@ -93,7 +93,7 @@ class DistinctLeaf:
 class ValueLeaf:
     """Asks for at least `n` events that have one value of a property in common. Keeps the newest `n` of each value."""
 
-    __slots__ = ("by", "events", "filter", "horizon", "key", "n", "window")
+    __slots__ = ("by", "events", "filter", "horizon", "key", "n", "state", "window")
 
     def __init__(self, node: Count) -> None:
         self.events = (node.event,)
@@ -101,7 +101,7 @@ class ValueLeaf:
         self.n = node.n + AT_LEAST[node.op]
         self.by = node.by or ""
         self.filter = Filter(node.event, node.where)
-        self.key = leaf_key("count by", [node.event, self.by, self.window, self.n, self.filter.form])
+        self.key = self.state = leaf_key("count by", [node.event, self.by, self.window, self.n, self.filter.form])
 
     def moment(self, _name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
         """Take the value of an event that matches and has one."""
@@ -159,7 +159,7 @@ class ValueLeaf:
 class SumLeaf:
     """Compares what a numeric property adds up to, in whole millionths so that no order of adding matters."""
 
-    __slots__ = ("events", "filter", "horizon", "key", "op", "property", "value", "window")
+    __slots__ = ("events", "filter", "horizon", "key", "op", "property", "state", "value", "window")
 
     def __init__(self, node: Sum) -> None:
         self.events = (node.event,)
@@ -168,7 +168,7 @@ class SumLeaf:
         self.value = _millionths(node.value)
         self.property = node.property
         self.filter = Filter(node.event, node.where)
-        self.key = leaf_key("sum", [node.event, node.property, self.window, self.op, self.value, self.filter.form])
+        self.key = self.state = leaf_key("sum", [node.event, node.property, self.window, self.op, self.value, self.filter.form])
 
     def moment(self, _name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
         """Take the amount of an event that matches and has one."""
