@@ -3,9 +3,8 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
-from typing import Any
 
-from profiles.segments.leaf import KeptLeaf, Moment
+from profiles.segments.leaf import KeptLeaf
 
 
 class Shared:
@@ -33,7 +32,7 @@ class Shared:
 
 
 def flipped(leaves: Iterable[KeptLeaf], kept: Sequence[int], since: int, until: int) -> list[tuple[bytes, int]]:
-    """Tell which leaves changed by themselves from `since` to `until`, and when each did so first; the last comes last."""
+    """Tell which leaves changed by themselves from `since` to `until`, and when each did so first; the last one last."""
     instants = [(leaf.key, leaf.flip(kept, since - 1)) for leaf in leaves]
     passed = [(key, instant) for key, instant in instants if instant is not None and instant <= until]
     return sorted(passed, key=itemgetter(1))
