@@ -32,7 +32,7 @@ class Shared:
 
 
 def flipped(leaves: Iterable[KeptLeaf], kept: Sequence[int], since: int, until: int) -> list[tuple[bytes, int]]:
-    """Tell which leaves changed by themselves from `since` to `until`, and when each did so first; the last one last."""
+    """Tell which leaves changed by themselves from `since` to `until`, and when each first did; the last comes last."""
     instants = [(leaf.key, leaf.flip(kept, since - 1)) for leaf in leaves]
     passed = [(key, instant) for key, instant in instants if instant is not None and instant <= until]
     return sorted(passed, key=itemgetter(1))
