@@ -18,6 +18,7 @@ from privacy.platform import Platform, digest_for
 from privacy.protect import protect
 from stores.keys import list_keys, revoke_key
 from tests.fixtures.gateway import GRANTED, Gateway, basic, event, make_tenant
+from tests.patience import AT_ALL
 
 GOOD = ["before", "after"]
 
@@ -409,7 +410,7 @@ async def test_a_body_that_does_not_arrive_is_given_up(gateway: Gateway, monkeyp
     writer.write(
         b"POST /v1/batch HTTP/1.1\r\nHost: gateway\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n{"
     )
-    answer = await asyncio.wait_for(reader.readuntil(b"}"), 5)
+    answer = await asyncio.wait_for(reader.readuntil(b"}"), AT_ALL)
     writer.close()
     assert b" 408 " in answer.splitlines()[0]
     assert b'"code":"request_timeout"' in answer

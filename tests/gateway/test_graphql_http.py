@@ -17,6 +17,7 @@ from stores.keys import create_key
 from stores.postgres import Database
 from tests.fixtures.gateway import Gateway, listening, make_tenant
 from tests.fixtures.graphql import Seeds
+from tests.patience import AT_ALL
 
 _VIEWER = {"query": "{ viewer { scopes endUser } }"}
 
@@ -213,7 +214,7 @@ async def test_a_token_that_expires_ends_its_stream(
 
 
 async def _line(told: aiohttp.StreamReader, beginning: bytes) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(AT_ALL):
         while not (line := await told.readline()).startswith(beginning):
             assert line
     return line

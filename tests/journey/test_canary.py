@@ -32,6 +32,7 @@ from tests.fixtures.traces import (
     sightings,
 )
 from tests.journey.test_rights import copy
+from tests.patience import AT_ALL
 from tests.privacy.signals import writing
 
 CONSENT: Final = {"consent": {"categoryPreferences": {"analytics": True, "personalization": True, "functional": True}}}
@@ -270,7 +271,7 @@ async def look(client: Client, stack: Stack, canary: Canary) -> None:
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something in the product's other processes holds."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(AT_ALL):
         while not await holds():
             await asyncio.sleep(0.1)
 
@@ -364,7 +365,7 @@ def questions(canary: Canary) -> Iterator[tuple[str, Any]]:
 
 async def known(stack: Stack, canary: Canary, identified: int = 5) -> dict[str, Any]:
     """Wait until the person is built, and return what is shown of them."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(AT_ALL):
         while True:
             profile = (await stack.graphql(PERSON, by={"email": canary.email}))["profile"]
             if profile and profile["counters"].get("identify", 0) >= identified:
