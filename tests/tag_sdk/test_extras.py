@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
+from domain.alias import AliasKind
+from privacy.normal import digests_of
 from tests.fixtures.browser import Visitor
 from tests.tag_sdk.conftest import PURPOSES, Site, agreed, loaded, names
 
@@ -192,6 +194,7 @@ async def test_identifiers_are_hashed_as_the_gateway_joins_them(site: Site, visi
     await page.evaluate("""() => new Promise(done => tagway.use('hash', {}, async hash => {
         window.refused = await hash.phone('0151 23456').catch(error => error.message);
         await hash.identify('ann', {email: ' Ann@Example.COM ', phone: '0049 (151) 234-567', plan: 'gold'});
+        window.dialled = await hash.phone('+49 (0)151 2345 6789');
         done();
     }))""")
     await page.evaluate("void tagway.flush()")
@@ -202,6 +205,8 @@ async def test_identifiers_are_hashed_as_the_gateway_joins_them(site: Site, visi
         "plan": "gold",
     }
     assert "country" in await page.evaluate("refused")
+    joined = digests_of(AliasKind.PHONE, "+49 (0)151 2345 6789") + digests_of(AliasKind.EMAIL, "ANN@example.com ")
+    assert {site.events[2]["traits"]["email"], await page.evaluate("dialled")} <= {each.hex() for each in joined}
 
 
 async def test_a_data_layer_s_events_become_calls_by_its_rules(site: Site, visitor: Visitor) -> None:

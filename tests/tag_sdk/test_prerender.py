@@ -21,7 +21,9 @@ async def test_a_page_rendered_in_advance_counts_when_it_is_shown(site: Site, tm
         chromium(), *switches, f"--user-data-dir={tmp_path}", site.url, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        await site.until(lambda s: any(path(event) == "/next" for event in s.events) and s.named("early") and s.named("leaving"))
+        await site.until(
+            lambda s: any(path(event) == "/next" for event in s.events) and s.named("early") and s.named("leaving")
+        )
     finally:
         process.terminate()
         await process.wait()
