@@ -286,6 +286,9 @@ async def test_the_preview_shows_each_event_its_consent_and_the_answer(site: Sit
     await preview.locator("details").first.wait_for()
     await page.evaluate("void tagway.consent.withdraw()")
     assert "analytics denied" in await preview.locator("header").inner_text()
+    await page.evaluate("void tagway.track('refused')")
+    refused = preview.locator("details", has_text="refused").last
+    assert await refused.locator("span").all_inner_texts() == ["", "dropped: consent"]
     await preview.get_by_role("button", name="Close").click()
     await page.goto(site.url)
     await page.wait_for_load_state("networkidle")
