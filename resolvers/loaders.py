@@ -1,7 +1,7 @@
 """Loads whatever is reachable from a list for the whole list at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -28,10 +28,13 @@ COUNTED: int = 10_000
 class Loaders:
     """The loaders of one operation in one workspace: each runs one statement per level of the query."""
 
-    def __init__(self, database: Database, workspace: UUID, recommender: Recommender) -> None:
+    def __init__(
+        self, database: Database, workspace: UUID, recommender: Recommender, saw: Callable[[Iterable[UUID]], None]
+    ) -> None:
         self._database = database
         self._workspace = workspace
-        self.profile: DataLoader[UUID, profiles.ProfileRow | None] = self._one(profiles.by_ids)
+        self._saw = saw
+        self.profile: DataLoader[UUID, profiles.ProfileRow | None] = self._one(self._profiles)
         self.profile_of_alias: DataLoader[Alias, UUID | None] = self._one(profiles.of_aliases)
         self.identities: DataLoader[UUID, list[profiles.Identity]] = self._many(profiles.identities)
         self.consents: DataLoader[UUID, list[Consent]] = self._many(profiles.consents)
@@ -48,6 +51,11 @@ class Loaders:
         self.item: DataLoader[str, Item | None] = self._one(find_items)
         self.recommendations: DataLoader[Ask, Served] = DataLoader(partial(recommender.for_people, workspace))
         self.members: DataLoader[segments.Members, list[profiles.ProfileRow]] = self._listed(segments.members)
+
+    async def _profiles(self, connection: Connection, ids: Sequence[UUID]) -> dict[UUID, profiles.ProfileRow]:
+        found = await profiles.by_ids(connection, ids)
+        self._saw(row.id for row in found.values())
+        return found
 
     def _one(
         self, read: Callable[[Connection, Sequence[Key]], Awaitable[dict[Key, Value]]]

@@ -11,7 +11,7 @@ import msgspec
 from domain.clock import Clock
 from domain.segment import ChangeKind, SegmentChange
 from resolvers.live.hub import Hub
-from resolvers.live.listener import Agreed, Closed, Moved, Overflowed, Wanted
+from resolvers.live.listener import Agreed, Closed, Heard, Moved, Overflowed, Wanted
 from stores import changefeed
 from stores.changefeed import Snapshot, Standing
 from stores.postgres import Database
@@ -99,7 +99,7 @@ class Changes:
     def _can_resume(self, after: Resumption, head: int) -> bool:
         return after.position <= head and self._clock() - after.issued < _RESUMABLE
 
-    async def _hold_back(self, heard: SegmentChange | Moved | Agreed | Overflowed) -> AsyncGenerator[Notice, None]:
+    async def _hold_back(self, heard: Heard) -> AsyncGenerator[Notice, None]:
         """Tell nothing until the person agrees; where they stand by then, the story begins anew."""
         match heard:
             case Agreed():
@@ -109,7 +109,7 @@ class Changes:
             case Moved():
                 self._located = heard.after
 
-    async def _tell(self, heard: SegmentChange | Moved | Overflowed) -> AsyncGenerator[Notice, None]:
+    async def _tell(self, heard: Heard) -> AsyncGenerator[Notice, None]:
         match heard:
             case SegmentChange():
                 if heard.position > self._told:
