@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8000
     public_url: str | None = None
     """Where browsers reach the gateway, when that is not http://host:port."""
-    base_path: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$", max_length=200)] | None = None
+    base_path: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+\Z", max_length=200)] | None = None
     """A path that a site passes on to the gateway, as `/t`: everything is served under it too."""
     data: Path = Path(".tagway")
     """The folder of the embedded servers and of `keys.json`."""
