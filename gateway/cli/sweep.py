@@ -15,6 +15,7 @@ from gateway.stores import open_stores
 from profiles.fading import What
 from profiles.metrics import BuildMetrics
 from profiles.sweeper import Sweeper
+from profiles.workshop import Workshop
 from stores.subject_cache import SubjectCache
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would go by now; the log is not counted.")]
@@ -37,10 +38,8 @@ async def _sweep(settings: Settings, *, dry_run: bool) -> Counter[What]:
     taken: Counter[What] = Counter()
     async with open_stores(settings, role="worker", connections=4) as stores:
         sweeper = Sweeper(
-            stores.database,
+            Workshop(stores.database, utc_now, BuildMetrics(CollectorRegistry())),
             stores.log,
-            utc_now,
-            BuildMetrics(CollectorRegistry()),
             keep=settings.log_retention,
             forget=SubjectCache(stores.redis).drop,
             looks=dry_run,

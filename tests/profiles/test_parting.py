@@ -22,6 +22,7 @@ from profiles.joining import Deed, Outcome, merge
 from profiles.parting import unmerge
 from stores.sweeps import delete_events, events_after
 from tests.fixtures.world import NOON, Sent, World
+from tests.patience import AT_ALL
 from tests.profiles.crowd import SEGMENTS, crowd
 
 STATE = """
@@ -203,7 +204,7 @@ async def test_builders_go_on_while_merges_are_made_and_taken_back(world: World)
     batches = [await world.batch(events[start : start + 5], start % 2) for start in range(0, len(events), 5)]
 
     async def lane(partition: int) -> None:
-        builder = Builder(world.database, world.clock, world.metrics)
+        builder = Builder(world.workshop())
         for batch in batches:
             if batch.partition == partition:
                 await builder.build(batch)
@@ -214,7 +215,7 @@ async def test_builders_go_on_while_merges_are_made_and_taken_back(world: World)
                 await undo(world, claim)
             await asyncio.sleep(0)
 
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(AT_ALL), asyncio.TaskGroup() as group:
         for work in (lane(0), lane(1), meddle()):
             group.create_task(work)
     while left := await merges(world):
@@ -244,8 +245,8 @@ async def another(world: World) -> AsyncIterator[World]:
     await world.execute(
         "INSERT INTO workspace (id, name, wrapped_key, created_at) VALUES ($1, 'test', '', $2)", other.workspace, NOON
     )
-    other.builder = Builder(world.database, world.clock, world.metrics)
-    other.backfill = Backfill(world.database, world.clock, world.metrics)
+    other.builder = Builder(world.workshop())
+    other.backfill = Backfill(world.workshop())
     await segments(other)
     yield other
 
