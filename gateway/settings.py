@@ -13,6 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+from domain.errors import CannotRun
+
 PREFIX: Final = "TAGWAY_"
 _MASTER_KEY_BYTES: Final = 32
 _SECRET: Final = frozenset({"master_key", "previous_master_key"})
@@ -32,7 +34,7 @@ Points = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
-class SettingsError(Exception):
+class SettingsError(CannotRun):
     """The settings are not usable; each line of the message names one fault."""
 
 
