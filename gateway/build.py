@@ -24,6 +24,7 @@ from profiles.matching import Matcher
 from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from profiles.notary import Notary
+from profiles.precedence import Precedence
 from profiles.processor import CONNECTIONS, Chore, Processor
 from profiles.publisher import Publisher
 from profiles.rights.desk import Desk
@@ -77,20 +78,21 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
         stack.push_async_callback(log.close)
 
-        registry, catalogue, memory = CollectorRegistry(), Catalogue(), Memory()
+        registry, catalogue, memory, precedence = CollectorRegistry(), Catalogue(), Memory(), Precedence()
         metrics = BuildMetrics(registry)
         if settings.build_metrics_port is not None:
             server, _ = start_http_server(settings.build_metrics_port, settings.host, registry)
             stack.callback(server.shutdown)
         workspaces = Workspaces(database, provider)
         cache = SubjectCache(redis)
-        timers = Timers(database, clock, metrics, catalogue=catalogue, memory=memory)
+        timers = Timers(database, clock, metrics, catalogue=catalogue, memory=memory, precedence=precedence)
         builder = Builder(
             database,
             clock,
             metrics,
             catalogue=catalogue,
             memory=memory,
+            precedence=precedence,
             forget=cache.drop,
             forget_records=partial(log.forget, EVENTS),
             open_keys=workspaces.keys,

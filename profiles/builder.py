@@ -22,6 +22,7 @@ from profiles.batch import Built, Step
 from profiles.catalogue import Catalogue
 from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
+from profiles.precedence import Precedence
 from stores.changes import call_publisher
 from stores.eventlog.port import Batch, Stored
 from stores.faults import Contended, Unfit, transaction
@@ -58,6 +59,7 @@ class Builder:
         *,
         catalogue: Catalogue | None = None,
         memory: Memory | None = None,
+        precedence: Precedence | None = None,
         forget: Forget | None = None,
         forget_records: ForgetRecords | None = None,
         open_keys: OpenKeys | None = None,
@@ -68,6 +70,7 @@ class Builder:
         self._metrics = metrics
         self._catalogue = catalogue or Catalogue()
         self._memory = memory or Memory()
+        self._precedence = precedence or Precedence()
         self._forget = forget
         self._forget_records = forget_records
         self._open_keys = open_keys
@@ -91,7 +94,8 @@ class Builder:
                 # What stands before the place quotes values; the place itself names fields only.
                 place = str(error).rpartition(" - at ")[2] if " - at " in str(error) else "the whole record"
                 unreadable.append((record, f"not an event: {place}"))
-        await self._isolate(batch, decoded, unreadable, batch.next_offset)
+        with self._precedence.live():
+            await self._isolate(batch, decoded, unreadable, batch.next_offset)
 
     async def _isolate(
         self, batch: Batch, decoded: Sequence[Decoded], unfit: Sequence[tuple[Stored, str]], next_offset: int

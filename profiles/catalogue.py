@@ -72,7 +72,12 @@ class Definitions:
 
     def index(self, profile: UUID) -> Index:
         """Compile what applies to one profile: new definitions up to where their builds have come."""
-        places = tuple(each.place_of(profile, self._built_through.get(each.id)) for each in self._partial)
+        # While nothing is being built, which is nearly always, there is one place; this runs several times per event.
+        places = (
+            tuple(each.place_of(profile, self._built_through.get(each.id)) for each in self._partial)
+            if self._partial
+            else ()
+        )
         index = self._indexes.get(places)
         if index is None:
             place_of = dict(zip((each.id for each in self._partial), places, strict=True))

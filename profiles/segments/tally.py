@@ -168,7 +168,9 @@ class SumLeaf:
         self.value = _millionths(node.value)
         self.property = node.property
         self.filter = Filter(node.event, node.where)
-        self.key = self.state = leaf_key("sum", [node.event, node.property, self.window, self.op, self.value, self.filter.form])
+        self.key = self.state = leaf_key(
+            "sum", [node.event, node.property, self.window, self.op, self.value, self.filter.form]
+        )
 
     def moment(self, _name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
         """Take the amount of an event that matches and has one."""
