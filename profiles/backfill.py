@@ -5,6 +5,7 @@ definition, beyond it by the previous one, so each profile switches once, in the
 """
 
 import asyncio
+from time import monotonic
 from typing import Final
 from uuid import UUID
 
@@ -13,7 +14,7 @@ import structlog
 from domain.clock import Clock
 from domain.errors import StoreUnavailable
 from domain.segment import SegmentStatus
-from profiles.catalogue import Catalogue, compile_segment
+from profiles.catalogue import Catalogue, compile_segment, unreadable
 from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from profiles.segments.index import Segment
@@ -28,6 +29,7 @@ from stores.segments import (
     finish_segment,
     forget_leaves,
     hold_definitions,
+    live_definitions,
     pending_segments,
     read_segment,
     save_built_through,
@@ -37,6 +39,8 @@ from stores.segments import (
 
 _LOG = structlog.get_logger(__name__)
 _LOOK_EVERY: Final = 0.5
+INSPECT_EVERY: Final = 60.0
+"""Seconds until live definitions are read again."""
 _FORGET_AT_ONCE: Final = 5_000
 
 
@@ -65,8 +69,12 @@ class Backfill:
 
     async def run(self) -> None:
         """Work on segments as they are saved and deleted, until cancelled."""
+        inspect_at = -INSPECT_EVERY
         while True:
             try:
+                if monotonic() - inspect_at >= INSPECT_EVERY:
+                    await self.inspect()
+                    inspect_at = monotonic()
                 await self.finish_all()
             except (Contended, StoreUnavailable) as error:
                 _LOG.warning("backfill_waits", problem=str(error))
@@ -81,6 +89,22 @@ class Backfill:
                 # Live batches queue for the definitions behind this step; they go first.
                 await asyncio.sleep(0)
 
+    async def inspect(self) -> None:
+        """Let live segments whose definition this version cannot read have failed, with the reason.
+
+        Their members stay as they are. Raises `StoreUnavailable`, `Contended`.
+        """
+        async with self._database.across() as connection:
+            for workspace, segment, definition in await live_definitions(connection):
+                problem = unreadable(definition)
+                if problem is None:
+                    continue
+                async with transaction(connection):
+                    await hold_definitions(connection, workspace)
+                    stored = await read_segment(connection, workspace, segment)
+                    if stored and stored.status is SegmentStatus.LIVE and stored.definition == definition:
+                        await self._fail(connection, workspace, segment, problem)
+
     async def step(self, workspace: UUID, segment: UUID) -> bool:
         """Take one segment one transaction further, and tell whether there is more to do on it."""
         async with self._database.across() as connection:
@@ -92,7 +116,8 @@ class Backfill:
                     stored = await read_segment(connection, workspace, segment)
                     more, changes = await self._advance(connection, workspace, stored)
             except Unfit as fault:
-                await self._fail(connection, workspace, segment, str(fault))
+                async with transaction(connection):
+                    await self._fail(connection, workspace, segment, str(fault))
                 return False
             if changes:
                 await call_publisher(connection)
@@ -111,7 +136,8 @@ class Backfill:
     async def _build(self, connection: Connection, workspace: UUID, stored: StoredSegment) -> tuple[bool, int]:
         segment = compile_segment(stored)
         if segment is None:
-            await self._finish(connection, workspace, stored.id, SegmentStatus.FAILED, "the definition is not valid")
+            problem = unreadable(stored.definition)
+            await self._finish(connection, workspace, stored.id, SegmentStatus.FAILED, problem)
             return False, 0
         ids = await profiles_after(connection, workspace, stored.built_through, self._at_once)
         if not ids:
@@ -161,8 +187,7 @@ class Backfill:
 
     async def _fail(self, connection: Connection, workspace: UUID, segment: UUID, error: str) -> None:
         _LOG.error("segment_failed", segment=str(segment), problem=error)
-        async with transaction(connection):
-            await self._finish(connection, workspace, segment, SegmentStatus.FAILED, error)
+        await self._finish(connection, workspace, segment, SegmentStatus.FAILED, error)
 
     async def _finish(
         self,

@@ -1,6 +1,7 @@
 """The segments of each workspace, compiled once per version of its definitions."""
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -141,6 +142,15 @@ class Catalogue:
         return Definitions(
             [_Compiled(each) for each in stored], progress.built_through, settings.identity, declarations
         )
+
+
+def unreadable(definition: Any) -> str | None:
+    """Tell why a stored definition cannot be used, which an earlier version or another hand wrote; None if it can."""
+    try:
+        parse_definition(definition)
+    except Refused as refused:
+        return f"the definition is not valid: {refused.detail}"
+    return None
 
 
 def compile_segment(stored: StoredSegment, earlier: Earlier | None = None) -> Segment | None:
