@@ -8,11 +8,11 @@ import msgspec
 
 from domain.clock import to_micros
 from domain.segment import And, Definition, Not, Or
-from profiles.segments.definition import leaves_of
 from profiles.segments.evaluate import next_change, truth_of
 from profiles.segments.index import Index, Leaf, Segment, is_kept
 from profiles.segments.leaf import KeptLeaf, Moment, ScoreLeaf, moments_of
 from profiles.segments.reading import inside
+from profiles.segments.references import leaves_of
 from profiles.segments.session import SessionLeaf
 from profiles.segments.text import as_text
 from stores.events import Happening

@@ -172,7 +172,7 @@ async def test_two_builders_at_once_come_to_the_same_end(world: World) -> None:
         by_lane[number % 3].append(event)
 
     async def lane(partition: int) -> None:
-        builder = Builder(world.database, world.clock, world.metrics)
+        builder = Builder(world.workshop())
         while by_lane[partition]:
             batch = await world.batch(by_lane[partition][:8], partition)
             del by_lane[partition][:8]

@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from domain.clock import utc_now
 from profiles.builder import Builder
-from profiles.catalogue import Catalogue
 from profiles.timers import AT_ONCE, Timers
 from tests.fixtures.world import NOON, Sent, World
 
@@ -43,8 +42,8 @@ async def changes(world: World, count: int) -> list[tuple[str, datetime]]:
 async def test_exit_and_entry_come_by_themselves_within_a_second(world: World) -> None:
     await world.save_segment("soon", SOON)
     await world.save_segment("absent", ABSENT)
-    timers = Timers(world.database, utc_now, world.metrics)
-    builder = Builder(world.database, utc_now, world.metrics, wake_timers=timers.wake)
+    timers = Timers(world.workshop(utc_now))
+    builder = Builder(world.workshop(utc_now), wake_timers=timers.wake)
     late: list[timedelta] = []
     async with running(timers):
         while len(late) < ATTEMPTS and not (late and late[-1] < timedelta(seconds=1)):
@@ -62,9 +61,9 @@ async def test_exit_and_entry_come_by_themselves_within_a_second(world: World) -
 async def test_a_builder_that_was_started_anew_keeps_to_the_instants(world: World) -> None:
     await world.save_segment("soon", SOON)
     at = utc_now()
-    builder = Builder(world.database, utc_now, world.metrics)
+    builder = Builder(world.workshop(utc_now))
     await builder.build(await world.batch([Sent(WHO, at=at, received_at=at)]))
-    async with running(Timers(world.database, utc_now, world.metrics)):
+    async with running(Timers(world.workshop(utc_now))):
         found = await changes(world, 2)
     assert found == [("entered", found[0][1]), ("exited", at + timedelta(seconds=1))]
 
@@ -73,7 +72,7 @@ async def test_what_was_missed_while_nobody_ran_is_caught_up(world: World) -> No
     await world.save_segment("soon", SOON)
     await world.send(Sent(WHO))
     world.clock.advance(hours=5)
-    async with running(Timers(world.database, world.clock, world.metrics)):
+    async with running(Timers(world.workshop())):
         found = await changes(world, 2)
     assert found[1] == ("exited", NOON + timedelta(seconds=1))
 
@@ -81,7 +80,7 @@ async def test_what_was_missed_while_nobody_ran_is_caught_up(world: World) -> No
 async def test_a_sooner_timer_wakes_the_sleeper(world: World) -> None:
     await world.save_segment("later", LATER)
     await world.send(Sent(WHO))
-    timers = Timers(world.database, world.clock, world.metrics)
+    timers = Timers(world.workshop())
     assert 0 < await timers._until_next() <= 1
     timers.wake(NOON + timedelta(days=31))
     assert not timers._woken.is_set()
@@ -94,7 +93,7 @@ async def test_many_timers_of_one_instant_are_all_heard_once(world: World) -> No
     people = 2 * AT_ONCE + 10
     await world.send(*(Sent((f"anonymous_id:{number}",)) for number in range(people)))
     world.clock.advance(seconds=1)
-    others = [Timers(world.database, world.clock, world.metrics) for _ in range(2)]
+    others = [Timers(world.workshop()) for _ in range(2)]
     async with asyncio.timeout(60):
         while sum(await asyncio.gather(*(each.fire() for each in others))):
             pass
@@ -122,7 +121,7 @@ async def test_a_timer_of_a_leaf_that_nothing_needs_is_dropped(world: World) -> 
     await world.save_segment("soon", SOON)
     await world.send(Sent(WHO))
     await world.execute("UPDATE segment SET status = 'failed'")
-    world.timers = Timers(world.database, world.clock, world.metrics, catalogue=Catalogue())
+    world.timers = Timers(world.workshop())
     world.clock.advance(seconds=1)
     assert await world.timers.fire() == 0
     assert not await world.fetch("SELECT FROM leaf_state")

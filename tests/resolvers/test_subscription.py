@@ -14,7 +14,7 @@ from resolvers.node import to_global, uuid_of
 from resolvers.subscription import _fingerprint, _Place
 from stores.changefeed import channel
 from stores.feed import FeedEntry, feed_channel
-from tests.fixtures.graphql import NOON, Api, Seeds, Story, eventually
+from tests.fixtures.graphql import NOON, Api, Seeds, Story, eventually, later
 
 _CHANGES = """subscription ($profile: ProfileBy, $keys: [String!], $after: String) {
     segmentChanges(profile: $profile, segmentKeys: $keys, after: $after) {
@@ -257,7 +257,7 @@ async def test_a_visitor_is_heard_from_the_moment_they_are_known(api: Api, seeds
     await _segments(seeds, 2)
     story, snapshot = await _follow(api.as_end_user("a-1"))
     assert _told(snapshot) == [("SNAPSHOT_END", None)]
-    profile = await seeds.profile(anonymous_id="a-1")
+    profile = await seeds.visitor(anonymous_id="a-1")
     await seeds.happen(profile, "s0")
     entered = await story.next(within=1)
     assert _told(entered) == [("ENTERED", "s0")]
@@ -289,7 +289,7 @@ async def test_who_turns_out_to_be_someone_known_starts_over(api: Api, seeds: Se
 
 async def test_a_merge_is_followed(api: Api, seeds: Seeds) -> None:
     await _segments(seeds, 3)
-    loser, winner = await seeds.profile(anonymous_id="a-1"), await seeds.profile(user_id="u-1")
+    loser, winner = await seeds.visitor(anonymous_id="a-1"), await seeds.profile(user_id="u-1")
     await seeds.happen(loser, "s0")
     await seeds.happen(winner, "s1")
     visitor, _ = await _follow(api.as_end_user("a-1"))
@@ -386,12 +386,12 @@ async def test_a_visitor_who_refuses_personalisation_is_told_of_nothing_until_th
     api: Api, seeds: Seeds
 ) -> None:
     await _segments(seeds, 2)
-    profile = await seeds.profile(anonymous_id="a-1")
+    profile = await seeds.visitor(anonymous_id="a-1")
     await seeds.happen(profile, "s0")
     visitor = api.as_end_user("a-1")
     story = await visitor.subscribe(_CHANGES)
     assert _told(await story.until("SNAPSHOT_END")) == [("SNAPSHOT_MEMBER", "s0"), ("SNAPSHOT_END", None)]
-    await seeds.consent(profile, Purpose.PERSONALIZATION, State.WITHDRAWN)
+    await seeds.set("consent", "state", State.WITHDRAWN)
     hidden = await story.until("SNAPSHOT_END")
     assert _told(hidden) == [("RESYNC", None), ("SNAPSHOT_END", None)]
     await seeds.happen(profile, "s1")
@@ -407,3 +407,29 @@ async def test_a_visitor_who_refuses_personalisation_is_told_of_nothing_until_th
         assert {key for kind, key in _told(told) if kind == "SNAPSHOT_MEMBER"} == {"s0", "s1"}
         await each.close()
     await watched.close()
+
+
+async def test_a_visitor_who_was_never_asked_is_told_what_their_page_views_were_kept_for(
+    api: Api, seeds: Seeds
+) -> None:
+    await _segments(seeds, 1)
+    profile = await seeds.profile(anonymous_id="a-1")
+    await seeds.happen(profile, "s0")
+    visitor = api.as_end_user("a-1")
+    own = '{ profile { segments { segment { key } } inSegment(key: "s0") } }'
+    nothing = {"profile": {"segments": [], "inSegment": False}}
+    story = await visitor.subscribe(_CHANGES)
+    assert _told(await story.until("SNAPSHOT_END")) == [("SNAPSHOT_END", None)]
+    assert await visitor.data(own) == nothing
+    await seeds.view(profile, [Purpose.ANALYTICS])
+    await seeds.happen(profile, "s0", kind=ChangeKind.EXITED)
+    await seeds.happen(profile, "s0")
+    assert await visitor.data(own) == nothing
+    await seeds.view(profile, [Purpose.ANALYTICS, Purpose.PERSONALIZATION], later(1))
+    told = await story.until("SNAPSHOT_END")
+    assert _told(told) == [("RESYNC", None), ("SNAPSHOT_MEMBER", "s0"), ("SNAPSHOT_END", None)]
+    assert await visitor.data(own) == {"profile": {"segments": [{"segment": {"key": "s0"}}], "inSegment": True}}
+    await seeds.set("profile", "objected_at", NOON)
+    assert _told(await story.until("SNAPSHOT_END")) == [("RESYNC", None), ("SNAPSHOT_END", None)]
+    assert await visitor.data(own) == nothing
+    await story.close()

@@ -100,7 +100,7 @@ class Site:
 
     async def until(self, reached: Callable[["Site"], object]) -> None:
         """Wait until what has arrived satisfies `reached`."""
-        async with asyncio.timeout(15), self._arrived:
+        async with asyncio.timeout(60), self._arrived:
             await self._arrived.wait_for(lambda: reached(self))
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

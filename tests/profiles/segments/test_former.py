@@ -36,8 +36,8 @@ async def as_before(world: World) -> None:
             leaf.state,
         )
     await world.execute("DELETE FROM leaf_state WHERE leaf = $1", once.state)
-    world.builder = Builder(world.database, world.clock, world.metrics)
-    world.timers = Timers(world.database, world.clock, world.metrics)
+    world.builder = Builder(world.workshop())
+    world.timers = Timers(world.workshop())
 
 
 async def moves(world: World) -> list[tuple[object, ...]]:
