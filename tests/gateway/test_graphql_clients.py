@@ -13,7 +13,7 @@ import pytest
 from domain.segment import ChangeKind
 from tests.fixtures.clients import node
 from tests.fixtures.gateway import Gateway
-from tests.fixtures.graphql import Seeds
+from tests.fixtures.seeds import Seeds
 from tests.patience import AT_ALL, soonest
 
 _NUMBER = 30

@@ -16,7 +16,7 @@ from gateway.wiring import open_resources
 from stores.keys import create_key
 from stores.postgres import Database
 from tests.fixtures.gateway import Gateway, listening, make_tenant
-from tests.fixtures.graphql import Seeds
+from tests.fixtures.seeds import Seeds
 from tests.patience import AT_ALL
 
 _VIEWER = {"query": "{ viewer { scopes endUser } }"}

@@ -11,7 +11,8 @@ import pytest
 from domain.clock import utc_now
 from gateway.auth import mint_end_user_token
 from tests.fixtures.gateway import Gateway
-from tests.fixtures.graphql import Seeds, eventually
+from tests.fixtures.graphql import eventually
+from tests.fixtures.seeds import Seeds
 from tests.patience import AT_ALL
 
 _CHANGES = "subscription { segmentChanges { kind segmentKey } }"

@@ -4,7 +4,8 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.fixtures.graphql import DEFINITION, Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import DEFINITION, Seeds
 from tests.patience import AT_ALL
 
 _SAVE = """mutation ($input: SaveSegmentInput!) { saveSegment(input: $input) {

@@ -13,7 +13,8 @@ from domain.key import Scope
 from resolvers.node import to_global
 from resolvers.repeats import Repeatable, run_once
 from stores.answers import Answers
-from tests.fixtures.graphql import Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds
 from tests.patience import AT_ALL
 
 _SAVE = "mutation ($input: SaveSegmentInput!) { saveSegment(input: $input) { __typename } }"

@@ -10,7 +10,8 @@ from domain.key import Scope
 from privacy.plan import default_document
 from stores.workspaces import save_settings
 from tests.fixtures.gateway import Gateway, event
-from tests.fixtures.graphql import Api, Seeds, later
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds, later
 
 _PLAN = """{ trackingPlan { version document fields {
     event path kind sensitive sealed purposes basis retentionDays egress recipients uses { purpose basis retentionDays }

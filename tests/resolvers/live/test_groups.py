@@ -9,7 +9,8 @@ from strawberry.types import ExecutionResult
 from domain.consent import Purpose, State
 from domain.key import Scope
 from resolvers.live.groups import Group, Groups, Payload
-from tests.fixtures.graphql import Api, Seeds, Story
+from tests.fixtures.graphql import Api, Story
+from tests.fixtures.seeds import Seeds
 from tests.patience import AT_ALL
 
 _CHANGES = """subscription ($keys: [String!], $after: String, $deep: Boolean = true) {
