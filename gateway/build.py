@@ -25,13 +25,15 @@ from profiles.notary import Notary
 from profiles.processor import CONNECTIONS, Chore, Processor
 from profiles.publisher import Publisher
 from profiles.rights.desk import Desk
-from profiles.rights.lists import ForgetLists
+from profiles.rights.lists import ForgetAnswers, ForgetLists
 from profiles.rights.procedures import procedures
 from profiles.sweeper import Sweeper
 from profiles.timers import Timers
 from profiles.workshop import Workshop
+from stores.answers import Answers
 from stores.eventlog.open import open_log
 from stores.migrate import require_schema
+from stores.news import News
 from stores.postgres import Database
 from stores.recommendation_cache import RecommendationCache
 from stores.redis import open_redis
@@ -91,6 +93,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             forget_records=partial(log.forget, EVENTS),
             open_keys=workspaces.keys,
             wake_timers=timers.wake,
+            tell=News(redis).publish,
         )
         chores: dict[str, Chore] = {
             "timers": timers.run,
@@ -109,7 +112,10 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
                     journal=open_journal(settings),
                     catalogue=workshop.catalogue,
                     memory=workshop.memory,
-                    copies=(("forget_lists", ForgetLists(RecommendationCache(redis))),),
+                    copies=(
+                        ("forget_lists", ForgetLists(RecommendationCache(redis))),
+                        ("forget_answers", ForgetAnswers(Answers(redis))),
+                    ),
                 ),
                 memory=workshop.memory,
             ).run,

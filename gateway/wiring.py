@@ -133,8 +133,10 @@ async def _open_recommender(stack: AsyncExitStack, stores: _Stores, clock: Clock
     exposures = await stack.enter_async_context(Exposures(database).running())
     shelves = Shelves(database, clock)
     stack.push_async_callback(shelves.close)
+    trending = Trending(database, clock)
+    stack.push_async_callback(trending.close)
     cache = RecommendationCache(stores.redis)
-    return Recommender(database, cache, shelves, Trending(database, clock), exposures, clock)
+    return Recommender(database, cache, shelves, trending, exposures, clock)
 
 
 def _services(
@@ -153,6 +155,7 @@ def _services(
         budget=Budget(Purse(stores.redis), Allowance(settings.query_points, settings.query_points_per_second)),
         log=stores.log,
         look_limits=LookLimits(settings.looks_per_minute, settings.people_per_day),
+        holidays=frozenset(settings.holidays),
         answers=Answers(stores.redis),
     )
 

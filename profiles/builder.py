@@ -6,6 +6,7 @@ A crash anywhere leaves either all of a batch's effects or none, and a batch tha
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -31,6 +32,7 @@ GROUP: Final = "builders"
 Decoded = tuple[Stored, ProtectedEvent]
 Forget = Callable[[UUID, Collection[Alias]], Awaitable[None]]
 ForgetRecords = Callable[[Collection[bytes]], Awaitable[object]]
+Tell = Callable[[UUID, Collection[UUID]], Awaitable[None]]
 OpenKeys = Callable[[UUID, int], Awaitable[WorkspaceKeys]]
 
 _LOG = structlog.get_logger(__name__)
@@ -43,8 +45,8 @@ class Builder:
     """Builds batches. Several may run at once, in one process or in many, on the same log and database.
 
     `forget` is told of aliases whose cached subject is old once a merge is committed, `forget_records` of the keys of
-    records that came after their person was erased, `wake_timers` of the soonest timer that was written. `open_keys`
-    gives the keys of a workspace as of a stamp.
+    records that came after their person was erased, `wake_timers` of the soonest timer that was written, `tell` of the
+    profiles that are other than they were. `open_keys` gives the keys of a workspace as of a stamp.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Builder:
         forget_records: ForgetRecords | None = None,
         open_keys: OpenKeys | None = None,
         wake_timers: Callable[[datetime], None] | None = None,
+        tell: Tell | None = None,
     ) -> None:
         self._database = workshop.database
         self._clock = workshop.clock
@@ -65,6 +68,7 @@ class Builder:
         self._forget_records = forget_records
         self._open_keys = open_keys
         self._wake_timers = wake_timers
+        self._tell = tell
 
     async def start_offsets(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
         """Tell a consumer where to read on. Raises `StoreUnavailable`."""
@@ -210,3 +214,7 @@ class Builder:
                 except StoreUnavailable:
                     # Entries live for seconds; what they say meanwhile was right before the merge.
                     _LOG.warning("subject_cache_not_dropped")
+            if self._tell and built.profiles:
+                # Whoever watches looks again each second anyway.
+                with suppress(StoreUnavailable):
+                    await self._tell(built.workspace, [profile.id for profile in built.profiles])

@@ -192,6 +192,6 @@ async def _segments(connection: Connection, workspace: UUID) -> list[Segment]:
 
 def _profile(person: Facts, kept: Iterable[KeptLeaf], happened: Sequence[Happened], now: datetime) -> Profile:
     """Put a profile together from its history."""
-    built = {leaf.key: LeafState(leaf.build(moments_of(leaf, happened))) for leaf in kept}
+    built = {leaf.state: LeafState(leaf.build(moments_of(leaf, happened))) for leaf in kept}
     leaves = {key: state for key, state in built.items() if state.stamps}
     return Profile(person.id, 0, person.traits, {}, {}, now, now, scores=person.scores, leaves=leaves)

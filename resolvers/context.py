@@ -1,7 +1,8 @@
 """What resolvers can reach, from the widest to the narrowest: the process, who is calling, this one operation."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -43,6 +44,8 @@ class Services:
     """Where dead letters are sent again."""
     look_limits: LookLimits = field(default_factory=LookLimits)
     """How much personal data one key may see."""
+    holidays: Collection[date] = ()
+    """Days that are no business days beside Saturdays and Sundays."""
     answers: Answers | None = None
     """Keeps what mutations with an idempotency key were answered."""
 
@@ -57,6 +60,10 @@ class Session:
     connection_params: dict[str, Any] | None = None
     released: bool = False
     """Whether personal data was shown, so that no copy of the answer may be kept."""
+    notes_people: bool = False
+    """Whether a copy of the answer is to be kept."""
+    people: set[UUID] = field(default_factory=set)
+    """Whose profiles were looked at: a copy of the answer goes with any of them."""
 
 
 @dataclass(slots=True)
@@ -84,8 +91,14 @@ class Operation:
     def loaders(self) -> Loaders:
         """What was loaded so far, for the caller's workspace."""
         if self._loaders is None:
-            self._loaders = Loaders(self.services.database, self.caller.principal.workspace, self.services.recommender)
+            workspace = self.caller.principal.workspace
+            self._loaders = Loaders(self.services.database, workspace, self.services.recommender, self.saw)
         return self._loaders
+
+    def saw(self, people: Iterable[UUID]) -> None:
+        """Note that the answer may show these people."""
+        if self.session.notes_people:
+            self.session.people.update(people)
 
     async def policy(self) -> Policy:
         """Read what the caller's workspace says about who may see what."""
@@ -96,6 +109,12 @@ class Operation:
         budget, caller = self.services.budget, self.session.caller
         if budget and caller:
             self.spent = await budget.charge(caller, points)
+
+    def settle(self, objects: int) -> None:
+        """Note how many objects the answer has, and give back what it was charged beyond."""
+        budget, caller = self.services.budget, self.session.caller
+        if budget and caller and self.spent:
+            self.spent = budget.settle(caller, self.spent, objects)
 
     def forget(self) -> None:
         """Load everything anew from here on: the next payload of a subscription shows the state of its own time."""

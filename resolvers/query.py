@@ -86,7 +86,7 @@ class Query(
             end_user=principal.is_end_user,
         )
 
-    @field(needs(Scope.PROFILES_READ, end_users=True))
+    @field(needs(Scope.PROFILES_READ, end_users=True), lasting=True)
     async def profile(self, info: Info, by: ProfileBy | None = None) -> Profile | None:
         """One person. End users leave `by` out and get themselves."""
         return await find_profile(info, by)

@@ -26,7 +26,7 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails, coll
 from graphql.execution.values import VariableValues
 from strawberry.types.field import StrawberryField
 
-from resolvers.fields import MANY
+from resolvers.fields import LASTING, MANY
 from resolvers.permissions import is_of_caller
 from resolvers.plans.asked import Asked
 from resolvers.plans.leaf import Leaf
@@ -67,6 +67,8 @@ class Compiler:
         selection = self._selection(root, collected.grouped_field_set)
         if self._operation.operation is OperationType.SUBSCRIPTION and not _streams(selection):
             raise NotCovered
+        if self._operation.operation is OperationType.QUERY:
+            selection.people = _people(selection)
         return selection
 
     def _selection(self, parent: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]]) -> Selection:
@@ -130,6 +132,18 @@ def _source(definition: GraphQLField) -> Source:
 
 def _streams(selection: Selection) -> bool:
     return len(selection.fields) == 1 and isinstance(selection.fields[0].source, Stream)
+
+
+def _people(root: Selection) -> tuple[Field, ...]:
+    """List the root fields, if each is about one person and all that is asked of them lasts; else nothing."""
+    asked = [field for field in root.fields if not isinstance(field.source, Constant)]
+    return tuple(asked) if asked and all(map(_lasts, asked)) else ()
+
+
+def _lasts(field: Field) -> bool:
+    if not isinstance(field.source, Constant | Attribute) and not field.asked.strawberry.metadata.get(LASTING):
+        return False
+    return all(_lasts(each) for selection in field.below for each in selection.fields)
 
 
 def _nullable(type_: GraphQLOutputType) -> tuple[bool, ...]:

@@ -73,9 +73,24 @@ class Plan:
 
         A subscription is answered for one item of what `follow` gives, which is its `root`.
         """
+        answered, _ = await self.count(variant, context, variables, root)
+        return answered
+
+    async def count(
+        self, variant: Selection, context: Any, variables: VariableValues, root: Any = None
+    ) -> tuple[ExecutionResult, int]:
+        """Answer like `run`, and tell how many objects the answer holds."""
         run = Run(self._frame, context, variables)
         [data] = await variant.wait(run, Rows([root], None))
-        return ExecutionResult(None if data is FAILED else data, run.failures.settle() or None)
+        return ExecutionResult(None if data is FAILED else data, run.failures.settle() or None), run.objects - 1
+
+    def people(self, variant: Selection, context: Any, variables: VariableValues) -> list[dict[str, Any]]:
+        """Give the arguments of the root fields, if each is about one person and the answer lasts; else nothing."""
+        run = Run(self._frame, context, variables)
+        try:
+            return [run.arguments(field.asked) for field in variant.people]
+        except (GraphQLError, ValueError):
+            return []
 
     def follow(self, variant: Selection, context: Any, variables: VariableValues) -> AsyncGenerator[Any, None]:
         """Start a subscription. Raises what its permissions refuse with, and `GraphQLError` for its arguments."""

@@ -31,13 +31,15 @@ class Frame(NamedTuple):
 class Run:
     """What a run holds. `context` is what resolvers find as `info.context`."""
 
-    __slots__ = ("_allowed", "_raw", "context", "failures", "frame", "variables")
+    __slots__ = ("_allowed", "_raw", "context", "failures", "frame", "objects", "variables")
 
     def __init__(self, frame: Frame, context: Any, variables: VariableValues) -> None:
         self.frame = frame
         self.context = context
         self.variables = variables
         self.failures = Failures()
+        self.objects = 0
+        """How many the answer holds, its root among them."""
         self._raw: dict[int, GraphQLResolveInfo[Any]] = {}
         self._allowed: dict[int, Exception | None] = {}
 

@@ -66,10 +66,12 @@ class Field:
 class Selection:
     """The fields asked of one type."""
 
-    __slots__ = ("_build", "_strict", "_waiting", "fields", "is_async")
+    __slots__ = ("_build", "_strict", "_waiting", "fields", "is_async", "people")
 
     def __init__(self, fields: list[Field]) -> None:
         self.fields = fields
+        self.people: tuple[Field, ...] = ()
+        """Of a query's root: its fields, if the answer stays true until the stamps of the people in it change."""
         self.is_async = any(field.is_async for field in fields)
         self._waiting = [number for number, field in enumerate(fields) if field.is_async]
         self._strict = [number for number, field in enumerate(fields) if not field.asked.nullable[0]]
@@ -79,6 +81,7 @@ class Selection:
         """Answer all objects, if nothing has to be waited for."""
         if not rows.objects:
             return []
+        run.objects += len(rows.objects)
         return self._put_together(run, rows, [field.answer(run, rows) for field in self.fields])
 
     async def wait(self, run: Run, rows: Rows) -> list[Any]:
@@ -87,6 +90,7 @@ class Selection:
             return []
         if not self.is_async:
             return self.answer(run, rows)
+        run.objects += len(rows.objects)
         columns: list[Any] = [None if field.is_async else field.answer(run, rows) for field in self.fields]
         if len(self._waiting) == 1:
             [number] = self._waiting

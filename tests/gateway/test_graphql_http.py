@@ -174,14 +174,16 @@ async def test_an_answer_tells_what_it_cost_and_too_much_is_refused(
     key = gateway.tenant.secret_key
     query = {"query": "{ profiles(first: 7) { nodes { id } } }"}
     _, answer = await _post(gateway, query, key)
-    assert answer["extensions"]["cost"]["requested"] == 14
-    stingy = msgspec.structs.replace(gateway_settings, query_points=30, query_points_per_second=1)
+    cost = answer["extensions"]["cost"]
+    assert (cost["requested"], cost["actual"]) == (14, 1)  # the connection alone: there is nobody
+    stingy = msgspec.structs.replace(gateway_settings, query_points=16, query_points_per_second=1)
     async with open_resources(stingy) as resources, _listening(resources) as (url, http):
         headers = {"Authorization": f"Bearer {key}", "Accept": "application/graphql-response+json"}
-        for _ in range(2):
+        for _ in range(3):  # what is not used is given back
             async with http.post(url + "/graphql", json=query, headers=headers) as response:
-                last = response.status, await response.json(content_type=None)
-        async with http.post(url + "/graphql", json=query, headers=headers) as response:
+                assert response.status == 200
+        larger = {"query": "{ profiles(first: 9) { nodes { id } } }"}
+        async with http.post(url + "/graphql", json=larger, headers=headers) as response:
             last = response.status, await response.json(content_type=None)
     assert last[0] == 429
     [error] = last[1]["errors"]

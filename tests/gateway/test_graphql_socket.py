@@ -50,8 +50,8 @@ async def test_a_visitor_hears_of_themselves_alone(gateway: Gateway, seeds: Seed
         await _subscribe(socket, _CHANGES)
         end = await socket.receive_json(timeout=AT_ALL)
         assert end["payload"]["data"]["segmentChanges"] == {"kind": "SNAPSHOT_END", "segmentKey": None}
-        await seeds.happen(await seeds.profile(anonymous_id="a-2"), "vip")
-        await seeds.happen(await seeds.profile(anonymous_id="a-1"), "vip")
+        await seeds.happen(await seeds.visitor(anonymous_id="a-2"), "vip")
+        await seeds.happen(await seeds.visitor(anonymous_id="a-1"), "vip")
         change = await socket.receive_json(timeout=AT_ALL)
         assert change["payload"]["data"]["segmentChanges"] == {"kind": "ENTERED", "segmentKey": "vip"}
         await _subscribe(socket, '{ profile(by: {anonymousId: "a-2"}) { id } }', "2")
@@ -198,3 +198,39 @@ async def test_who_leaves_is_forgotten(gateway: Gateway) -> None:
         return gateway.tenant.workspace not in hub._listeners
 
     await eventually(is_forgotten)
+
+
+async def test_a_mutation_on_a_socket_or_stream_runs_once_for_each_key(gateway: Gateway, seeds: Seeds) -> None:
+    """The key stands in the extensions, so that it is the same over every transport."""
+    definition = {"type": "trait", "name": "plan", "op": "==", "value": "pro"}
+    query = """mutation ($name: String!, $definition: JSON!) {
+        saveSegment(input: {key: "s", name: $name, definition: $definition}) {
+            ... on SegmentPayload { segment { name } } } }"""
+
+    def asked(name: str, key: str) -> dict[str, Any]:
+        variables = {"name": name, "definition": definition}
+        return {"query": query, "variables": variables, "extensions": {"idempotencyKey": key}}
+
+    async with _open(gateway, gateway.tenant.secret_key) as socket:
+
+        async def save(name: str, key: str) -> Any:
+            await socket.send_json({"id": "1", "type": "subscribe", "payload": asked(name, key)})
+            answer = await socket.receive_json(timeout=60)
+            if answer["type"] == "next":
+                assert (await socket.receive_json(timeout=60))["type"] == "complete"
+            return answer["payload"]
+
+        first = await save("a", "k-1")
+        assert first["data"]["saveSegment"]["segment"] == {"name": "a"}
+        await save("b", "k-2")
+        assert (await save("a", "k-1"))["data"] == first["data"]
+        assert (await save("c", "k-1"))[0]["extensions"]["code"] == "key_reused"
+        assert (await save("c", "not a key"))[0]["extensions"]["code"] == "invalid_request"
+    _, again = await gateway.post(
+        "/graphql", asked("a", "k-1"), key=None, headers={"Authorization": f"Bearer {gateway.tenant.secret_key}"}
+    )
+    assert again["data"] == first["data"]
+    headers = {"Authorization": f"Bearer {gateway.tenant.secret_key}", "Accept": "text/event-stream"}
+    async with gateway.http.post(gateway.url + "/graphql", json=asked("a", "k-1"), headers=headers) as response:
+        assert b'"name":"a"' in (await response.read()).replace(b": ", b":")
+    assert await seeds.value("name") == "b"

@@ -257,7 +257,7 @@ async def test_each_field_wants_its_scope(api: Api, seeds: Seeds) -> None:
 
 
 async def test_an_end_user_sees_only_themselves(api: Api, seeds: Seeds) -> None:
-    mine = await seeds.profile(anonymous_id="a-1")
+    mine = await seeds.visitor(anonymous_id="a-1")
     await seeds.profile(anonymous_id="a-2")
     await seeds.join(mine, await seeds.segment("vip"))
     visitor = api.as_end_user("a-1")

@@ -12,7 +12,7 @@ from resolvers.node import to_global
 from stores.changefeed import channel
 from stores.feed import FeedEntry, feed_channel
 from tests.fixtures.graphql import Api, eventually
-from tests.fixtures.seeds import NOON, Seeds
+from tests.fixtures.seeds import NOON, Seeds, later
 from tests.patience import soonest
 from tests.resolvers.following import CHANGES, follow, gist, make_segments
 
@@ -101,7 +101,7 @@ async def test_a_visitor_is_heard_from_the_moment_they_are_known(api: Api, seeds
     await make_segments(seeds, 2)
     story, snapshot = await follow(api.as_end_user("a-1"))
     assert gist(snapshot) == [("SNAPSHOT_END", None)]
-    profile = await seeds.profile(anonymous_id="a-1")
+    profile = await seeds.visitor(anonymous_id="a-1")
     await seeds.happen(profile, "s0")
     assert gist(await story.next()) == [("ENTERED", "s0")]
     await seeds.happen(profile, "s1")
@@ -132,7 +132,7 @@ async def test_who_turns_out_to_be_someone_known_starts_over(api: Api, seeds: Se
 
 async def test_a_merge_is_followed(api: Api, seeds: Seeds) -> None:
     await make_segments(seeds, 3)
-    loser, winner = await seeds.profile(anonymous_id="a-1"), await seeds.profile(user_id="u-1")
+    loser, winner = await seeds.visitor(anonymous_id="a-1"), await seeds.profile(user_id="u-1")
     await seeds.happen(loser, "s0")
     await seeds.happen(winner, "s1")
     visitor, _ = await follow(api.as_end_user("a-1"))
@@ -216,12 +216,12 @@ async def test_a_visitor_who_refuses_personalisation_is_told_of_nothing_until_th
     api: Api, seeds: Seeds
 ) -> None:
     await make_segments(seeds, 2)
-    profile = await seeds.profile(anonymous_id="a-1")
+    profile = await seeds.visitor(anonymous_id="a-1")
     await seeds.happen(profile, "s0")
     visitor = api.as_end_user("a-1")
     story = await visitor.subscribe(CHANGES)
     assert gist(await story.until("SNAPSHOT_END")) == [("SNAPSHOT_MEMBER", "s0"), ("SNAPSHOT_END", None)]
-    await seeds.consent(profile, Purpose.PERSONALIZATION, State.WITHDRAWN)
+    await seeds.set("consent", "state", State.WITHDRAWN)
     hidden = await story.until("SNAPSHOT_END")
     assert gist(hidden) == [("RESYNC", None), ("SNAPSHOT_END", None)]
     await seeds.happen(profile, "s1")
@@ -237,3 +237,29 @@ async def test_a_visitor_who_refuses_personalisation_is_told_of_nothing_until_th
         assert {key for kind, key in gist(told) if kind == "SNAPSHOT_MEMBER"} == {"s0", "s1"}
         await each.close()
     await watched.close()
+
+
+async def test_a_visitor_who_was_never_asked_is_told_what_their_page_views_were_kept_for(
+    api: Api, seeds: Seeds
+) -> None:
+    await make_segments(seeds, 1)
+    profile = await seeds.profile(anonymous_id="a-1")
+    await seeds.happen(profile, "s0")
+    visitor = api.as_end_user("a-1")
+    own = '{ profile { segments { segment { key } } inSegment(key: "s0") } }'
+    nothing = {"profile": {"segments": [], "inSegment": False}}
+    story = await visitor.subscribe(CHANGES)
+    assert gist(await story.until("SNAPSHOT_END")) == [("SNAPSHOT_END", None)]
+    assert await visitor.data(own) == nothing
+    await seeds.view(profile, [Purpose.ANALYTICS])
+    await seeds.happen(profile, "s0", kind=ChangeKind.EXITED)
+    await seeds.happen(profile, "s0")
+    assert await visitor.data(own) == nothing
+    await seeds.view(profile, [Purpose.ANALYTICS, Purpose.PERSONALIZATION], later(1))
+    told = await story.until("SNAPSHOT_END")
+    assert gist(told) == [("RESYNC", None), ("SNAPSHOT_MEMBER", "s0"), ("SNAPSHOT_END", None)]
+    assert await visitor.data(own) == {"profile": {"segments": [{"segment": {"key": "s0"}}], "inSegment": True}}
+    await seeds.set("profile", "objected_at", NOON)
+    assert gist(await story.until("SNAPSHOT_END")) == [("RESYNC", None), ("SNAPSHOT_END", None)]
+    assert await visitor.data(own) == nothing
+    await story.close()

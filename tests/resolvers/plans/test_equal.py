@@ -190,7 +190,8 @@ async def _populate(api: Api, seeds: Seeds) -> dict[str, list[Any]]:
     for number in range(3):
         profile = await seeds.profile(traits={"plan": "pro"}, user_id=f"u-{number}", anonymous_id=f"a-{number}")
         await seeds.join(profile, *segments[: number + 1])
-        await seeds.consent(profile, Purpose.ANALYTICS, State.GRANTED)
+        for purpose in (Purpose.ANALYTICS, Purpose.PERSONALIZATION):
+            await seeds.consent(profile, purpose, State.GRANTED)
         await seeds.event(profile)
         await seeds.event(profile)
     found = await api.data("{ profiles { nodes { id } } segments { nodes { id } edges { cursor } } }")
