@@ -86,7 +86,7 @@ async def test_a_visitor_who_becomes_known_is_heard_at_once(api: Api, seeds: See
 
     async def become_known(number: int) -> float:
         story, _ = await follow(api.as_end_user(f"a-{number}"))
-        profile = await seeds.profile(anonymous_id=f"a-{number}")
+        profile = await seeds.visitor(anonymous_id=f"a-{number}")
         began = time.perf_counter()
         await seeds.happen(profile, "s0")
         assert gist(await story.next()) == [("ENTERED", "s0")]
