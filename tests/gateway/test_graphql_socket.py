@@ -215,9 +215,9 @@ async def test_a_mutation_on_a_socket_or_stream_runs_once_for_each_key(gateway: 
 
         async def save(name: str, key: str) -> Any:
             await socket.send_json({"id": "1", "type": "subscribe", "payload": asked(name, key)})
-            answer = await socket.receive_json(timeout=60)
+            answer = await socket.receive_json(timeout=AT_ALL)
             if answer["type"] == "next":
-                assert (await socket.receive_json(timeout=60))["type"] == "complete"
+                assert (await socket.receive_json(timeout=AT_ALL))["type"] == "complete"
             return answer["payload"]
 
         first = await save("a", "k-1")
