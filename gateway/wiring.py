@@ -11,11 +11,11 @@ from domain.pace import Pace
 from domain.spending import Allowance
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
+from gateway.collect.feed import LiveFeed
 from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.collect.spooling import Spooling
-from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
 from gateway.manifest import read_manifest
@@ -155,6 +155,7 @@ def _services(
         budget=Budget(Purse(stores.redis), Allowance(settings.query_points, settings.query_points_per_second)),
         log=stores.log,
         look_limits=LookLimits(settings.looks_per_minute, settings.people_per_day),
+        holidays=frozenset(settings.holidays),
         answers=Answers(stores.redis),
     )
 

@@ -104,7 +104,7 @@ class Backfill:
         for profile in profiles.values():
             if profile.merged_into is None:
                 touch = work.touch(profile.id)
-                touch.rebuild.update(leaf.key for leaf in segment.kept)
+                touch.rebuild.update(leaf.state for leaf in segment.kept)
                 touch.segment(work.index(profile.id), segment.id, {"backfill": segment.version})
         await work.settle()
         return len(work.changes)
@@ -132,7 +132,7 @@ class Backfill:
         definitions = await self._workshop.catalogue.read(connection, workspace)
         if definitions is None:
             return False
-        return await forget_leaves(connection, workspace, definitions.leaves(), _FORGET_AT_ONCE) == _FORGET_AT_ONCE
+        return await forget_leaves(connection, workspace, definitions.states(), _FORGET_AT_ONCE) == _FORGET_AT_ONCE
 
     async def _fail(self, connection: Connection, workspace: UUID, segment: UUID, error: str) -> None:
         _LOG.error("segment_failed", segment=str(segment), problem=error)

@@ -86,15 +86,12 @@ class Timers:
             profiles = await self._workshop.memory.lock(
                 connection, workspace, {each.profile_id for each in due}, wait=False
             )
-            work = Work(connection, workspace, definitions, profiles, self._workshop.clock())
+            now = self._workshop.clock()
+            work = Work(connection, workspace, definitions, profiles, now)
             mine = [each for each in due if each.profile_id in profiles]
             for each in mine:
                 index, touch = work.index(each.profile_id), work.touch(each.profile_id)
-                touch.due.add(each.leaf)
-                cause = {"timer": each.at.isoformat()}
-                for segment in index.by_leaf.get(each.leaf, ()):
-                    touch.causes[segment] = cause
-                    touch.instants[segment] = each.at
+                touch.time(index, profiles[each.profile_id], each.leaf, each.at, now)
             await work.settle()
         self._workshop.memory.keep(workspace, profiles.values())
         if work.changes:

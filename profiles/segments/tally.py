@@ -61,7 +61,7 @@ class _Pairs(ABC):
 class DistinctLeaf(_Pairs):
     """Counts different values of a property. Of each value only its newest stamp matters, and only `n + 1` of those."""
 
-    __slots__ = ("events", "exact", "filter", "horizon", "keep", "key", "n", "property", "window")
+    __slots__ = ("events", "exact", "filter", "horizon", "keep", "key", "n", "property", "state", "window")
 
     def __init__(self, node: Distinct) -> None:
         self.events = (node.event,)
@@ -71,7 +71,7 @@ class DistinctLeaf(_Pairs):
         self.property = node.property
         self.filter = Filter(node.event, node.where)
         form = [node.event, node.property, self.window, self.exact, self.n, self.filter.form]
-        self.key = leaf_key("distinct", form)
+        self.key = self.state = leaf_key("distinct", form)
 
     def moment(self, _name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
         """Take the value of an event that matches and has one."""
@@ -100,7 +100,7 @@ class DistinctLeaf(_Pairs):
 class ValueLeaf(_Pairs):
     """Asks for at least `n` events that have one value of a property in common. Keeps the newest `n` of each value."""
 
-    __slots__ = ("by", "events", "filter", "horizon", "key", "n", "window")
+    __slots__ = ("by", "events", "filter", "horizon", "key", "n", "state", "window")
 
     def __init__(self, node: Count) -> None:
         self.events = (node.event,)
@@ -108,7 +108,7 @@ class ValueLeaf(_Pairs):
         self.n = node.n + AT_LEAST[node.op]
         self.by = node.by or ""
         self.filter = Filter(node.event, node.where)
-        self.key = leaf_key("count by", [node.event, self.by, self.window, self.n, self.filter.form])
+        self.key = self.state = leaf_key("count by", [node.event, self.by, self.window, self.n, self.filter.form])
 
     def moment(self, _name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
         """Take the value of an event that matches and has one."""
@@ -152,7 +152,7 @@ class ValueLeaf(_Pairs):
 class SumLeaf(_Pairs):
     """Compares what a numeric property adds up to, in whole millionths so that no order of adding matters."""
 
-    __slots__ = ("events", "filter", "horizon", "key", "op", "property", "value", "window")
+    __slots__ = ("events", "filter", "horizon", "key", "op", "property", "state", "value", "window")
 
     def __init__(self, node: Sum) -> None:
         self.events = (node.event,)
@@ -161,7 +161,9 @@ class SumLeaf(_Pairs):
         self.value = _millionths(node.value)
         self.property = node.property
         self.filter = Filter(node.event, node.where)
-        self.key = leaf_key("sum", [node.event, node.property, self.window, self.op, self.value, self.filter.form])
+        self.key = self.state = leaf_key(
+            "sum", [node.event, node.property, self.window, self.op, self.value, self.filter.form]
+        )
 
     def moment(self, _name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
         """Take the amount of an event that matches and has one."""
