@@ -107,6 +107,14 @@ class GraphQLApp(GraphQL[Session, None]):
         principal = await self._authenticator.token(token)
         return Caller(principal, (await self._workspaces.get(principal.workspace)).keys)
 
+    async def ask(self, caller: Caller, request_id: str, document: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """Run a document of ours for a caller, for routes that speak no GraphQL. Raises `Refused` for any error."""
+        session = Session(self._services, request_id, caller)
+        result = await self.schema.execute(document, variables, session)
+        for error in result.errors or ():
+            raise Refused(error.message, code=(error.extensions or {}).get("code", "internal"))
+        return result.data or {}
+
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Session:  # noqa: ARG002 - their signature
         """Open a session; that of a socket learns its caller from `connection_init`."""
         if isinstance(request, Request):

@@ -11,6 +11,7 @@ from domain.pace import Pace
 from domain.spending import Allowance
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
+from gateway.collect.entrance import Entrance
 from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
 from gateway.collect.pipeline import Pipeline, build_steps
@@ -82,8 +83,6 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         await stack.enter_async_context(_running(losses.run(), "losses"))
         recommender = await _open_recommender(stack, stores, clock)
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
-        services = _services(settings, stores, workspaces, recommender, hub, clock)
-
         spool = await _open_spool(settings, stack, provider)
         spooling = Spooling(spool, workspaces, metrics, healthy=stores.healthy) if spool else None
         subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
@@ -97,6 +96,10 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         )
         if spooling is not None:
             await stack.enter_async_context(_running(spooling.run(collector.run), "spool"))
+        intake = Intake(_COLLECTING_AT_MOST, metrics)
+        limit = EventLimit(Paces(redis), Pace(settings.events_per_second, settings.events_at_once), metrics)
+        entrance = Entrance(collector, intake, limit)
+        services = _services(settings, stores, workspaces, recommender, hub, clock, entrance)
         yield Resources(
             settings=settings,
             clock=clock,
@@ -109,8 +112,9 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             losses=losses,
             collector=collector,
             spooling=spooling,
-            intake=Intake(_COLLECTING_AT_MOST, metrics),
-            limit=EventLimit(Paces(redis), Pace(settings.events_per_second, settings.events_at_once), metrics),
+            intake=intake,
+            limit=limit,
+            entrance=entrance,
             feed=feed,
             recommender=recommender,
             metrics=metrics,
@@ -138,7 +142,13 @@ async def _open_recommender(stack: AsyncExitStack, stores: _Stores, clock: Clock
 
 
 def _services(
-    settings: Settings, stores: _Stores, workspaces: Workspaces, recommender: Recommender, hub: Hub, clock: Clock
+    settings: Settings,
+    stores: _Stores,
+    workspaces: Workspaces,
+    recommender: Recommender,
+    hub: Hub,
+    clock: Clock,
+    entrance: Entrance,
 ) -> Services:
     """Give resolvers all that they may reach."""
     return Services(
@@ -154,6 +164,7 @@ def _services(
         log=stores.log,
         look_limits=LookLimits(settings.looks_per_minute, settings.people_per_day),
         answers=Answers(stores.redis),
+        collect=entrance.take,
     )
 
 

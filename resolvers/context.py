@@ -1,6 +1,6 @@
 """What resolvers can reach, from the widest to the narrowest: the process, who is calling, this one operation."""
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -10,6 +10,9 @@ import strawberry
 from domain.access import LookLimits
 from domain.clock import Clock
 from domain.errors import Refused
+from domain.key import Principal
+from domain.outcome import Result
+from domain.pace import Quota
 from domain.spending import Spent
 from learning.recommender import Recommender
 from privacy.keys import WorkspaceKeys
@@ -22,6 +25,8 @@ from stores.answers import Answers
 from stores.eventlog.port import EventLog
 from stores.postgres import Database
 from stores.subject_cache import SubjectCache
+
+Collect = Callable[[Principal, Sequence[bytes]], Awaitable[tuple[list[Result], Quota]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,8 @@ class Services:
     """How much personal data one key may see."""
     answers: Answers | None = None
     """Keeps what mutations with an idempotency key were answered."""
+    collect: Collect | None = None
+    """Collects calls in the name of a key, and tells what it may still send."""
 
 
 @dataclass(slots=True)

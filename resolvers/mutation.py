@@ -7,6 +7,7 @@ from strawberry.scalars import JSON
 
 from domain.key import Scope
 from resolvers.asking import PrivacyRequestMutations
+from resolvers.collecting import CollectMutations
 from resolvers.consent import ConsentMutations
 from resolvers.consent_settings import ConsentSettingsMutations
 from resolvers.context import Info
@@ -66,6 +67,7 @@ DeleteSegmentResult = Annotated[SegmentPayload | InvalidInput | NotFound, strawb
 
 @strawberry.type
 class Mutation(
+    CollectMutations,
     ConsentMutations,
     ConsentSettingsMutations,
     DeadLetterMutations,

@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 import strawberry
@@ -16,11 +17,14 @@ from learning.weights import BOUGHT
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Info
 from resolvers.fields import field, mutation
+from resolvers.live.listener import Person
 from resolvers.loaders import COUNTED
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput, NotFound
+from resolvers.profile import ProfileBy, wanted
 from resolvers.recommendation import (
     Item,
+    PersonalStrategy,
     RecommendationConnection,
     RecommendationContext,
     RecommendationFilter,
@@ -141,6 +145,23 @@ RollBackModelResult = Annotated[ModelPayload | NotFound, strawberry.union("RollB
 @strawberry.type
 class RecommendationQueries:
     """Lists that need no person, the catalogue, and how it all fares."""
+
+    @field(needs(Scope.RECOMMENDATIONS_READ, end_users=True))
+    async def recommendations(
+        self,
+        info: Info,
+        by: ProfileBy | None = None,
+        first: First = 10,
+        strategy: PersonalStrategy = PersonalStrategy.FOR_YOU,
+        filter: RecommendationFilter | None = None,  # noqa: A002 - what every such argument is called
+        context: RecommendationContext | None = None,
+    ) -> RecommendationConnection:
+        """What to show to a person. Whoever is unknown, or has not agreed, gets what is trending, and it says so.
+
+        End users leave `by` out and mean themselves.
+        """
+        whom = await _known(info, wanted(by, info.context.caller))
+        return await recommendations_for(info, whom, question_of(Strategy(strategy.value), first, filter, context))
 
     @field(needs(Scope.RECOMMENDATIONS_READ, end_users=True))
     async def trending(
@@ -273,6 +294,13 @@ class RecommendationMutations:
             message = "There is no earlier version to go back to."
             return NotFound(code="not_found", message=message, path=["input"])
         return ModelPayload(model=_model(row, live=True), client_mutation_id=input.client_mutation_id)
+
+
+async def _known(info: Info, whom: Person) -> UUID | None:
+    if isinstance(whom, UUID):
+        return whom
+    found = await info.context.loaders.profile_of_alias.load_many(whom)
+    return next((each for each in found if each), None)
 
 
 async def _around(

@@ -37,7 +37,6 @@ strawberry.enum(
         "changes after. RESYNC: forget what you know, a snapshot follows."
     ),
 )
-strawberry.enum(Outcome, name="EventOutcome", description="What became of an event.")
 
 
 @strawberry.type

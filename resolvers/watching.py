@@ -13,8 +13,9 @@ import strawberry
 from domain.errors import Refused
 from domain.key import Scope
 from learning.lists import Ask, Question, Served, Strategy
+from resolvers.caller import Caller
 from resolvers.connection import First
-from resolvers.context import Caller, Info
+from resolvers.context import Info
 from resolvers.fields import field, subscription
 from resolvers.live.listener import Wanted
 from resolvers.live.states import Place, State, StateKind, States

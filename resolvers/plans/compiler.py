@@ -141,9 +141,9 @@ def _people(root: Selection) -> tuple[Field, ...]:
 
 
 def _lasts(field: Field) -> bool:
-    if not isinstance(field.source, Constant | Attribute) and not field.strawberry.metadata.get(LASTING):
+    if not isinstance(field.source, Constant | Attribute) and not field.asked.strawberry.metadata.get(LASTING):
         return False
-    return all(_lasts(each) for selection in field.shape.below for each in selection.fields)
+    return all(_lasts(each) for selection in field.below for each in selection.fields)
 
 
 def _nullable(type_: GraphQLOutputType) -> tuple[bool, ...]:

@@ -88,7 +88,7 @@ class Plan:
         """Give the arguments of the root fields, if each is about one person and the answer lasts; else nothing."""
         run = Run(self._frame, context, variables)
         try:
-            return [run.arguments(field) for field in variant.people]
+            return [run.arguments(field.asked) for field in variant.people]
         except (GraphQLError, ValueError):
             return []
 
