@@ -81,5 +81,5 @@ async def collect(info: Info, calls: Sequence[bytes]) -> list[Result]:
     take = info.context.services.collect
     if take is None:
         raise StoreUnavailable
-    results, _ = await take(info.context.caller.principal, calls)
+    results, _ = await take(info.context.caller.principal, calls, None, ())
     return results

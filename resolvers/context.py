@@ -9,7 +9,9 @@ import strawberry
 
 from domain.access import LookLimits
 from domain.clock import Clock
+from domain.consent import Statements
 from domain.errors import Refused
+from domain.event import CallType
 from domain.key import Principal
 from domain.outcome import Result
 from domain.pace import Quota
@@ -26,7 +28,9 @@ from stores.eventlog.port import EventLog
 from stores.postgres import Database
 from stores.subject_cache import SubjectCache
 
-Collect = Callable[[Principal, Sequence[bytes]], Awaitable[tuple[list[Result], Quota]]]
+Collect = Callable[
+    [Principal, Sequence[bytes], CallType | None, tuple[Statements, ...]], Awaitable[tuple[list[Result], Quota]]
+]
 
 
 @dataclass(frozen=True, slots=True)

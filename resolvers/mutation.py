@@ -7,6 +7,7 @@ from strawberry.scalars import JSON
 
 from domain.key import Scope
 from resolvers.asking import PrivacyRequestMutations
+from resolvers.cdp.telling import CdpMutations
 from resolvers.collecting import CollectMutations
 from resolvers.consent import ConsentMutations
 from resolvers.consent_settings import ConsentSettingsMutations
@@ -67,6 +68,7 @@ DeleteSegmentResult = Annotated[SegmentPayload | InvalidInput | NotFound, strawb
 
 @strawberry.type
 class Mutation(
+    CdpMutations,
     CollectMutations,
     ConsentMutations,
     ConsentSettingsMutations,

@@ -8,6 +8,7 @@ from domain.errors import Refused
 from domain.key import Scope
 from resolvers.access import AccessQueries
 from resolvers.asking import PrivacyRequestQueries
+from resolvers.cdp.reading import CdpQueries
 from resolvers.connection import MOST, After, Connection, First
 from resolvers.consent import ConsentQueries
 from resolvers.consent_settings import ConsentSettingsQueries
@@ -48,6 +49,7 @@ class Viewer:
 
 @strawberry.type
 class Query(
+    CdpQueries,
     AccessQueries,
     ConsentQueries,
     ConsentSettingsQueries,

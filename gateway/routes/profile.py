@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from domain.consent import Purpose, State
+from domain.consent import OPERATOR
 from domain.errors import Refused
 from domain.event import CallType
 from domain.key import Scope
@@ -16,9 +16,6 @@ from gateway.collect.decode import read_json
 from gateway.collect.quota import quota_headers
 from gateway.collect.request import read_body
 from gateway.resources import WebRequest, resources_of
-
-OPERATOR: Final = dict.fromkeys((Purpose.FUNCTIONAL, Purpose.ANALYTICS, Purpose.PERSONALIZATION), State.GRANTED)
-"""What an operator's own system stands for when it tells of its customer; a refusal of the person still wins."""
 
 
 class ProfileUpdate(msgspec.Struct, frozen=True):
