@@ -29,9 +29,11 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
+from console.files import explorer_page
 from domain.errors import FAILURES, Refused, StoreUnavailable, TagwayError
 from gateway.auth import Authenticator
 from gateway.operation import Asked, Posted, read_asked, read_bounded, read_queried, replayed
+from gateway.pages import page
 from gateway.socket import CHECK_AGAIN_SECONDS, Socket, SocketHandler
 from gateway.workspace import Workspaces
 from resolvers.caller import Caller
@@ -145,6 +147,10 @@ class GraphQLApp(GraphQL[Session, None]):
             and request.query_params.get("query") is None
             and "text/html" in request.headers.get("accept", "")
         )
+
+    async def render_graphql_ide(self, request: Request) -> Response:  # noqa: ARG002 - their signature
+        """Serve our own explorer: theirs comes from a public network."""
+        return page(explorer_page())
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         """Note which of the two media types the answer shall have."""
