@@ -1,6 +1,8 @@
 """The page to try GraphQL on, in a browser."""
 
-from tests.fixtures.browser import Visitor, expect
+from playwright.async_api import expect
+
+from tests.fixtures.browser import Visitor
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.graphql import Seeds
 
