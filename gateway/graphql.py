@@ -1,16 +1,14 @@
 """GraphQL over HTTP, server-sent events and sockets, on Starlette."""
 
 import json
-import time
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, cast
 
 import msgspec
 import uuid_utils
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
-from graphql import located_error
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -22,7 +20,6 @@ from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.http.base import BaseRequestProtocol
 from strawberry.schema.base import BaseSchema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.schema.schema import StreamResult
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.execution import PreExecutionError
@@ -30,16 +27,16 @@ from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
 from console.files import explorer_page
-from domain.errors import FAILURES, Refused, StoreUnavailable, TagwayError
-from gateway.auth import Authenticator
+from domain.errors import FAILURES, Refused, TagwayError
+from gateway.auth import Authenticator, token_in
 from gateway.operation import Asked, Posted, read_asked, read_bounded, read_queried, replayed
 from gateway.pages import page
-from gateway.socket import CHECK_AGAIN_SECONDS, Socket, SocketHandler
+from gateway.socket import Socket, SocketHandler
+from gateway.welcome import while_welcome
 from gateway.workspace import Workspaces
 from resolvers.caller import Caller
 from resolvers.context import Services, Session
 from resolvers.documents import Documents
-from resolvers.errors import coded
 from resolvers.keeping import sight_tag
 from resolvers.live.groups import Payload
 from resolvers.repeats import IDEMPOTENCY_KEY
@@ -232,24 +229,8 @@ class GraphQLApp(GraphQL[Session, None]):
         )
         token = Posted(request.scope).token
         if token and isinstance(result, AsyncGenerator):
-            return cast("SubscriptionExecutionResult", self._while_welcome(result, context, token))
+            return cast("SubscriptionExecutionResult", while_welcome(result, context, partial(self.caller_of, token)))
         return result
-
-    async def _while_welcome(self, results: AsyncGenerator[Any, None], session: Session, token: str) -> StreamResult:
-        """End a stream with the token that asked for it: nothing is told to whom it no longer speaks for."""
-        asked_at = time.monotonic()
-        async with aclosing(results):
-            async for result in results:
-                if time.monotonic() - asked_at >= CHECK_AGAIN_SECONDS:
-                    try:
-                        session.caller, asked_at = await self.caller_of(token), time.monotonic()
-                    except Refused as refusal:
-                        error = coded(located_error(refusal), session.request_id)
-                        yield ExecutionResult(data=None, errors=[error])
-                        return
-                    except StoreUnavailable:
-                        asked_at = time.monotonic()
-                yield result
 
     async def execute_single(
         self,
@@ -392,21 +373,6 @@ _NOT_STREAMED: Final = {OperationType.QUERY, OperationType.MUTATION}
 def graphql_routes(app: GraphQLApp) -> tuple[BaseRoute, ...]:
     """Mount the app at /graphql, for requests and for sockets."""
     return Route("/graphql", app), WebSocketRoute("/graphql", app)
-
-
-def token_in(connection_params: Mapping[str, Any]) -> str:
-    """Find the token in a socket's first message: `{"token": …}` or `{"Authorization": "Bearer …"}`.
-
-    Raises `Refused` when there is none.
-    """
-    named = {str(name).lower(): value for name, value in connection_params.items()}
-    token = named.get("token")
-    if not token and isinstance(authorization := named.get("authorization"), str):
-        scheme, _, credentials = authorization.partition(" ")
-        token = credentials.strip() if scheme.lower() == "bearer" else None
-    if not isinstance(token, str) or not token:
-        raise Refused(code="missing_key")
-    return token
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

@@ -15,19 +15,16 @@ import msgspec
 import structlog
 
 from domain.alias import Alias
-from domain.clock import Clock
 from domain.errors import LogUnavailable, StoreUnavailable
 from domain.event import ProtectedEvent, decode_event
 from privacy.keys import WorkspaceKeys
 from profiles.batch import Built, Step
-from profiles.catalogue import Catalogue
-from profiles.memory import Memory
-from profiles.metrics import BuildMetrics
+from profiles.workshop import Workshop
 from stores.changes import call_publisher
 from stores.eventlog.port import Batch, Stored
 from stores.faults import Contended, Unfit, transaction
 from stores.offsets import bury, lock_offset, read_offsets, save_offset
-from stores.postgres import Connection, Database
+from stores.postgres import Connection
 from stores.workspace_keys import hold_keys
 
 GROUP: Final = "builders"
@@ -54,23 +51,19 @@ class Builder:
 
     def __init__(
         self,
-        database: Database,
-        clock: Clock,
-        metrics: BuildMetrics,
+        workshop: Workshop,
         *,
-        catalogue: Catalogue | None = None,
-        memory: Memory | None = None,
         forget: Forget | None = None,
         forget_records: ForgetRecords | None = None,
         open_keys: OpenKeys | None = None,
         wake_timers: Callable[[datetime], None] | None = None,
         tell: Tell | None = None,
     ) -> None:
-        self._database = database
-        self._clock = clock
-        self._metrics = metrics
-        self._catalogue = catalogue or Catalogue()
-        self._memory = memory or Memory()
+        self._database = workshop.database
+        self._clock = workshop.clock
+        self._metrics = workshop.metrics
+        self._catalogue = workshop.catalogue
+        self._memory = workshop.memory
         self._forget = forget
         self._forget_records = forget_records
         self._open_keys = open_keys

@@ -1,7 +1,8 @@
 """What resolvers can reach, from the widest to the narrowest: the process, who is calling, this one operation."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -52,6 +53,8 @@ class Services:
     """Where dead letters are sent again."""
     look_limits: LookLimits = field(default_factory=LookLimits)
     """How much personal data one key may see."""
+    holidays: Collection[date] = ()
+    """Days that are no business days beside Saturdays and Sundays."""
     answers: Answers | None = None
     """Keeps what mutations with an idempotency key were answered."""
     collect: Collect | None = None

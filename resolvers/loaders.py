@@ -10,13 +10,13 @@ from uuid import UUID
 from strawberry.dataloader import DataLoader
 
 from domain.alias import Alias
-from domain.consent import Consent
+from domain.consent import Consent, Purpose
 from domain.item import Item
 from learning.lists import Ask, Served
 from learning.recommender import Recommender
 from stores.items import find_items
 from stores.postgres import Connection, Database
-from stores.reads import events, moves, profiles, segments
+from stores.reads import consents, events, moves, profiles, segments
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -39,6 +39,7 @@ class Loaders:
         self.identities: DataLoader[UUID, list[profiles.Identity]] = self._many(profiles.identities)
         self.consents: DataLoader[UUID, list[Consent]] = self._many(profiles.consents)
         self.memberships: DataLoader[UUID, list[segments.Membership]] = self._many(segments.memberships)
+        self.agreed_memberships: DataLoader[UUID, list[segments.Membership]] = self._many(_agreed_memberships)
         self.event: DataLoader[str, events.EventRow | None] = self._one(events.by_message_ids)
         self.history: DataLoader[events.History, list[events.EventRow]] = self._listed(events.histories)
         self.event_count: DataLoader[UUID, int | None] = self._one(_count_events)
@@ -103,6 +104,14 @@ async def load_each(
         except Exception as error:  # noqa: BLE001 - it stands for the value
             found.append(error)
     return found
+
+
+async def _agreed_memberships(
+    connection: Connection, profiles: Sequence[UUID]
+) -> dict[UUID, list[segments.Membership]]:
+    """List the segments of those who agree to personalisation."""
+    agreeing = await consents.agreeing(connection, profiles, Purpose.PERSONALIZATION)
+    return await segments.memberships(connection, list(agreeing)) if agreeing else {}
 
 
 async def _count_events(connection: Connection, keys: Sequence[UUID]) -> dict[UUID, int]:

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
+from strawberry.dataloader import DataLoader
 from strawberry.scalars import JSON
 
 from domain.alias import Alias, AliasKind
@@ -99,14 +100,20 @@ async def _segments(people: Sequence["Profile"], info: Info, keys: list[str] | N
     def shown(found: Sequence[Membership]) -> list[SegmentMembership]:
         return [_membership(each) for each in found if keys is None or each.segment.key in keys]
 
-    return await load_each(info.context.loaders.memberships, _ids(people), shown)
+    return await load_each(_memberships(info), _ids(people), shown)
 
 
 async def _in_segment(people: Sequence["Profile"], info: Info, key: str) -> list[Any]:
     def shown(found: Sequence[Membership]) -> bool:
         return any(each.segment.key == key for each in found)
 
-    return await load_each(info.context.loaders.memberships, _ids(people), shown)
+    return await load_each(_memberships(info), _ids(people), shown)
+
+
+def _memberships(info: Info) -> DataLoader[UUID, list[Membership]]:
+    """Choose what to look up: a visitor's page is shown segments only with consent for personalisation."""
+    loaders, is_own_page = info.context.loaders, info.context.caller.principal.is_end_user
+    return loaders.agreed_memberships if is_own_page else loaders.memberships
 
 
 async def _events(people: Sequence["Profile"], info: Info, first: int = 20, after: str | None = None) -> list[Any]:
@@ -155,13 +162,16 @@ class Profile(ProfileTraits, Node):
 
     @field(needs(Scope.SEGMENTS_READ, end_users=True), many=_segments, lasting=True)
     async def segments(self, info: Info, keys: list[str] | None = None) -> list[SegmentMembership]:
-        """The segments the person is in; all or those with these keys."""
+        """The segments the person is in; all or those with these keys.
+
+        A visitor's token is shown none without their consent for personalisation.
+        """
         found: list[SegmentMembership] = one(await _segments([self], info, keys))
         return found
 
     @field(needs(Scope.SEGMENTS_READ, end_users=True), many=_in_segment, lasting=True)
     async def in_segment(self, info: Info, key: str) -> bool:
-        """Whether the person is in the segment with this key; false when there is none."""
+        """Whether the person is in the segment with this key; false when there is none, or it may not be told."""
         found: bool = one(await _in_segment([self], info, key))
         return found
 

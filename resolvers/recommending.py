@@ -17,7 +17,6 @@ from learning.weights import BOUGHT
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Info
 from resolvers.fields import field, mutation
-from resolvers.live.listener import Person
 from resolvers.loaders import COUNTED
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput, NotFound
@@ -160,8 +159,11 @@ class RecommendationQueries:
 
         End users leave `by` out and mean themselves.
         """
-        whom = await _known(info, wanted(by, info.context.caller))
-        return await recommendations_for(info, whom, question_of(Strategy(strategy.value), first, filter, context))
+        whom, question = wanted(by, info.context.caller), question_of(Strategy(strategy.value), first, filter, context)
+        if isinstance(whom, UUID):
+            return await recommendations_for(info, whom, question)
+        workspace = info.context.caller.principal.workspace
+        return await shown(info, await info.context.services.recommender.for_named(workspace, whom, question))
 
     @field(needs(Scope.RECOMMENDATIONS_READ, end_users=True))
     async def trending(
@@ -294,13 +296,6 @@ class RecommendationMutations:
             message = "There is no earlier version to go back to."
             return NotFound(code="not_found", message=message, path=["input"])
         return ModelPayload(model=_model(row, live=True), client_mutation_id=input.client_mutation_id)
-
-
-async def _known(info: Info, whom: Person) -> UUID | None:
-    if isinstance(whom, UUID):
-        return whom
-    found = await info.context.loaders.profile_of_alias.load_many(whom)
-    return next((each for each in found if each), None)
 
 
 async def _around(

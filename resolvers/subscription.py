@@ -109,7 +109,7 @@ class Subscription(CdpSubscriptions, WatchingSubscriptions):
         """Who enters and leaves segments: of one person, of some segments, or all.
 
         Without `after` it begins with a snapshot; with it, with what happened since. End users pass neither person
-        nor segments and get their own, from the moment they are known; none while they refuse personalisation.
+        nor segments and get their own, from the moment they are known and agree to personalisation.
         """
         caller, services = info.context.caller, info.context.services
         target = _target(caller, profile, segment_keys)

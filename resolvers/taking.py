@@ -132,7 +132,8 @@ async def list_requests(
 
 
 def _request(info: Info, asked: Asked, named: tuple[Alias, ...], found: Found) -> Request:
-    principal, now = info.context.caller.principal, info.context.services.clock()
+    principal, services = info.context.caller.principal, info.context.services
+    now = services.clock()
     return Request(
         workspace=principal.workspace,
         id=uuid_utils.compat.uuid7(),
@@ -143,7 +144,7 @@ def _request(info: Info, asked: Asked, named: tuple[Alias, ...], found: Found) -
         named=named,
         profile_id=found.profiles[0] if found.profiles else None,
         received_at=now,
-        due_at=deadlines(asked.kind, asked.regime, now).due_at,
+        due_at=deadlines(asked.kind, asked.regime, now, services.holidays).due_at,
     )
 
 

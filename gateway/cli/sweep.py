@@ -14,6 +14,7 @@ from gateway.settings import Settings, read_settings
 from profiles.fading import What
 from profiles.metrics import BuildMetrics
 from profiles.sweeper import Sweeper
+from profiles.workshop import Workshop
 from stores.eventlog.open import open_log
 from stores.postgres import Database
 from stores.redis import open_redis
@@ -42,10 +43,8 @@ async def _sweep(settings: Settings, *, dry_run: bool) -> Counter[What]:
     log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
     taken: Counter[What] = Counter()
     sweeper = Sweeper(
-        database,
+        Workshop(database, utc_now, BuildMetrics(CollectorRegistry())),
         log,
-        utc_now,
-        BuildMetrics(CollectorRegistry()),
         keep=settings.log_retention,
         forget=SubjectCache(redis).drop,
         looks=dry_run,

@@ -25,7 +25,7 @@ class Wanted(msgspec.Struct, frozen=True):
     person: Person | None = None
     keys: frozenset[str] | None = None
     personalises: bool = False
-    """The person's own page shows it, so nothing is told while they refuse personalisation."""
+    """The person's own page shows it, so nothing is told unless they agree to personalisation."""
     state: bool = False
     """How the person's profile stands is wanted, instead of the changes of memberships."""
 
@@ -37,10 +37,10 @@ class Moved(msgspec.Struct, frozen=True):
     after: UUID
 
 
-class Refusing(msgspec.Struct, frozen=True):
-    """The person refuses personalisation from now on, or no longer."""
+class Agreed(msgspec.Struct, frozen=True):
+    """The person agrees to personalisation from now on, or no longer."""
 
-    refuses: bool
+    agrees: bool
 
 
 class Marked(msgspec.Struct, frozen=True):
@@ -57,7 +57,7 @@ class Closed(msgspec.Struct, frozen=True):
     """The hub is stopping."""
 
 
-Heard = SegmentChange | Moved | Refusing | Marked | Overflowed | Closed
+Heard = SegmentChange | Moved | Agreed | Marked | Overflowed | Closed
 
 
 class Listener:
@@ -66,7 +66,8 @@ class Listener:
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
         self.profile: UUID | None = wanted.person if isinstance(wanted.person, UUID) else None
-        self.refuses = False
+        self.agrees = True
+        """Whether the person agrees to personalisation; of someone unknown there is nothing to tell."""
         self.stamp: Stamp | None = None
         """How the person's profile stood when it was last looked at, if that is wanted."""
         self._waiting: deque[Heard] = deque()

@@ -1,4 +1,4 @@
-"""Who the listened-to people are: found once known, followed when two turn out to be one, heard when they refuse."""
+"""Who the listened-to people are: found once known, followed when two turn out to be one."""
 
 import asyncio
 from collections import defaultdict
@@ -10,7 +10,7 @@ from uuid import UUID
 from domain.alias import Alias
 from domain.consent import Purpose
 from domain.errors import StoreUnavailable
-from resolvers.live.listener import Listener, Marked, Moved, Refusing
+from resolvers.live.listener import Agreed, Listener, Marked, Moved
 from stores.postgres import Database
 from stores.reads import consents, profiles
 from stores.reads.stamps import Stamp, stamps
@@ -20,7 +20,7 @@ _STIRRED_SECONDS: Final = 0.05
 
 
 class People:
-    """Asks each second, in at most three statements per workspace, who everyone is and whether they refuse.
+    """Asks each second, in at most three statements per workspace, who everyone is and whether they agree.
 
     Sooner, when a change came for someone while others are still unknown, as it may be theirs; and, of those whose
     state is wanted, when there is news of them.
@@ -95,7 +95,7 @@ class People:
             heirs = await profiles.successors(connection, ids) if ids else {}
             places = {listener: _place(listener, owners, heirs) for listener in listeners}
             asked = list({place for listener, place in places.items() if place and listener.wanted.personalises})
-            refusing = await consents.refusing(connection, asked, Purpose.PERSONALIZATION) if asked else set()
+            agreeing = await consents.agreeing(connection, asked, Purpose.PERSONALIZATION) if asked else {}
             watched = list({place for listener, place in places.items() if place and listener.wanted.state})
             marks = await stamps(connection, watched) if watched else {}
         for listener, after in places.items():
@@ -103,11 +103,11 @@ class People:
             # A listener may have gone while Postgres was asked.
             if after is None or listener not in self._listeners.get(workspace, ()):
                 continue
-            refuses = after in refusing
-            if listener.refuses is not refuses:
-                listener.refuses = refuses
+            agrees = not listener.wanted.personalises or after in agreeing
+            if listener.agrees is not agrees:
+                listener.agrees = agrees
                 if not quietly:
-                    listener.put(Refusing(refuses))
+                    listener.put(Agreed(agrees))
             if after == before:
                 _mark(listener, marks.get(after), quietly=quietly)
                 continue

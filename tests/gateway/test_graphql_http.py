@@ -17,7 +17,8 @@ from gateway.wiring import open_resources
 from stores.keys import create_key
 from stores.postgres import Database
 from tests.fixtures.gateway import Gateway, listening, make_tenant
-from tests.fixtures.graphql import Seeds
+from tests.fixtures.seeds import Seeds
+from tests.patience import AT_ALL
 
 _VIEWER = {"query": "{ viewer { scopes endUser } }"}
 
@@ -200,7 +201,7 @@ async def test_an_answer_tells_what_it_cost_and_too_much_is_refused(
 async def test_a_token_that_expires_ends_its_stream(
     gateway: Gateway, seeds: Seeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.graphql.CHECK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("gateway.welcome.CHECK_AGAIN_SECONDS", 0.0)
     await seeds.segment("vip")
     profile = await seeds.profile(anonymous_id="a-1")
     workspace = await gateway.resources.workspaces.get(gateway.tenant.workspace)
@@ -222,7 +223,7 @@ async def test_a_token_that_expires_ends_its_stream(
 
 
 async def _line(told: aiohttp.StreamReader, beginning: bytes) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(AT_ALL):
         while not (line := await told.readline()).startswith(beginning):
             assert line
     return line
