@@ -8,6 +8,7 @@ from starlette.requests import Request
 from domain.clock import Clock
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
+from gateway.collect.entrance import Entrance
 from gateway.collect.feed import LiveFeed
 from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
@@ -40,6 +41,7 @@ class Resources:
     collector: Collector
     intake: Intake
     limit: EventLimit
+    entrance: Entrance
     spooling: Spooling | None
     feed: LiveFeed
     recommender: Recommender

@@ -11,6 +11,7 @@ from domain.pace import Pace
 from domain.spending import Allowance
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
+from gateway.collect.entrance import Entrance
 from gateway.collect.feed import LiveFeed
 from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
@@ -69,8 +70,6 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         await stack.enter_async_context(_running(losses.run(), "losses"))
         recommender = await _open_recommender(stack, stores, clock)
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
-        services = _services(settings, stores, workspaces, recommender, hub, clock)
-
         spool = await _open_spool(settings, stack, provider)
         spooling = Spooling(spool, workspaces, metrics, healthy=stores.healthy) if spool else None
         subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
@@ -84,6 +83,10 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         )
         if spooling is not None:
             await stack.enter_async_context(_running(spooling.run(collector.run), "spool"))
+        intake = Intake(_COLLECTING_AT_MOST, metrics)
+        limit = EventLimit(Paces(redis), Pace(settings.events_per_second, settings.events_at_once), metrics)
+        entrance = Entrance(collector, intake, limit)
+        services = _services(settings, stores, workspaces, recommender, hub, clock, entrance)
         yield Resources(
             settings=settings,
             clock=clock,
@@ -96,8 +99,9 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             losses=losses,
             collector=collector,
             spooling=spooling,
-            intake=Intake(_COLLECTING_AT_MOST, metrics),
-            limit=EventLimit(Paces(redis), Pace(settings.events_per_second, settings.events_at_once), metrics),
+            intake=intake,
+            limit=limit,
+            entrance=entrance,
             feed=feed,
             recommender=recommender,
             metrics=metrics,
@@ -117,7 +121,13 @@ async def _open_recommender(stack: AsyncExitStack, stores: Stores, clock: Clock)
 
 
 def _services(
-    settings: Settings, stores: Stores, workspaces: Workspaces, recommender: Recommender, hub: Hub, clock: Clock
+    settings: Settings,
+    stores: Stores,
+    workspaces: Workspaces,
+    recommender: Recommender,
+    hub: Hub,
+    clock: Clock,
+    entrance: Entrance,
 ) -> Services:
     """Give resolvers all that they may reach."""
     return Services(
@@ -134,6 +144,7 @@ def _services(
         look_limits=LookLimits(settings.looks_per_minute, settings.people_per_day),
         holidays=frozenset(settings.holidays),
         answers=Answers(stores.redis),
+        collect=entrance.take,
     )
 
 

@@ -15,6 +15,7 @@ from domain.event import CallType
 from domain.key import Scope
 from domain.outcome import Outcome
 from resolvers.caller import Caller
+from resolvers.cdp.listening import CdpSubscriptions
 from resolvers.context import Info
 from resolvers.fields import field, subscription
 from resolvers.live.changes import Changes, Notice, NoticeKind, Resumption
@@ -37,7 +38,6 @@ strawberry.enum(
         "changes after. RESYNC: forget what you know, a snapshot follows."
     ),
 )
-strawberry.enum(Outcome, name="EventOutcome", description="What became of an event.")
 
 
 @strawberry.type
@@ -95,7 +95,7 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
 
 
 @strawberry.type
-class Subscription(WatchingSubscriptions):
+class Subscription(CdpSubscriptions, WatchingSubscriptions):
     """The root of subscriptions."""
 
     @subscription(needs(Scope.SEGMENTS_READ, end_users=True))
