@@ -48,6 +48,7 @@ schema: dev-setup ## rewrite resolvers/schema.graphql
 
 lock: ## resolve the dependencies anew (needs uv)
 	@$(COMPILE) --group build -o requirements/run.txt
+	@$(COMPILE) --extra traces -c requirements/run.txt -o requirements/traces.txt
 	@$(COMPILE) --group dev -o requirements/dev.txt
 
 run-setup:

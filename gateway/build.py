@@ -15,6 +15,7 @@ from gateway.logs import configure_logs
 from gateway.provider import open_provider
 from gateway.replay import open_journal, replay_erasures
 from gateway.settings import Settings
+from gateway.tracing import open_tracer
 from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
 from profiles.builder import Builder
@@ -68,6 +69,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
     """Open the stores, put everything on top, and close all of it in reverse."""
     settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
+        tracer = await stack.enter_async_context(open_tracer(settings, "tagway-build"))
         provider = await stack.enter_async_context(open_provider(settings))
         connections = max(settings.postgres_connections, CONNECTIONS)
         database = await Database.open(settings.postgres_url or "", role="worker", max_size=connections)
@@ -95,13 +97,14 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             forget_records=partial(log.forget, EVENTS),
             open_keys=workspaces.keys,
             wake_timers=timers.wake,
+            tracer=tracer,
         )
         chores: dict[str, Chore] = {
             "timers": timers.run,
             "backfill": Backfill(database, clock, metrics, catalogue=catalogue, memory=memory).run,
             "declaring": Declaring(database, clock, metrics, catalogue=catalogue, memory=memory).run,
             "matcher": Matcher(database, clock, forget=cache.drop).run,
-            "publisher": Publisher(database, redis, log, metrics).run,
+            "publisher": Publisher(database, redis, log, metrics, tracer).run,
             "notary": Notary(database, log, clock, workspaces.keys).run,
             "desk": Desk(
                 database,

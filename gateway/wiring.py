@@ -9,6 +9,7 @@ from domain.access import LookLimits
 from domain.clock import Clock, utc_now
 from domain.pace import Pace
 from domain.spending import Allowance
+from domain.tracing import Tracer
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
 from gateway.collect.intake import Intake
@@ -25,6 +26,7 @@ from gateway.resources import Resources
 from gateway.settings import Settings
 from gateway.sites import Sites
 from gateway.subjects import Subjects
+from gateway.tracing import open_tracer
 from gateway.workspace import Workspaces
 from learning.exposures import Exposures
 from learning.recommender import Recommender
@@ -74,6 +76,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         stores = await _open_stores(settings, stack)
         database, redis, log = stores
         metrics = Metrics()
+        tracer = await stack.enter_async_context(open_tracer(settings, "tagway-serve"))
         workspaces = Workspaces(database, provider)
         authenticator = Authenticator(database, workspaces, clock)
         feed = LiveFeed(Feed(redis), metrics)
@@ -82,18 +85,19 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         await stack.enter_async_context(_running(losses.run(), "losses"))
         recommender = await _open_recommender(stack, stores, clock)
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
-        services = _services(settings, stores, workspaces, recommender, hub, clock)
+        services = _services(settings, stores, workspaces, recommender, hub, clock, tracer)
 
         spool = await _open_spool(settings, stack, provider)
         spooling = Spooling(spool, workspaces, metrics, healthy=stores.healthy) if spool else None
         subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
         collector = Collector(
-            Pipeline(build_steps(subjects, log, metrics), metrics),
+            Pipeline(build_steps(subjects, log, metrics, tracer), metrics, tracer),
             workspaces,
             feed=feed,
             losses=losses,
             clock=clock,
             spooling=spooling,
+            tracer=tracer,
         )
         if spooling is not None:
             await stack.enter_async_context(_running(spooling.run(collector.run), "spool"))
@@ -115,6 +119,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             recommender=recommender,
             metrics=metrics,
             graphql=_graphql(settings, services, authenticator, workspaces),
+            tracer=tracer,
         )
 
 
@@ -138,7 +143,13 @@ async def _open_recommender(stack: AsyncExitStack, stores: _Stores, clock: Clock
 
 
 def _services(
-    settings: Settings, stores: _Stores, workspaces: Workspaces, recommender: Recommender, hub: Hub, clock: Clock
+    settings: Settings,
+    stores: _Stores,
+    workspaces: Workspaces,
+    recommender: Recommender,
+    hub: Hub,
+    clock: Clock,
+    tracer: Tracer,
 ) -> Services:
     """Give resolvers all that they may reach."""
     return Services(
@@ -154,6 +165,7 @@ def _services(
         log=stores.log,
         look_limits=LookLimits(settings.looks_per_minute, settings.people_per_day),
         answers=Answers(stores.redis),
+        tracer=tracer,
     )
 
 

@@ -14,6 +14,7 @@ from domain.clock import Clock
 from domain.errors import Refused
 from domain.key import Principal, Scope
 from domain.spending import Spent
+from domain.tracing import UNTRACED, Tracer
 from learning.recommender import Recommender
 from privacy.keys import WorkspaceKeys
 from privacy.policy import Policy
@@ -49,6 +50,7 @@ class Services:
     """How much personal data one key may see."""
     answers: Answers | None = None
     """Keeps what mutations with an idempotency key were answered."""
+    tracer: Tracer = UNTRACED
 
 
 @dataclass(frozen=True)

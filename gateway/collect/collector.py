@@ -8,6 +8,7 @@ from domain.consent import Statements
 from domain.errors import StoreUnavailable
 from domain.event import CallType
 from domain.outcome import Outcome, Result
+from domain.tracing import UNTRACED, Tracer
 from gateway.collect.arrival import Arrival
 from gateway.collect.batch import Batch
 from gateway.collect.decode import Envelope, read_sent_at
@@ -33,6 +34,7 @@ class Collector:
         losses: Losses,
         clock: Clock,
         spooling: Spooling | None = None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._pipeline = pipeline
         self._workspaces = workspaces
@@ -40,6 +42,7 @@ class Collector:
         self._losses = losses
         self._clock = clock
         self._spooling = spooling
+        self._tracer = tracer
 
     async def collect(
         self,
@@ -66,6 +69,7 @@ class Collector:
             address=address,
             headers=dict(headers or {}),
             declared=tuple(dict(each) for each in declared),
+            traceparent=self._tracer.here(),
         )
         spooling = self._spooling
         if spooling is None:
@@ -83,7 +87,9 @@ class Collector:
     async def run(self, arrival: Arrival) -> Batch:
         """Bring all events of a request to their end. Raises `StoreUnavailable`, and `Refused` without a workspace."""
         batch = arrival.batch(await self._workspaces.get(arrival.workspace))
-        await self._pipeline.run(batch)
+        with self._tracer.span("collect", arrival.traceparent) as span:
+            await self._pipeline.run(batch)
+            span.tell({"tagway.workspace": str(arrival.workspace), "messaging.batch.message_count": len(batch.items)})
         if batch.losses:
             self._losses.count(arrival.workspace, batch.losses)
         self._feed.offer(batch)
