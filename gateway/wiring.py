@@ -18,6 +18,7 @@ from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.collect.spooling import Spooling
 from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
+from gateway.issuers import Issuers, read_issuers
 from gateway.losses import Losses
 from gateway.manifest import read_manifest
 from gateway.metrics import Metrics
@@ -78,7 +79,8 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         metrics = Metrics()
         tracer = await stack.enter_async_context(open_tracer(settings, "tagway-serve"))
         workspaces = Workspaces(database, provider)
-        authenticator = Authenticator(database, workspaces, clock)
+        issuers = Issuers(read_issuers(settings.token_issuers))
+        authenticator = Authenticator(database, workspaces, clock, issuers=issuers)
         feed = LiveFeed(Feed(redis), metrics)
         await stack.enter_async_context(_running(feed.run(), "live feed"))
         losses = Losses(database, clock, metrics)
