@@ -101,6 +101,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             spooling=spooling,
             tracer=tracer,
         )
+        stack.push_async_callback(collector.close)
         if spooling is not None:
             await stack.enter_async_context(_running(spooling.run(collector.run), "spool"))
         yield Resources(
