@@ -6,6 +6,7 @@ from typing import TypedDict
 from starlette.requests import Request
 
 from domain.clock import Clock
+from domain.tracing import Tracer
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
 from gateway.collect.entrance import Entrance
@@ -47,6 +48,7 @@ class Resources:
     recommender: Recommender
     metrics: Metrics
     graphql: GraphQLApp
+    tracer: Tracer
 
 
 class State(TypedDict):

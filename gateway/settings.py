@@ -98,6 +98,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Points that one key may save up for GraphQL; an operation costs one for each object it may return."""
     query_points_per_second: Points = 20_000
     """Points that one key gets back each second."""
+    token_issuers: Path | None = None
+    """The JSON file that lists identity providers whose tokens speak for visitors, see docs/operate.md."""
+    traces: Literal["off", "otlp"] = "off"
+    """`otlp`: spans are sent to where OTEL_EXPORTER_OTLP_ENDPOINT says; needs `tagway[traces]`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod

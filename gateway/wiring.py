@@ -9,6 +9,7 @@ from domain.access import LookLimits
 from domain.clock import Clock, utc_now
 from domain.pace import Pace
 from domain.spending import Allowance
+from domain.tracing import Tracer
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
 from gateway.collect.entrance import Entrance
@@ -18,6 +19,7 @@ from gateway.collect.limit import EventLimit
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.collect.spooling import Spooling
 from gateway.graphql import GraphQLApp
+from gateway.issuers import Issuers, read_issuers
 from gateway.losses import Losses
 from gateway.manifest import read_manifest
 from gateway.metrics import Metrics
@@ -27,6 +29,7 @@ from gateway.settings import Settings
 from gateway.sites import Sites
 from gateway.stores import Stores, open_stores
 from gateway.subjects import Subjects
+from gateway.tracing import open_tracer
 from gateway.workspace import Workspaces
 from learning.exposures import Exposures
 from learning.recommender import Recommender
@@ -62,8 +65,10 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         stores = await stack.enter_async_context(open_stores(settings, role="app", connections=connections))
         database, redis, log = stores
         metrics = Metrics()
+        tracer = await stack.enter_async_context(open_tracer(settings, "tagway-serve"))
         workspaces = Workspaces(database, provider)
-        authenticator = Authenticator(database, workspaces, clock)
+        issuers = Issuers(read_issuers(settings.token_issuers))
+        authenticator = Authenticator(database, workspaces, clock, issuers=issuers)
         feed = LiveFeed(Feed(redis), metrics)
         await stack.enter_async_context(_running(feed.run(), "live feed"))
         losses = Losses(database, clock, metrics)
@@ -74,19 +79,21 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         spooling = Spooling(spool, workspaces, metrics, healthy=stores.healthy) if spool else None
         subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
         collector = Collector(
-            Pipeline(build_steps(subjects, log, metrics), metrics),
+            Pipeline(build_steps(subjects, log, metrics, tracer), metrics, tracer),
             workspaces,
             feed=feed,
             losses=losses,
             clock=clock,
             spooling=spooling,
+            tracer=tracer,
         )
+        stack.push_async_callback(collector.close)
         if spooling is not None:
             await stack.enter_async_context(_running(spooling.run(collector.run), "spool"))
         intake = Intake(_COLLECTING_AT_MOST, metrics)
         limit = EventLimit(Paces(redis), Pace(settings.events_per_second, settings.events_at_once), metrics)
         entrance = Entrance(collector, intake, limit)
-        services = _services(settings, stores, workspaces, recommender, hub, clock, entrance)
+        services = _services(settings, stores, workspaces, recommender, hub, clock, entrance, tracer)
         yield Resources(
             settings=settings,
             clock=clock,
@@ -106,6 +113,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             recommender=recommender,
             metrics=metrics,
             graphql=_graphql(settings, services, authenticator, workspaces),
+            tracer=tracer,
         )
 
 
@@ -128,6 +136,7 @@ def _services(
     hub: Hub,
     clock: Clock,
     entrance: Entrance,
+    tracer: Tracer,
 ) -> Services:
     """Give resolvers all that they may reach."""
     return Services(
@@ -145,6 +154,7 @@ def _services(
         holidays=frozenset(settings.holidays),
         answers=Answers(stores.redis),
         collect=entrance.take,
+        tracer=tracer,
     )
 
 

@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from domain.clock import to_micros
@@ -32,6 +33,9 @@ from stores.profiles import (
     save_versions,
 )
 
+NOWHERE: Final[Mapping[str, str]] = {}
+"""The places of messages of which none is traced."""
+
 
 class Work:
     """Holds locked profiles. Whoever changes them says so by `touch` and `change`; `settle` does the rest."""
@@ -43,6 +47,7 @@ class Work:
         definitions: Definitions,
         profiles: dict[UUID, Profile],
         now: datetime,
+        places: Mapping[str, str] = NOWHERE,
     ) -> None:
         self.profiles = profiles
         self.now = now
@@ -52,6 +57,7 @@ class Work:
         self._connection = connection
         self._workspace = workspace
         self._definitions = definitions
+        self._places = places
         self._touches: dict[UUID, Touch] = {}
         self._changed: set[UUID] = set()
         self._moves: list[tuple[UUID, int, Move]] = []
@@ -297,6 +303,7 @@ class Work:
                     move.kind,
                     move.at,
                     move.cause,
+                    self._places.get(move.cause.get("event", "")),
                 )
                 for profile_id, version, move in self._moves
             ]

@@ -17,6 +17,7 @@ from domain.key import Principal
 from domain.outcome import Result
 from domain.pace import Quota
 from domain.spending import Spent
+from domain.tracing import UNTRACED, Tracer
 from learning.recommender import Recommender
 from privacy.keys import WorkspaceKeys
 from privacy.policy import Policy
@@ -59,6 +60,7 @@ class Services:
     """Keeps what mutations with an idempotency key were answered."""
     collect: Collect | None = None
     """Collects calls in the name of a key, and tells what it may still send."""
+    tracer: Tracer = UNTRACED
 
 
 @dataclass(slots=True)
