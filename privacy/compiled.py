@@ -186,7 +186,7 @@ def _rule(path: str, field: Field, children: Rules | None) -> Rule:
 
 def _acts(accepts: Iterable[type], text: Act) -> dict[type, Act]:
     """Tell what is done with the values of a field that is not sealed, where texts are treated like this."""
-    known = {str: text, list: Act.ITEMS, dict: Act.FIELDS}
+    known: dict[type, Act] = {str: text, list: Act.ITEMS, dict: Act.FIELDS}
     return {**{python: known.get(python, Act.KEEP) for python in accepts}, NoneType: Act.KEEP}
 
 
