@@ -123,6 +123,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
                 clock,
                 metrics,
                 keep=settings.log_retention,
+                keys_of=workspaces.keys,
                 catalogue=catalogue,
                 memory=memory,
                 forget=cache.drop,

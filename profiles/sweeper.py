@@ -18,6 +18,8 @@ from domain.alias import Alias
 from domain.clock import Clock
 from domain.errors import LogUnavailable, Refused, StoreUnavailable
 from domain.topics import DEAD_LETTERS, EVENTS, SEGMENT_CHANGES
+from privacy.keys import WorkspaceKeys
+from privacy.ledger.closing import closing_key
 from privacy.plan import read_plan
 from privacy.retention import Retention
 from profiles.catalogue import Catalogue
@@ -62,6 +64,7 @@ class _Undo(Exception):
 class Sweeper:
     """Sweeps all workspaces. `keep` is how long the log is kept, and what hangs on it; `forget` drops cached subjects.
 
+    `keys_of` gives a workspace's keys, under which the ledger's records of people who go are marked.
     A sweeper that only `looks` rolls every step back and says what it would have taken.
     """
 
@@ -73,6 +76,7 @@ class Sweeper:
         metrics: BuildMetrics,
         *,
         keep: timedelta,
+        keys_of: Callable[[UUID], Awaitable[WorkspaceKeys]],
         catalogue: Catalogue | None = None,
         memory: Memory | None = None,
         forget: Forget | None = None,
@@ -95,6 +99,7 @@ class Sweeper:
             "dropped_field": _LOSSES_KEPT,
         }
         self._keep = keep
+        self._keys_of = keys_of
         self._plans: dict[UUID, tuple[int, Retention]] = {}
         self._seen: dict[tuple[UUID, str], Progress] = {}
 
@@ -134,15 +139,16 @@ class Sweeper:
             if plan is None:
                 return
             version, retention = plan
+            key = closing_key(await self._keys_of(workspace))
             for part in parts_of(retention, self._catalogue, self._memory, self._at_once):
                 more = True
                 while more:
-                    taken = await self._step(connection, part, workspace, version, retention)
+                    taken = await self._step(connection, part, workspace, version, retention, key)
                     more = taken.more
                     yield taken.tally
 
     async def _step(
-        self, connection: Connection, part: Part, workspace: UUID, version: int, retention: Retention
+        self, connection: Connection, part: Part, workspace: UUID, version: int, retention: Retention, key: bytes
     ) -> Taken:
         taken = Taken(None, more=False)
         with suppress(_Undo):
@@ -155,7 +161,7 @@ class Sweeper:
                 after = _resumed(part, before, version, now)
                 if after.place is None:
                     return taken
-                taken = await part.step(Scene(connection, workspace, retention, now), after.place)
+                taken = await part.step(Scene(connection, workspace, retention, now, key), after.place)
                 after = msgspec.structs.replace(after, place=taken.place)
                 if self._looks:
                     self._seen[workspace, part.name] = after

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from contextlib import AsyncExitStack
 from typing import Annotated
 
 import typer
@@ -10,7 +11,9 @@ from rich.console import Console
 
 from domain.clock import utc_now
 from gateway.cli.data import find_stores
+from gateway.provider import open_provider
 from gateway.settings import Settings, read_settings
+from gateway.workspace import Workspaces
 from profiles.fading import What
 from profiles.metrics import BuildMetrics
 from profiles.sweeper import Sweeper
@@ -37,28 +40,29 @@ def sweep(dry_run: DryRun = False) -> None:
 
 
 async def _sweep(settings: Settings, *, dry_run: bool) -> Counter[What]:
-    database = await Database.open(str(settings.postgres_url), role="worker", max_size=4)
-    redis = await open_redis(str(settings.redis_url))
-    log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
     taken: Counter[What] = Counter()
-    sweeper = Sweeper(
-        database,
-        log,
-        utc_now,
-        BuildMetrics(CollectorRegistry()),
-        keep=settings.log_retention,
-        forget=SubjectCache(redis).drop,
-        looks=dry_run,
-    )
-    try:
+    async with AsyncExitStack() as stack:
+        provider = await stack.enter_async_context(open_provider(settings))
+        database = await Database.open(str(settings.postgres_url), role="worker", max_size=4)
+        stack.push_async_callback(database.close)
+        redis = await open_redis(str(settings.redis_url))
+        stack.push_async_callback(redis.aclose)
+        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
+        stack.push_async_callback(log.close)
+        sweeper = Sweeper(
+            database,
+            log,
+            utc_now,
+            BuildMetrics(CollectorRegistry()),
+            keep=settings.log_retention,
+            keys_of=Workspaces(database, provider).keys,
+            forget=SubjectCache(redis).drop,
+            looks=dry_run,
+        )
         with Console(stderr=True).status("looking …") as status:
             steps = 0
             async for each in sweeper.sweep():
                 steps += 1
                 taken.update(each)
                 status.update(f"step {steps:,}: {taken.total():,} {'would go' if dry_run else 'gone'}")
-    finally:
-        await log.close()
-        await redis.aclose()
-        await database.close()
     return taken
