@@ -115,6 +115,8 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
                 ),
                 memory=workshop.memory,
             ).run,
-            "sweeper": Sweeper(workshop, log, keep=settings.log_retention, forget=cache.drop).run,
+            "sweeper": Sweeper(
+                workshop, log, keep=settings.log_retention, keys_of=workspaces.keys, forget=cache.drop
+            ).run,
         }
         yield Processor(database, log, metrics, builder=builder, chores=chores)

@@ -58,7 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """32 bytes in base64 or hex; wraps the keys of the workspaces."""
     master_key_file: Path | None = None
     previous_master_key: str | None = None
-    """Opens what it wrapped until `tagway keys rotate-master` is done."""
+    """The key before this one or the one to come: it opens what it wrapped, and wraps nothing."""
     previous_master_key_file: Path | None = None
     key_provider: str = "local"
     """`local`: the master key above; `package.module:factory`: a key service, see docs/operate.md."""
