@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -179,3 +179,18 @@ def _check_times(claims: dict[str, Any], now: datetime, longest: timedelta) -> N
     issued, expires = (datetime.fromtimestamp(int(claims[name]), UTC) for name in ("iat", "exp"))
     if not now < expires <= issued + longest:
         raise ValueError("expired, or valid for too long")
+
+
+def token_in(connection_params: Mapping[str, Any]) -> str:
+    """Find the token in a socket's first message: `{"token": …}` or `{"Authorization": "Bearer …"}`.
+
+    Raises `Refused` when there is none.
+    """
+    named = {str(name).lower(): value for name, value in connection_params.items()}
+    token = named.get("token")
+    if not token and isinstance(authorization := named.get("authorization"), str):
+        scheme, _, credentials = authorization.partition(" ")
+        token = credentials.strip() if scheme.lower() == "bearer" else None
+    if not isinstance(token, str) or not token:
+        raise Refused(code="missing_key")
+    return token

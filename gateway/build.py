@@ -15,28 +15,27 @@ from gateway.logs import configure_logs
 from gateway.provider import open_provider
 from gateway.replay import open_journal, replay_erasures
 from gateway.settings import Settings
+from gateway.stores import open_stores
 from gateway.tracing import open_tracer
 from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
 from profiles.builder import Builder
-from profiles.catalogue import Catalogue
 from profiles.declaring import Declaring
 from profiles.matching import Matcher
-from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from profiles.notary import Notary
 from profiles.processor import CONNECTIONS, Chore, Processor
 from profiles.publisher import Publisher
 from profiles.rights.desk import Desk
-from profiles.rights.lists import ForgetLists
+from profiles.rights.lists import ForgetAnswers, ForgetLists
 from profiles.rights.procedures import procedures
 from profiles.sweeper import Sweeper
 from profiles.timers import Timers
-from stores.eventlog.open import open_log
+from profiles.workshop import Workshop
+from stores.answers import Answers
 from stores.migrate import require_schema
-from stores.postgres import Database
+from stores.news import News
 from stores.recommendation_cache import RecommendationCache
-from stores.redis import open_redis
 from stores.subject_cache import SubjectCache
 
 
@@ -67,42 +66,35 @@ def collect_rarely() -> None:
 @asynccontextmanager
 async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Processor]:
     """Open the stores, put everything on top, and close all of it in reverse."""
-    settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
         tracer = await stack.enter_async_context(open_tracer(settings, "tagway-build"))
         provider = await stack.enter_async_context(open_provider(settings))
         connections = max(settings.postgres_connections, CONNECTIONS)
-        database = await Database.open(settings.postgres_url or "", role="worker", max_size=connections)
-        stack.push_async_callback(database.close)
-        redis = await open_redis(settings.redis_url or "")
-        stack.push_async_callback(redis.aclose)
-        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
-        stack.push_async_callback(log.close)
+        stores = await stack.enter_async_context(open_stores(settings, role="worker", connections=connections))
+        database, redis, log = stores
 
-        registry, catalogue, memory = CollectorRegistry(), Catalogue(), Memory()
+        registry = CollectorRegistry()
         metrics = BuildMetrics(registry)
+        workshop = Workshop(database, clock, metrics)
         if settings.build_metrics_port is not None:
             server, _ = start_http_server(settings.build_metrics_port, settings.host, registry)
             stack.callback(server.shutdown)
         workspaces = Workspaces(database, provider)
         cache = SubjectCache(redis)
-        timers = Timers(database, clock, metrics, catalogue=catalogue, memory=memory)
+        timers = Timers(workshop)
         builder = Builder(
-            database,
-            clock,
-            metrics,
-            catalogue=catalogue,
-            memory=memory,
+            workshop,
             forget=cache.drop,
             forget_records=partial(log.forget, EVENTS),
             open_keys=workspaces.keys,
             wake_timers=timers.wake,
             tracer=tracer,
+            tell=News(redis).publish,
         )
         chores: dict[str, Chore] = {
             "timers": timers.run,
-            "backfill": Backfill(database, clock, metrics, catalogue=catalogue, memory=memory).run,
-            "declaring": Declaring(database, clock, metrics, catalogue=catalogue, memory=memory).run,
+            "backfill": Backfill(workshop).run,
+            "declaring": Declaring(workshop).run,
             "matcher": Matcher(database, clock, forget=cache.drop).run,
             "publisher": Publisher(database, redis, log, metrics, tracer).run,
             "notary": Notary(database, log, clock, workspaces.keys).run,
@@ -114,21 +106,15 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
                     log=log,
                     cache=cache,
                     journal=open_journal(settings),
-                    catalogue=catalogue,
-                    memory=memory,
-                    copies=(("forget_lists", ForgetLists(RecommendationCache(redis))),),
+                    catalogue=workshop.catalogue,
+                    memory=workshop.memory,
+                    copies=(
+                        ("forget_lists", ForgetLists(RecommendationCache(redis))),
+                        ("forget_answers", ForgetAnswers(Answers(redis))),
+                    ),
                 ),
-                memory=memory,
+                memory=workshop.memory,
             ).run,
-            "sweeper": Sweeper(
-                database,
-                log,
-                clock,
-                metrics,
-                keep=settings.log_retention,
-                catalogue=catalogue,
-                memory=memory,
-                forget=cache.drop,
-            ).run,
+            "sweeper": Sweeper(workshop, log, keep=settings.log_retention, forget=cache.drop).run,
         }
         yield Processor(database, log, metrics, builder=builder, chores=chores)

@@ -6,12 +6,14 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
+
+from domain.errors import CannotRun
 
 PREFIX: Final = "TAGWAY_"
 _MASTER_KEY_BYTES: Final = 32
@@ -32,7 +34,7 @@ Points = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
-class SettingsError(Exception):
+class SettingsError(CannotRun):
     """The settings are not usable; each line of the message names one fault."""
 
 
@@ -44,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8000
     public_url: str | None = None
     """Where browsers reach the gateway, when that is not http://host:port."""
-    base_path: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$", max_length=200)] | None = None
+    base_path: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+\Z", max_length=200)] | None = None
     """A path that a site passes on to the gateway, as `/t`: everything is served under it too."""
     data: Path = Path(".tagway")
     """The folder of the embedded servers and of `keys.json`."""
@@ -84,6 +86,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     looks_per_minute: Limit = 60
     people_per_day: Limit = 1_000
     """How much personal data one key may be shown."""
+    holidays: tuple[date, ...] = ()
+    """Days that are no business days beside Saturdays and Sundays, as `2026-11-26,2026-12-25`."""
     train_hours: Count = 24
     """How often `tagway train --watch` trains a workspace that has new events."""
     train_events: Annotated[int, msgspec.Meta(ge=1)] = 10_000
@@ -153,7 +157,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def environment(self) -> dict[str, str]:
         """Return what `read` turns back into these settings: the environment for a child process."""
         given = {name: getattr(self, name) for name in self.__struct_fields__}
-        return {PREFIX + name.upper(): str(value) for name, value in given.items() if value is not None}
+        return {PREFIX + name.upper(): _written(value) for name, value in given.items() if value is not None}
 
     def describe(self) -> list[tuple[str, str]]:
         """Return (name, value) of every setting, secrets hidden."""
@@ -204,6 +208,8 @@ def _convert(cls: type[Settings], name: str, value: str) -> dict[str, object]:
         raise ValueError("is not host:port, comma-separated")
     if name == "key_provider" and not _PROVIDER.fullmatch(value):
         raise ValueError("is neither `local` nor package.module:factory")
+    if kind == tuple[date, ...]:
+        return {name: msgspec.convert([day.strip() for day in value.split(",")], kind)}
     if getattr(kind, "__origin__", None) is Literal and value not in get_args(kind):
         raise ValueError(f"is not one of {', '.join(get_args(kind))}")
     return {name: msgspec.convert(value, kind, strict=False)}
@@ -234,6 +240,10 @@ def _unknown(name: str, known: list[str]) -> str:
     return f"{name} is not a setting" + (f": did you mean {close[0]}?" if close else "")
 
 
+def _written(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def _shown(name: str, value: object) -> str:
     if value is None:
         return ""
@@ -245,4 +255,4 @@ def _shown(name: str, value: object) -> str:
         user = parts.username or ""
         hidden = f"{user}:…@{host}" if parts.password else parts.netloc
         return urlunsplit((parts.scheme, hidden, parts.path, "", ""))
-    return str(value)
+    return _written(value)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from domain.access import LookLimits
 from domain.clock import Clock, utc_now
@@ -12,11 +12,11 @@ from domain.spending import Allowance
 from domain.tracing import Tracer
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
+from gateway.collect.feed import LiveFeed
 from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.collect.spooling import Spooling
-from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
 from gateway.issuers import Issuers, read_issuers
 from gateway.losses import Losses
@@ -26,6 +26,7 @@ from gateway.provider import open_provider
 from gateway.resources import Resources
 from gateway.settings import Settings
 from gateway.sites import Sites
+from gateway.stores import Stores, open_stores
 from gateway.subjects import Subjects
 from gateway.tracing import open_tracer
 from gateway.workspace import Workspaces
@@ -41,28 +42,14 @@ from resolvers.live.hub import Hub
 from resolvers.schema import build_schema
 from stores.answers import Answers
 from stores.broadcast import Broadcast
-from stores.eventlog.open import open_log
-from stores.eventlog.port import EventLog
 from stores.feed import Feed
 from stores.paces import Paces
-from stores.postgres import Database
 from stores.purse import Purse
 from stores.recommendation_cache import RecommendationCache
-from stores.redis import Redis, open_redis
 from stores.spool.spool import Spool
 from stores.subject_cache import SubjectCache
 
 _COLLECTING_AT_MOST: Final = 256
-
-
-class _Stores(NamedTuple):
-    database: Database
-    redis: Redis
-    log: EventLog
-
-    async def healthy(self) -> bool:
-        """Tell whether what takes events in answers; without Redis they are taken in all the same."""
-        return all(await asyncio.gather(self.database.healthy(), self.log.healthy()))
 
 
 @asynccontextmanager
@@ -71,10 +58,10 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
 
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable`.
     """
-    settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(open_provider(settings))
-        stores = await _open_stores(settings, stack)
+        connections = settings.postgres_connections
+        stores = await stack.enter_async_context(open_stores(settings, role="app", connections=connections))
         database, redis, log = stores
         metrics = Metrics()
         tracer = await stack.enter_async_context(open_tracer(settings, "tagway-serve"))
@@ -126,28 +113,20 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         )
 
 
-async def _open_stores(settings: Settings, stack: AsyncExitStack) -> _Stores:
-    database = await Database.open(settings.postgres_url or "", role="app", max_size=settings.postgres_connections)
-    stack.push_async_callback(database.close)
-    redis = await open_redis(settings.redis_url or "")
-    stack.push_async_callback(redis.aclose)
-    log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
-    stack.push_async_callback(log.close)
-    return _Stores(database, redis, log)
-
-
-async def _open_recommender(stack: AsyncExitStack, stores: _Stores, clock: Clock) -> Recommender:
+async def _open_recommender(stack: AsyncExitStack, stores: Stores, clock: Clock) -> Recommender:
     database = stores.database
     exposures = await stack.enter_async_context(Exposures(database).running())
     shelves = Shelves(database, clock)
     stack.push_async_callback(shelves.close)
+    trending = Trending(database, clock)
+    stack.push_async_callback(trending.close)
     cache = RecommendationCache(stores.redis)
-    return Recommender(database, cache, shelves, Trending(database, clock), exposures, clock)
+    return Recommender(database, cache, shelves, trending, exposures, clock)
 
 
 def _services(
     settings: Settings,
-    stores: _Stores,
+    stores: Stores,
     workspaces: Workspaces,
     recommender: Recommender,
     hub: Hub,
@@ -167,6 +146,7 @@ def _services(
         budget=Budget(Purse(stores.redis), Allowance(settings.query_points, settings.query_points_per_second)),
         log=stores.log,
         look_limits=LookLimits(settings.looks_per_minute, settings.people_per_day),
+        holidays=frozenset(settings.holidays),
         answers=Answers(stores.redis),
         tracer=tracer,
     )

@@ -1,8 +1,10 @@
 """A tracking plan made ready for use: validators built once, rules built once per event and set of purposes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum, auto
 from functools import partial
 from itertools import islice
+from types import NoneType
 from typing import Any, Final
 
 import jsonschema_rs
@@ -16,7 +18,6 @@ from privacy.reduce import AGENT_PARTS, CAMPAIGN, reduce_address, reduce_url, re
 from privacy.signals.sources import NAMES as CONSENT_FIELDS
 
 _PROBLEMS_SHOWN: Final = 5
-_TEXT: Final = frozenset({str})
 _PYTHON_TYPES: Final[Mapping[JsonType, tuple[type, ...]]] = {
     "string": (str,),
     "number": (int, float),
@@ -28,16 +29,31 @@ _PYTHON_TYPES: Final[Mapping[JsonType, tuple[type, ...]]] = {
 }
 
 
+class Act(Enum):
+    """What is done with a value, told by its type alone."""
+
+    KEEP = auto()
+    """It stays as it is."""
+    TEXT = auto()
+    """It stays, unless as a whole it is an identifier that stands where none belongs."""
+    SCRUB = auto()
+    REDUCE = auto()
+    SEAL = auto()
+    ITEMS = auto()
+    """A list, of which the items are kept by what they are."""
+    FIELDS = auto()
+    """An object whose fields have rules of their own."""
+    PASS = auto()
+    """Nothing is kept of it, and nothing was lost."""
+
+
 class Rule(msgspec.Struct, frozen=True, gc=False):
-    """How one field is kept: as it is, unless one of these says otherwise. `path` names it from the event's root."""
+    """How one field is kept. `path` names it from the event's root."""
 
     path: str
-    accepts: frozenset[type]
-    """Python types that a value may have; another is not kept."""
-    is_sealed: bool = False
+    acts: Mapping[type, Act]
+    """By the Python type of the value; one of another type is not kept."""
     is_scrubbed: bool = False
-    is_version: bool = False
-    """Four numbers with dots are no address in such a field."""
     reduce: Callable[[str], Any] | None = None
     children: "Mapping[str, Rule] | None" = None
 
@@ -145,29 +161,33 @@ def compile_rules(
 def _rule(path: str, field: Field, children: Rules | None) -> Rule:
     accepts = frozenset(python for name in field.types for python in _PYTHON_TYPES[name])
     if field.sealed:
-        return Rule(path, accepts, is_sealed=True)
+        return Rule(path, {**dict.fromkeys(accepts, Act.SEAL), NoneType: Act.PASS})
     if children is None:
         accepts -= {dict}
     match field.kind:
         case Kind.FREE_TEXT:
-            return Rule(path, accepts, is_scrubbed=True)
+            return Rule(path, _acts(accepts, Act.SCRUB), is_scrubbed=True)
         case Kind.URL:
             allow = CAMPAIGN if field.allow is None else field.allow
-            return Rule(path, accepts, reduce=partial(reduce_url, allow=allow))
+            return Rule(path, _acts(accepts, Act.REDUCE), reduce=partial(reduce_url, allow=allow))
         case Kind.IP:
-            return Rule(path, accepts, reduce=reduce_address)
+            return Rule(path, _acts(accepts, Act.REDUCE), reduce=reduce_address)
         case Kind.UA:
             # One that is reduced already, as exports hold it, stays as it is.
-            parts = {name: Rule(f"{path}.{name}", _TEXT, is_scrubbed=True) for name in AGENT_PARTS}
+            parts = {name: Rule(f"{path}.{name}", {str: Act.SCRUB}, is_scrubbed=True) for name in AGENT_PARTS}
             is_list = list in accepts
-            return Rule(
-                path,
-                accepts if is_list else accepts | {dict},
-                reduce=reduce_user_agent,
-                children=None if is_list else parts,
-            )
+            acts = _acts(accepts if is_list else accepts | {dict}, Act.REDUCE)
+            return Rule(path, acts, reduce=reduce_user_agent, children=None if is_list else parts)
         case _:
-            return Rule(path, accepts, is_version=path.lower().endswith("version"), children=children)
+            # Four numbers with dots are no address in such a field.
+            is_version = path.lower().endswith("version")
+            return Rule(path, _acts(accepts, Act.KEEP if is_version else Act.TEXT), children=children)
+
+
+def _acts(accepts: Iterable[type], text: Act) -> dict[type, Act]:
+    """Tell what is done with the values of a field that is not sealed, where texts are treated like this."""
+    known: dict[type, Act] = {str: text, list: Act.ITEMS, dict: Act.FIELDS}
+    return {**{python: known.get(python, Act.KEEP) for python in accepts}, NoneType: Act.KEEP}
 
 
 def _key(call: Call) -> str:

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from domain.alias import Alias
 from domain.event import Call, ProtectedEvent
-from privacy.compiled import CompiledPlan, Program, Rule, Rules
+from privacy.compiled import Act, CompiledPlan, Program, Rule, Rules
 from privacy.gate import Verdict
-from privacy.scrub import may_identify, scrub
+from privacy.scrub import SHORT, may_identify, scrub, short_may_identify
 from privacy.sealing import Sealer
 from privacy.signals.sources import NAMES as CONSENT_FIELDS
 
@@ -22,6 +22,9 @@ _PLACES: Final = frozenset({"properties", "traits", "context"})
 _MOST_NAMED: Final = 100
 _LONGEST_NAME: Final = 64
 _NUMBERS: Final = frozenset({int, float, bool})
+
+_KEEP, _TEXT, _SCRUB, _REDUCE = Act.KEEP, Act.TEXT, Act.SCRUB, Act.REDUCE
+_SEAL, _ITEMS, _FIELDS = Act.SEAL, Act.ITEMS, Act.FIELDS
 
 
 class Reason(StrEnum):
@@ -55,7 +58,9 @@ class Draft:
 
     def drop(self, place: str, name: str, reason: Reason | None = None) -> None:
         """Name a field that is left out. A name that is no name may be a value, so it is not repeated."""
-        if len(self.dropped) < _MOST_NAMED and not (name in _CONSUMED and place == "context"):
+        if place == "context" and name in _CONSUMED:
+            return
+        if len(self.dropped) < _MOST_NAMED:
             path = f"{place}.{name}"
             if path in self.program.uncovered:
                 self.dropped[path] = reason or Reason.NO_PURPOSE
@@ -174,31 +179,33 @@ def _minimise(  # noqa: C901 - one flat loop over every field of every event: a 
     place: str, values: Mapping[str, Any], rules: Rules, draft: Draft
 ) -> dict[str, Any]:
     kept: dict[str, Any] = {}
+    rule_of = rules.get
     for name, value in values.items():
-        rule = rules.get(name)
+        rule = rule_of(name)
         if rule is None:
             draft.drop(place, name)
-        elif type(value) not in rule.accepts:
-            if value is not None:
-                draft.drop(place, name, Reason.WRONG_TYPE)
-            elif not rule.is_sealed:
-                kept[name] = None
-        elif rule.is_sealed:
-            draft.to_seal.append((rule.path, value))
-        elif type(value) is str:
-            if rule.reduce is not None:
-                draft.to_reduce.append((kept, name, rule.reduce, value))
-                continue
+            continue
+        act = rule.acts.get(type(value))
+        if act is _KEEP:
+            kept[name] = value
+        elif act is _TEXT:
             kept[name] = value
             # An identifier that stands where none belongs is scrubbed too; the full search would eat plain ids.
-            if rule.is_scrubbed or (not rule.is_version and may_identify(value)):
+            if short_may_identify(value) if len(value) <= SHORT else may_identify(value):
                 draft.to_scrub.append((kept, name, value))
-        elif type(value) is list:
-            kept[name] = _keep_items(value, rule, draft)
-        elif rule.children is not None and type(value) is dict:
-            kept[name] = _minimise(rule.path, value, rule.children, draft)
-        else:
+        elif act is _FIELDS:
+            kept[name] = value if rule.children is None else _minimise(rule.path, value, rule.children, draft)
+        elif act is _REDUCE and rule.reduce is not None:
+            draft.to_reduce.append((kept, name, rule.reduce, value))
+        elif act is _SCRUB:
             kept[name] = value
+            draft.to_scrub.append((kept, name, value))
+        elif act is _SEAL:
+            draft.to_seal.append((rule.path, value))
+        elif act is _ITEMS:
+            kept[name] = _keep_items(value, rule, draft)
+        elif act is None:
+            draft.drop(place, name, Reason.WRONG_TYPE)
     return kept
 
 

@@ -12,8 +12,8 @@ from privacy.scrub import may_identify, scrub, scrub_emails
 
 _IPV4_CUT: Final = 32 - 24
 _IPV6_CUT: Final = 128 - 48
-_OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
-_DOTTED: Final = re.compile(rf"({_OCTET}\.{_OCTET}\.{_OCTET})\.{_OCTET}")
+_OCTETS: Final = frozenset(map(str, range(256)))
+_FOUR: Final = 4
 _LONGEST_AGENT: Final = 512
 _SHORT: Final = 128
 AGENT_PARTS: Final = ("browser", "major", "os")
@@ -21,7 +21,7 @@ AGENT_PARTS: Final = ("browser", "major", "os")
 CAMPAIGN: Final = ("utm_*",)
 """Query parameters that stay in a web address where the plan does not say otherwise."""
 
-_NINE_DIGITS: Final = re.compile(r"[0-9]{9}")
+_NINE_DIGITS: Final = re.compile(r"[0-9][0-9]{8}")
 _WORD: Final = re.compile(r"[A-Za-z_]+=[A-Za-z_]*")
 _CUED_SEGMENT: Final = re.compile(r"(?i)(/(?:tel|phone|call|mobile|sms|whatsapp)/)[0-9]{9,15}(?![^/])")
 
@@ -30,8 +30,9 @@ def reduce_address(text: str) -> str | None:
     """Cut an address to its network: /24 of IPv4, /48 of IPv6. None for what is not an address."""
     address = text.strip()
     # Nearly every address is of this form, and reading it by `ipaddress` costs ten times as much.
-    if dotted := _DOTTED.fullmatch(address):
-        return f"{dotted[1]}.0"
+    octets = address.split(".", _FOUR)
+    if len(octets) == _FOUR and _OCTETS.issuperset(octets):
+        return f"{octets[0]}.{octets[1]}.{octets[2]}.0"
     try:
         return _reduce_ipv6(IPv6Address(address))
     except ValueError:
@@ -51,19 +52,18 @@ def reduce_user_agent(text: str) -> dict[str, str]:
 
     What is not recognised is left out.
     """
-    browser, major, system = _parts_of_agent(text[:_LONGEST_AGENT])
-    parts = {"browser": browser, "major": major, "os": system}
-    return {name: value for name, value in parts.items() if value}
+    return dict(_parts_of_agent(text[:_LONGEST_AGENT]))
 
 
 @lru_cache(maxsize=4096)
-def _parts_of_agent(text: str) -> tuple[str, str, str]:
+def _parts_of_agent(text: str) -> tuple[tuple[str, str], ...]:
     found = parse(text)
     browser = found.user_agent.family if found.user_agent else ""
     major = (found.user_agent.major or "") if found.user_agent else ""
     system = found.os.family if found.os else ""
     # Families may be read out of the text itself, so a hostile client chooses them.
-    return scrub_emails(browser)[:40], major[:4], scrub_emails(system)[:40]
+    parts = zip(AGENT_PARTS, (scrub_emails(browser)[:40], major[:4], scrub_emails(system)[:40]), strict=True)
+    return tuple((name, value) for name, value in parts if value)
 
 
 def reduce_url(text: str, allow: tuple[str, ...] = CAMPAIGN) -> str:
@@ -73,13 +73,13 @@ def reduce_url(text: str, allow: tuple[str, ...] = CAMPAIGN) -> str:
     addresses and tokens travel there. Parts of the path, and of what is kept, that identify a person are replaced or go
     too. A scheme that does not name a host (`mailto:`, `data:`) leaves nothing.
     """
-    rest, _, _ = text.partition("#")
+    rest = text.partition("#")[0]
     rest, _, query = rest.partition("?")
     location = _reduce_page(rest) if len(rest) <= _SHORT else _reduce_location(rest)
     if not query or location is None:
         return location or ""
-    parameters = _parameters(allow)
-    kept = [part for part in query.split("&") if parameters.match(part) and _may_stay(part)]
+    is_allowed = _parameters(allow).match
+    kept = [part for part in query.split("&") if is_allowed(part) and _may_stay(part)]
     return f"{location}?{'&'.join(kept)}" if kept else location
 
 

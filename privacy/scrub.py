@@ -10,15 +10,17 @@ from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
-# A pattern that starts with a plain set of characters is searched for at the speed of C; what must not stand before is
-# asked one character later, so `.` in such a look-behind is the character just matched.
+# A pattern that starts with a plain set of characters, not a repeated one, is searched for at the speed of C; what must
+# not stand before is asked one character later, so `.` in such a look-behind is the character just matched.
 _MAIL_HOST: Final = re.compile(r"(?:@|%40)[\w-]+(?:\.[\w-]+)+")
 _IPV6: Final = re.compile(r"[0-9A-Fa-f:](?<![\w:.].)[0-9A-Fa-f:]{2,38}(?:\.[0-9]{1,3}){0,3}(?![\w:])")
 _IPV4: Final = re.compile(r"[0-9](?<![\w.\-].)[0-9]{0,2}(?:\.[0-9]{1,3}){3}(?!\.?[\w-])")
 _SEVEN_DIGITS: Final = re.compile(r"[0-9](?:[ ().\-/]{0,2}[0-9]){6}")
-_NINE_DIGITS: Final = re.compile(r"[0-9]{9}")
+_NINE_DIGITS: Final = re.compile(r"[0-9][0-9]{8}")
+# What a card, a number or an account of the United States lies in; signs between its digits are three at most.
+_STRETCH: Final = re.compile(r"[0-9](?:[ ().\-/]{0,3}[0-9]){6,}")
 _SSN: Final = re.compile(r"[0-8](?<![\w-].)(?!00|66)[0-9]{2}-(?!00)[0-9]{2}-(?!0000)[0-9]{4}(?![\w-])")
-_IBAN_CHECK: Final = re.compile(r"[0-9]{2}(?<=[A-Za-z]{2}..)(?<![A-Za-z0-9]....)(?=[ -]?[A-Za-z0-9]{4})")
+_IBAN_CHECK: Final = re.compile(r"[0-9][0-9](?<=[A-Za-z]{2}..)(?<![A-Za-z0-9]....)(?=[ -]?[A-Za-z0-9]{4})")
 _CARD_START: Final = re.compile(r"[2-6](?<!\w.)(?<![0-9][.,].)[0-9]{3}(?=(?:[ -]?[0-9]){9})")
 _PHONE: Final = re.compile(
     r"""[+(0-9](?<![\w+.\-(].)(?<!/[(0-9])(?:
@@ -61,7 +63,10 @@ _VERSION_WORD: Final = re.compile(
 _MAILBOX_SIGNS: Final = "_.+-%'!#$*^~{}"
 _ODD_MAILBOX_SIGNS: Final = "/=?&`|"
 _LONGEST_MAILBOX: Final = 256
-_SHORT: Final = 64
+_REACH: Final = 8
+"""Characters beyond the last digit that a pattern below looks at, at most."""
+SHORT: Final = 64
+"""Characters of a value that is remembered."""
 _FEWEST_TRUNK_DIGITS: Final = 9
 _FEWEST_PREFIXED_DIGITS: Final = 11
 _FEWEST_ADDRESS_GROUPS: Final = 3
@@ -99,8 +104,30 @@ def _scrub(text: str) -> str:
         text = _IPV6.sub(_mark_ipv6, text)
     if text.count(".") >= 3:  # noqa: PLR2004 - an IPv4 address has three dots
         text = _IPV4.sub(_mark_ipv4, text)
+    return replace_numbers(text) if may_hold_number(text) else text
+
+
+def may_hold_number(text: str) -> bool:
+    """Tell whether `replace_numbers` could find anything, by looking around the digits: order numbers are common."""
     if _SEVEN_DIGITS.search(text) is None:
-        return text
+        return False
+    lowered = text.lower()
+    if "ssn" in lowered or "social" in lowered or _IBAN_CHECK.search(text):
+        return True
+    for stretch in _STRETCH.finditer(text):
+        start, end = max(0, stretch.start() - 1), stretch.end() + _REACH
+        if (
+            _PHONE.search(text, start, end)
+            or _CARD_START.search(text, start, end)
+            or _SSN.search(text, start, end)
+            or _NINE_DIGITS.search(text, start, end)
+        ):
+            return True
+    return False
+
+
+def replace_numbers(text: str) -> str:
+    """Replace accounts, cards, social security and phone numbers."""
     text = _replace(text, _IBAN_CHECK, _measure_iban, "[iban]")
     text = _replace(text, _CARD_START, _measure_card, "[card]")
     if "-" in text:
@@ -119,7 +146,7 @@ def may_identify(text: str) -> bool:
 
     Numbers count with their country code only, and only alone, so that ids and prices stay.
     """
-    return _short_may_identify(text) if len(text) <= _SHORT else _may_identify(text)
+    return short_may_identify(text) if len(text) <= SHORT else _may_identify(text)
 
 
 def _may_identify(text: str) -> bool:
@@ -132,7 +159,7 @@ def _may_identify(text: str) -> bool:
 
 
 # The plain values of a shop are few and come again and again; remembering an answer costs a quarter of finding it.
-_short_may_identify = lru_cache(maxsize=16_384)(_may_identify)
+short_may_identify = lru_cache(maxsize=16_384)(_may_identify)
 
 
 def scrub_emails(text: str) -> str:

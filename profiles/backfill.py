@@ -4,23 +4,21 @@ Profiles are taken in the order of their ids. Up to where the work has come, liv
 definition, beyond it by the previous one, so each profile switches once, in the transaction that rebuilds it.
 """
 
-import asyncio
+from time import monotonic
 from typing import Final
 from uuid import UUID
 
 import structlog
 
-from domain.clock import Clock
-from domain.errors import StoreUnavailable
 from domain.segment import SegmentStatus
-from profiles.catalogue import Catalogue, compile_segment
-from profiles.memory import Memory
-from profiles.metrics import BuildMetrics
+from profiles.catalogue import compile_segment, unreadable
+from profiles.chores import finish, keep_at
 from profiles.segments.index import Segment
 from profiles.work import Work
+from profiles.workshop import Workshop
 from stores.changes import call_publisher
-from stores.faults import Contended, Unfit, transaction
-from stores.postgres import Connection, Database
+from stores.faults import Unfit, transaction
+from stores.postgres import Connection
 from stores.profiles import profiles_after
 from stores.segments import (
     StoredSegment,
@@ -28,6 +26,7 @@ from stores.segments import (
     finish_segment,
     forget_leaves,
     hold_definitions,
+    live_definitions,
     pending_segments,
     read_segment,
     save_built_through,
@@ -36,8 +35,9 @@ from stores.segments import (
 )
 
 _LOG = structlog.get_logger(__name__)
-_LOOK_EVERY: Final = 0.5
 _FORGET_AT_ONCE: Final = 5_000
+INSPECT_EVERY: Final = 60.0
+"""Seconds until live definitions are read again."""
 
 
 class Backfill:
@@ -46,44 +46,46 @@ class Backfill:
     `at_once` profiles are rebuilt per transaction; live events of the workspace wait for one such step at most.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        metrics: BuildMetrics,
-        *,
-        catalogue: Catalogue | None = None,
-        memory: Memory | None = None,
-        at_once: int = 100,
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._metrics = metrics
-        self._catalogue = catalogue or Catalogue()
-        self._memory = memory or Memory()
+    def __init__(self, workshop: Workshop, *, at_once: int = 100) -> None:
+        self._workshop = workshop
         self._at_once = at_once
+        self._inspected_at = -INSPECT_EVERY
 
     async def run(self) -> None:
         """Work on segments as they are saved and deleted, until cancelled."""
-        while True:
-            try:
-                await self.finish_all()
-            except (Contended, StoreUnavailable) as error:
-                _LOG.warning("backfill_waits", problem=str(error))
-            await asyncio.sleep(_LOOK_EVERY)
+        await keep_at("backfill", self._go_on)
 
     async def finish_all(self) -> None:
         """Work until no segment waits but those that another worker has. Raises `StoreUnavailable`, `Contended`."""
-        async with self._database.across() as connection:
+        async with self._workshop.database.across() as connection:
             pending = await pending_segments(connection)
-        for workspace, segment in pending:
-            while await self.step(workspace, segment):  # noqa: ASYNC110 - not a wait for anything
-                # Live batches queue for the definitions behind this step; they go first.
-                await asyncio.sleep(0)
+        await finish(pending, self.step)
+
+    async def _go_on(self) -> None:
+        if monotonic() - self._inspected_at >= INSPECT_EVERY:
+            await self.inspect()
+            self._inspected_at = monotonic()
+        await self.finish_all()
+
+    async def inspect(self) -> None:
+        """Let live segments whose definition this version cannot read have failed, with the reason.
+
+        Their members stay as they are. Raises `StoreUnavailable`, `Contended`.
+        """
+        async with self._workshop.database.across() as connection:
+            for workspace, segment, definition in await live_definitions(connection):
+                problem = unreadable(definition)
+                if problem is None:
+                    continue
+                async with transaction(connection):
+                    await hold_definitions(connection, workspace)
+                    stored = await read_segment(connection, workspace, segment)
+                    if stored and stored.status is SegmentStatus.LIVE and stored.definition == definition:
+                        await self._fail(connection, workspace, segment, problem)
 
     async def step(self, workspace: UUID, segment: UUID) -> bool:
         """Take one segment one transaction further, and tell whether there is more to do on it."""
-        async with self._database.across() as connection:
+        async with self._workshop.database.across() as connection:
             try:
                 async with transaction(connection):
                     if not await try_own_segment(connection, segment):
@@ -92,11 +94,12 @@ class Backfill:
                     stored = await read_segment(connection, workspace, segment)
                     more, changes = await self._advance(connection, workspace, stored)
             except Unfit as fault:
-                await self._fail(connection, workspace, segment, str(fault))
+                async with transaction(connection):
+                    await self._fail(connection, workspace, segment, str(fault))
                 return False
             if changes:
                 await call_publisher(connection)
-        self._metrics.changes.inc(changes)
+        self._workshop.metrics.changes.inc(changes)
         return more
 
     async def _advance(self, connection: Connection, workspace: UUID, stored: StoredSegment | None) -> tuple[bool, int]:
@@ -111,7 +114,8 @@ class Backfill:
     async def _build(self, connection: Connection, workspace: UUID, stored: StoredSegment) -> tuple[bool, int]:
         segment = compile_segment(stored)
         if segment is None:
-            await self._finish(connection, workspace, stored.id, SegmentStatus.FAILED, "the definition is not valid")
+            problem = unreadable(stored.definition)
+            await self._finish(connection, workspace, stored.id, SegmentStatus.FAILED, problem)
             return False, 0
         ids = await profiles_after(connection, workspace, stored.built_through, self._at_once)
         if not ids:
@@ -121,15 +125,15 @@ class Backfill:
         return True, await self._rebuild(connection, workspace, segment, ids)
 
     async def _rebuild(self, connection: Connection, workspace: UUID, segment: Segment, ids: list[UUID]) -> int:
-        profiles = await self._memory.lock(connection, workspace, ids)
-        definitions = await self._catalogue.read(connection, workspace)
+        profiles = await self._workshop.memory.lock(connection, workspace, ids)
+        definitions = await self._workshop.catalogue.read(connection, workspace)
         if definitions is None:
             return 0
-        work = Work(connection, workspace, definitions, profiles, self._clock())
+        work = Work(connection, workspace, definitions, profiles, self._workshop.clock())
         for profile in profiles.values():
             if profile.merged_into is None:
                 touch = work.touch(profile.id)
-                touch.rebuild.update(leaf.key for leaf in segment.kept)
+                touch.rebuild.update(leaf.state for leaf in segment.kept)
                 touch.segment(work.index(profile.id), segment.id, {"backfill": segment.version})
         await work.settle()
         return len(work.changes)
@@ -141,11 +145,11 @@ class Backfill:
             if not more:
                 await delete_segment(connection, workspace, stored.id)
             return more, 0
-        profiles = await self._memory.lock(connection, workspace, ids)
-        definitions = await self._catalogue.read(connection, workspace)
+        profiles = await self._workshop.memory.lock(connection, workspace, ids)
+        definitions = await self._workshop.catalogue.read(connection, workspace)
         if definitions is None:
             return False, 0
-        now = self._clock()
+        now = self._workshop.clock()
         work = Work(connection, workspace, definitions, profiles, now)
         for profile in profiles.values():
             work.leave(profile.id, profile.memberships[stored.id], now, {"deleted": True})
@@ -154,15 +158,14 @@ class Backfill:
 
     async def _forget(self, connection: Connection, workspace: UUID) -> bool:
         """Remove some states that no definition needs any more, and tell whether there may be others."""
-        definitions = await self._catalogue.read(connection, workspace)
+        definitions = await self._workshop.catalogue.read(connection, workspace)
         if definitions is None:
             return False
-        return await forget_leaves(connection, workspace, definitions.leaves(), _FORGET_AT_ONCE) == _FORGET_AT_ONCE
+        return await forget_leaves(connection, workspace, definitions.states(), _FORGET_AT_ONCE) == _FORGET_AT_ONCE
 
     async def _fail(self, connection: Connection, workspace: UUID, segment: UUID, error: str) -> None:
         _LOG.error("segment_failed", segment=str(segment), problem=error)
-        async with transaction(connection):
-            await self._finish(connection, workspace, segment, SegmentStatus.FAILED, error)
+        await self._finish(connection, workspace, segment, SegmentStatus.FAILED, error)
 
     async def _finish(
         self,
@@ -172,4 +175,4 @@ class Backfill:
         status: SegmentStatus,
         error: str | None = None,
     ) -> None:
-        await finish_segment(connection, workspace, segment, status, error=error, at=self._clock())
+        await finish_segment(connection, workspace, segment, status, error=error, at=self._workshop.clock())

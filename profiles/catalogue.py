@@ -1,6 +1,7 @@
 """The segments of each workspace, compiled once per version of its definitions."""
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -72,7 +73,12 @@ class Definitions:
 
     def index(self, profile: UUID) -> Index:
         """Compile what applies to one profile: new definitions up to where their builds have come."""
-        places = tuple(each.place_of(profile, self._built_through.get(each.id)) for each in self._partial)
+        # While nothing is being built, which is nearly always, there is one place; this runs several times per event.
+        places = (
+            tuple(each.place_of(profile, self._built_through.get(each.id)) for each in self._partial)
+            if self._partial
+            else ()
+        )
         index = self._indexes.get(places)
         if index is None:
             place_of = dict(zip((each.id for each in self._partial), places, strict=True))
@@ -80,14 +86,15 @@ class Definitions:
             index = self._indexes[places] = Index([segment for segment in chosen if segment is not None])
         return index
 
-    def leaves(self) -> set[bytes]:
-        """Name every leaf of every definition, old and new."""
+    def states(self) -> set[bytes]:
+        """Name every state that a definition, old or new, needs, also by the names that states had before."""
         return {
-            key
+            name
             for each in self._compiled
             for segment in (each.current, *(earlier for _, earlier in each.earlier))
             if segment is not None
-            for key in segment.leaves
+            for leaf in segment.kept
+            for name in (leaf.key, leaf.state)
         }
 
     def advanced(self, built_through: Mapping[UUID, UUID | None]) -> "Definitions":
@@ -135,6 +142,15 @@ class Catalogue:
         return Definitions(
             [_Compiled(each) for each in stored], progress.built_through, settings.identity, declarations
         )
+
+
+def unreadable(definition: Any) -> str | None:
+    """Tell why a stored definition cannot be used, which an earlier version or another hand wrote; None if it can."""
+    try:
+        parse_definition(definition)
+    except Refused as refused:
+        return f"the definition is not valid: {refused.detail}"
+    return None
 
 
 def compile_segment(stored: StoredSegment, earlier: Earlier | None = None) -> Segment | None:

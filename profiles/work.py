@@ -12,8 +12,9 @@ from profiles.catalogue import Definitions
 from profiles.declared import Declared
 from profiles.retrace import retell
 from profiles.segments.evaluate import Cause, Move, Touch, judge, next_look, stamp
+from profiles.segments.former import unite
 from profiles.segments.index import Index
-from profiles.segments.leaf import Happened, KeptLeaf, moments_of
+from profiles.segments.leaf import Happened, Keeper, moments_of
 from profiles.traits import fold_profile
 from stores.changes import NewChange, add_changes
 from stores.events import read_history
@@ -29,6 +30,7 @@ from stores.profiles import (
     save_leaves,
     save_memberships,
     save_profiles,
+    save_versions,
 )
 
 NOWHERE: Final[Mapping[str, str]] = {}
@@ -66,6 +68,12 @@ class Work:
         self._emptied: list[UUID] = []
         self._retold: dict[UUID, Cause] = {}
         self._raised: set[UUID] = set()
+        for profile in profiles.values():
+            index = self.index(profile.id)
+            if not index.former.keys().isdisjoint(profile.leaves):
+                came, gone = unite(profile, index)
+                self._leaves[profile.id].update(came)
+                self._dropped.extend((profile.id, key) for key in gone)
 
     def index(self, profile: UUID) -> Index:
         """Return the definitions that apply to a profile."""
@@ -92,14 +100,14 @@ class Work:
         if touch is not None and not touch.rebuild and self._stamp(profile, touch):
             self._judge(profile, self._touches.pop(profile))
 
-    def replace_leaf(self, profile: UUID, leaf: KeptLeaf, kept: list[int]) -> None:
-        """Set what a leaf keeps, and its timer."""
+    def replace_state(self, profile: UUID, keeper: Keeper, stamps: list[int]) -> None:
+        """Set what is kept, and its timer."""
         leaves = self.profiles[profile].leaves
-        if kept or leaf.key in leaves:
-            state = leaves.setdefault(leaf.key, LeafState([]))
-            state.stamps, state.due_at = kept, None
-            state.due_at = next_look(leaf, state, to_micros(self.now))
-            self._leaves[profile].add(leaf.key)
+        if stamps or keeper.state in leaves:
+            state = leaves.setdefault(keeper.state, LeafState([]))
+            state.stamps, state.due_at = stamps, None
+            state.due_at = next_look(keeper, state, to_micros(self.now))
+            self._leaves[profile].add(keeper.state)
 
     def leave(self, profile: UUID, membership: Membership, at: datetime, cause: Cause) -> None:
         """End a membership, whatever the definition says."""
@@ -119,7 +127,7 @@ class Work:
                 # One of the two may be on an old definition, and then their leaves do not add up.
                 self.touch(winner).rebuild.update(index.kept)
             # What one of them did may have filled a pause of the other.
-            self.touch(winner).rebuild.update(session.key for session in index.sessions)
+            self.touch(winner).rebuild.update(session.state for session in index.sessions)
             self._restate(winner, index)
             if self._definitions.declarations.names:
                 self.retell(winner, {"merge": str(winner)})
@@ -199,13 +207,13 @@ class Work:
     def _restate(self, winner: UUID, index: Index) -> None:
         profile = self.profiles[winner]
         for key, state in list(profile.leaves.items()):
-            leaf = index.kept.get(key)
-            if leaf is not None:
-                self.replace_leaf(winner, leaf, state.stamps)
+            keeper = index.kept.get(key)
+            if keeper is not None:
+                self.replace_state(winner, keeper, state.stamps)
 
     async def _rebuild(self) -> None:
         """Take the leaves that cannot tell otherwise from the history of events."""
-        wanted: dict[UUID, list[KeptLeaf]] = {}
+        wanted: dict[UUID, list[Keeper]] = {}
         for profile_id, touch in self._touches.items():
             kept = self.index(profile_id).kept
             if leaves := [kept[key] for key in touch.rebuild if key in kept]:
@@ -226,7 +234,7 @@ class Work:
             happened[each.profile_id].append((each.name, each.properties, to_micros(each.at)))
         for profile_id, leaves in wanted.items():
             for leaf in leaves:
-                self.replace_leaf(profile_id, leaf, leaf.build(moments_of(leaf, happened[profile_id])))
+                self.replace_state(profile_id, leaf, leaf.build(moments_of(leaf, happened[profile_id])))
 
     def _look_again(self, profile: UUID, touch: Touch, index: Index) -> None:
         leaves = self.profiles[profile].leaves
@@ -241,29 +249,29 @@ class Work:
     def _drop_leaf(self, profile: UUID, key: bytes) -> None:
         self.profiles[profile].leaves.pop(key, None)
         self._dropped.append((profile, key))
-        self._changed.add(profile)
 
     def _move(self, profile: UUID, move: Move) -> None:
         self._moves.append((profile, self.profiles[profile].version, move))
-        self._changed.add(profile)
         if move.kind is ChangeKind.EXITED:
             self._removals.append(Removal(profile, move.segment_id))
 
     async def _save(self) -> None:
         connection, workspace = self._connection, self._workspace
         # Whoever holds a copy of a profile knows by its version that it is old.
-        self._changed.update(self._leaves)
-        self._changed.update(profile for profile, _ in self._memberships)
+        beside = {*self._leaves, *self._raised, *(each for each, _ in (*self._memberships, *self._dropped))}
+        beside -= self._changed
         # What began and ended again leaves no row; what moved twice is written once.
         memberships = {
             (profile, membership.segment_id): membership
             for profile, membership in self._memberships
             if self.profiles[profile].memberships.get(membership.segment_id) is membership
         }
-        for profile_id in self._changed - self._raised:
+        for profile_id in (self._changed | beside) - self._raised:
             self.profiles[profile_id].version += 1
         if self._changed:
-            await save_profiles(connection, workspace, [self.profiles[profile_id] for profile_id in self._changed])
+            await save_profiles(connection, workspace, [self.profiles[each] for each in self._changed])
+        if beside:
+            await save_versions(connection, workspace, [self.profiles[each] for each in beside])
         if self._emptied:
             await delete_all_leaves(connection, workspace, self._emptied)
         if self._dropped:
@@ -274,6 +282,7 @@ class Work:
                 for each, keys in self._leaves.items()
                 for leaves in (self.profiles[each].leaves,)
                 for key in keys
+                if key in leaves
             ]
             await save_leaves(connection, workspace, states)
             self.next_due = min((state.due_at for _, _, state in states if state.due_at), default=None)

@@ -8,6 +8,7 @@ from domain.errors import Refused
 from domain.key import Scope
 from resolvers.access import AccessQueries
 from resolvers.asking import PrivacyRequestQueries
+from resolvers.catalogue import CatalogueQueries
 from resolvers.connection import MOST, After, Connection, First
 from resolvers.consent import ConsentQueries
 from resolvers.consent_settings import ConsentSettingsQueries
@@ -22,13 +23,14 @@ from resolvers.keys import KeyQueries
 from resolvers.match import MatchQueries
 from resolvers.node import Node, from_global, to_global, uuid_of
 from resolvers.permissions import needs
-from resolvers.plan import PlanQueries
 from resolvers.profile import Profile, ProfileBy, find_profile, list_profiles, profile_of
 from resolvers.recommendation import item_of
+from resolvers.recommender import RecommenderQueries
 from resolvers.recommending import RecommendationQueries
 from resolvers.segment import Segment, list_segments, segment_of
 from resolvers.segment_questions import SegmentQueries
 from resolvers.taking import find_request
+from resolvers.tracking_plan import PlanQueries
 from resolvers.trait import TraitQueries
 
 
@@ -49,6 +51,7 @@ class Viewer:
 @strawberry.type
 class Query(
     AccessQueries,
+    CatalogueQueries,
     ConsentQueries,
     ConsentSettingsQueries,
     DeadLetterQueries,
@@ -59,6 +62,7 @@ class Query(
     PlanQueries,
     PrivacyRequestQueries,
     RecommendationQueries,
+    RecommenderQueries,
     SegmentQueries,
     TraitQueries,
 ):
@@ -86,7 +90,7 @@ class Query(
             end_user=principal.is_end_user,
         )
 
-    @field(needs(Scope.PROFILES_READ, end_users=True))
+    @field(needs(Scope.PROFILES_READ, end_users=True), lasting=True)
     async def profile(self, info: Info, by: ProfileBy | None = None) -> Profile | None:
         """One person. End users leave `by` out and get themselves."""
         return await find_profile(info, by)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import msgspec
 import strawberry
 from strawberry.scalars import JSON
 
@@ -48,15 +49,17 @@ class PrivacyRequest(Node):
     expires_at: datetime | None = strawberry.field(description="Until when `export` can be fetched.")
 
     @field()
-    def confirm_by(self) -> datetime | None:
+    def confirm_by(self, info: Info) -> datetime | None:
         """By when its receipt must be confirmed, where the law wants that."""
-        return deadlines(self.kind, self.regime, self.received_at).confirm_by
+        return deadlines(self.kind, self.regime, self.received_at, info.context.services.holidays).confirm_by
 
     @field()
     def timeliness(self, info: Info) -> Timeliness:
         """How it stands against its period, or stood when it was finished."""
-        period = deadlines(self.kind, self.regime, self.received_at)
-        now = info.context.services.clock()
+        services = info.context.services
+        period, now = deadlines(self.kind, self.regime, self.received_at, services.holidays), services.clock()
+        if self.extended_at is None:
+            period = msgspec.structs.replace(period, due_at=self.due_at)
         return timeliness(period, now, finished_at=self.finished_at, extended=self.extended_at is not None)
 
     @field()

@@ -11,8 +11,9 @@ from domain.key import Scope
 from domain.request import Found, Regime, Request, RequestKind, RequestStatus
 from privacy.clock import deadlines
 from profiles.rights.rectify import STATED
+from resolvers.caller import Caller
 from resolvers.connection import Connection, connect, page_size
-from resolvers.context import Caller, Info
+from resolvers.context import Info
 from resolvers.loaders import COUNTED
 from resolvers.node import uuid_of
 from resolvers.problems import InvalidInput, NotFound
@@ -131,7 +132,8 @@ async def list_requests(
 
 
 def _request(info: Info, asked: Asked, named: tuple[Alias, ...], found: Found) -> Request:
-    principal, now = info.context.caller.principal, info.context.services.clock()
+    principal, services = info.context.caller.principal, info.context.services
+    now = services.clock()
     return Request(
         workspace=principal.workspace,
         id=uuid_utils.compat.uuid7(),
@@ -142,7 +144,7 @@ def _request(info: Info, asked: Asked, named: tuple[Alias, ...], found: Found) -
         named=named,
         profile_id=found.profiles[0] if found.profiles else None,
         received_at=now,
-        due_at=deadlines(asked.kind, asked.regime, now).due_at,
+        due_at=deadlines(asked.kind, asked.regime, now, services.holidays).due_at,
     )
 
 

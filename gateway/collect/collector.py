@@ -17,9 +17,9 @@ from domain.tracing import UNTRACED, Tracer
 from gateway.collect.arrival import Arrival
 from gateway.collect.batch import Batch
 from gateway.collect.decode import Envelope, read_sent_at
+from gateway.collect.feed import LiveFeed
 from gateway.collect.pipeline import Pipeline
 from gateway.collect.spooling import Spooling
-from gateway.feed import LiveFeed
 from gateway.losses import Losses
 from gateway.patience import within
 from gateway.workspace import Workspaces

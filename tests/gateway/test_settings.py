@@ -1,4 +1,5 @@
 import base64
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,8 @@ def test_a_description_hides_secrets() -> None:
 
 
 def test_an_environment_reads_back_as_the_same_settings() -> None:
-    settings = Settings.read(_PRODUCTION | {"TAGWAY_PORT": "81"})
+    settings = Settings.read(_PRODUCTION | {"TAGWAY_PORT": "81", "TAGWAY_HOLIDAYS": "2026-11-26, 2026-12-25"})
+    assert settings.holidays == (date(2026, 11, 26), date(2026, 12, 25))
     assert Settings.read(settings.environment()) == settings
 
 

@@ -6,7 +6,8 @@ this product sells no data about people who have no relation with its operator. 
 not being given anything more, as nothing is passed on without the consent that is stored at that moment.
 """
 
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
@@ -17,7 +18,7 @@ from domain.request import Regime, RequestKind
 from privacy.clock import Timeliness, deadlines, timeliness
 from tests.fixtures.gateway import GRANTED, event
 from tests.fixtures.graphql import Api
-from tests.fixtures.office import Office, did, identify
+from tests.fixtures.office import OPEN, Office, did, identify
 from tests.fixtures.person import detokenize
 from tests.fixtures.world import StillClock
 from tests.profiles.rights.test_erase import become_known
@@ -25,6 +26,7 @@ from tests.profiles.rights.test_erase import become_known
 EVERYTHING = {**GRANTED, "sale_or_share": True}
 SOLD = {"advertising", "sale_or_share"}
 GPC = {"Sec-GPC": "1"}
+SATURDAY = 5
 MONDAY = datetime(2026, 1, 5, 9, 30, tzinfo=UTC)
 CONSENT = "query ($by: ProfileBy!) { consent(by: $by) { purposes { purpose state askAgainAt } } }"
 CONTROL = "query ($by: ProfileBy) { profile(by: $by) { globalPrivacyControl { honoured since } } }"
@@ -89,6 +91,25 @@ async def test_ccpa_7026_an_opt_out_is_in_force_in_seconds_and_nobody_asks_again
     for purpose in ("ADVERTISING", "SALE_OR_SHARE"):
         assert said[purpose]["state"] == "DENIED"
         assert datetime.fromisoformat(said[purpose]["askAgainAt"]) > datetime.now(UTC) + timedelta(days=364)
+
+
+async def test_ccpa_7026_f_an_opt_out_is_owed_within_15_business_days_and_holidays_are_none(office: Office) -> None:
+    asked = "query ($id: ID!) { privacyRequest(id: $id) { receivedAt dueAt timeliness } }"
+
+    async def owed(holidays: frozenset[date]) -> tuple[date, date]:
+        api = replace(office.api, holidays=holidays)
+        opened = {"kind": "OPT_OUT", "regime": "CCPA", "by": {"externalId": "ann"}}
+        request_id = (await api.data(OPEN, input=opened))["openPrivacyRequest"]["request"]["id"]
+        request = (await api.data(asked, id=request_id))["privacyRequest"]
+        assert request["timeliness"] == "ON_TIME"
+        return datetime.fromisoformat(request["receivedAt"]).date(), datetime.fromisoformat(request["dueAt"]).date()
+
+    received, due = await owed(frozenset())
+    days = [received + timedelta(days=number) for number in range(1, 40)]
+    business_days = [day for day in days if day.weekday() < SATURDAY]
+    assert due == business_days[14]
+    received_later, later = await owed(frozenset(business_days[:2]))
+    assert received_later != received or later == business_days[16]
 
 
 async def test_ccpa_7021_requests_are_confirmed_in_10_business_days_and_answered_in_45(office: Office) -> None:

@@ -29,10 +29,11 @@ from domain.clock import utc_now
 from domain.consent import Purpose, State
 from domain.event import CallType, ProtectedEvent, encode_event
 from domain.key import Principal, Scope
-from resolvers.context import Caller
+from resolvers.caller import Caller
 from resolvers.node import to_global
 from tests.fixtures.gateway import Gateway, make_tenant
-from tests.fixtures.graphql import DEFINITION, NOON, Api, Seeds, Statements
+from tests.fixtures.graphql import Api, Statements
+from tests.fixtures.seeds import DEFINITION, NOON, Seeds
 
 SCHEMA: Final = build_schema((Path(__file__).parents[2] / "resolvers" / "schema.graphql").read_text())
 CANARY: Final = "canary"

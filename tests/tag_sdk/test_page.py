@@ -82,19 +82,6 @@ async def test_a_view_announced_as_the_page_ends_is_sent(site: Site, visitor: Vi
     await page.wait_for_url("about:blank")
 
 
-async def test_a_page_rendered_in_advance_counts_when_it_is_shown(site: Site, visitor: Visitor) -> None:
-    await visitor.context.add_init_script(
-        "Object.defineProperty(document, 'prerendering', {get: () => !window.shown, configurable: true})"
-    )
-    site.settings = {"consent": {"analytics": "granted"}}
-    page = await visitor.open(site.url)
-    await page.evaluate("void tagway.track('early')")
-    await page.wait_for_load_state("networkidle")
-    assert site.sent == []
-    await page.evaluate("void (window.shown = true, document.dispatchEvent(new Event('prerenderingchange')))")
-    await site.until(lambda s: len(s.events) == 2)
-
-
 async def test_coming_back_from_the_back_forward_cache_is_a_view_of_the_same_visitor(
     site: Site, caching_browser: Browser
 ) -> None:
@@ -113,6 +100,27 @@ async def test_coming_back_from_the_back_forward_cache_is_a_view_of_the_same_vis
     assert views(site) == ["/", "/next", "/"]
     assert len({event["messageId"] for event in site.named("waiting")}) == 1
     assert len({event["anonymousId"] for event in site.events}) == 1
+    await visitor.context.close()
+
+
+async def test_what_could_not_be_stored_survives_the_back_forward_cache(site: Site, caching_browser: Browser) -> None:
+    visitor = Visitor(await caching_browser.new_context())
+    site.headers = {"Cache-Control": "max-age=60"}
+    site.settings = {"storage": "memory"}
+    page = await agreed(site, visitor)
+    await page.evaluate("window.kept = true")
+    unreachable = (
+        "() => { const own = fetch; window.fetch = (...given) => (window.away ? Promise.reject() : own(...given))"
+    )
+    await page.evaluate(unreachable + "; window.away = true; navigator.sendBeacon = () => false; }")
+    await page.evaluate("void tagway.track('unstored')")
+    await page.goto(f"{site.url}/next")
+    await loaded(page)
+    await page.go_back(wait_until="commit")
+    if not await page.evaluate("window.kept"):
+        missing("this Chromium keeps no pages in its back/forward cache")
+    await page.evaluate("void (window.away = false, dispatchEvent(new Event('online')))")
+    await site.until(lambda s: s.named("unstored"))
     await visitor.context.close()
 
 
