@@ -3,6 +3,7 @@
 A root field without a case here fails.
 """
 
+import asyncio
 import base64
 import json
 from dataclasses import replace
@@ -105,7 +106,12 @@ MUTATIONS: Final = {
     "saveSegment": f'key: "theirs", name: "ours", definition: {TARGET}',
     "deleteSegment": 'key: "theirs"',
 }
-SUBSCRIPTIONS: Final = {"segmentChanges": "profile: {id: $profile}", "eventFeed": ""}
+SUBSCRIPTIONS: Final = {
+    "segmentChanges": "profile: {id: $profile}",
+    "profileChanges": "profile: {id: $profile}",
+    "recommendationUpdates": "profile: {id: $profile}",
+    "eventFeed": "",
+}
 SHOWN: Final = {
     *("accessLog", "deadLetters", "identityClaims", "item", "items", "node"),
     *("nodes", "profile", "profiles", "segment", "segments"),
@@ -340,6 +346,22 @@ async def test_nobody_hears_of_theirs(api: Api, theirs: Theirs) -> None:
 
 def _text(answer: Any) -> str:
     return json.dumps([answer.data, [error.formatted for error in answer.errors or ()]], default=str)
+
+
+@pytest.mark.parametrize("name", ["profileChanges", "recommendationUpdates"])
+async def test_nobody_is_shown_what_theirs_is_like(api: Api, theirs: Theirs, name: str) -> None:
+    arguments = SUBSCRIPTIONS[name]
+    asked, variables = document("subscription", name, arguments), used(arguments, theirs.ids)
+    answers = []
+    for each in (theirs.api, api):
+        story = await each.subscribe(asked, **variables)
+        async with asyncio.timeout(60):
+            answers.append(await anext(story._stream))
+        await story.close()
+    own, other = answers
+    assert name != "profileChanges" or CANARY in _text(own)
+    assert _was_run(other)
+    assert not _betrays(other, theirs)
 
 
 def _was_run(answer: Any) -> bool:

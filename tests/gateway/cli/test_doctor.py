@@ -4,6 +4,7 @@ import io
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import pytest
 from rich.console import Console
@@ -102,8 +103,10 @@ async def test_each_thing_that_is_named_wrongly_is_found(
     assert any(said in line for line in wrong), wrong
 
 
-async def test_a_schema_of_an_older_release_is_found(settings: Settings, world: World) -> None:
-    await world.execute("DELETE FROM schema_migration WHERE number = (SELECT max(number) FROM schema_migration)")
+async def test_a_schema_of_an_older_release_is_found(settings: Settings) -> None:
+    connection = await asyncpg.connect(settings.postgres_url)
+    await connection.execute("DELETE FROM schema_migration WHERE number = (SELECT max(number) FROM schema_migration)")
+    await connection.close()
     well, wrong = await examine(settings)
     assert not well
     assert any("Postgres: answers, but lacks 0" in line for line in wrong), wrong
