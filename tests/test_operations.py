@@ -89,7 +89,7 @@ def test_commands_that_documents_name_exist() -> None:
 
 
 def test_every_dependency_is_pinned_with_its_hashes_and_no_index() -> None:
-    for name in ("run", "dev"):
+    for name in ("run", "traces", "dev"):
         text = (ROOT / "requirements" / f"{name}.txt").read_text()
         assert "://" not in text
         assert "index-url" not in text
@@ -100,7 +100,7 @@ def test_every_dependency_is_pinned_with_its_hashes_and_no_index() -> None:
 
 
 def test_every_dependency_that_runs_has_a_permissive_licence() -> None:
-    text = (ROOT / "requirements" / "run.txt").read_text()
+    text = (ROOT / "requirements" / "traces.txt").read_text()
     for name in re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==", text, re.MULTILINE):
         try:
             metadata = distribution(name).metadata

@@ -1,6 +1,7 @@
 """Collection as the routes see it: an envelope goes in, results come out."""
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
@@ -24,7 +25,7 @@ from gateway.patience import within
 from gateway.workspace import Workspaces
 
 _DIRECT_SECONDS: Final = 1.5
-"""How long a request with a spool behind it waits for a store that does not answer."""
+"""How long a request with a spool behind it waits while the stores answer nobody."""
 
 _LOG = structlog.get_logger(__name__)
 
@@ -54,6 +55,8 @@ class Collector:
         self._spooling = spooling
         self._tracer = tracer
         self._late: set[asyncio.Task[Batch]] = set()
+        self._worked_at = float("-inf")
+        """When a request last came through on the direct way."""
 
     async def collect(
         self,
@@ -106,7 +109,11 @@ class Collector:
         batch = arrival.batch(workspace)
         running = asyncio.create_task(self._run(arrival, batch))
         try:
-            await asyncio.wait([running], timeout=_DIRECT_SECONDS)
+            while not running.done():
+                since = time.monotonic()
+                await asyncio.wait([running], timeout=_DIRECT_SECONDS)
+                if self._worked_at < since:
+                    break  # nothing at all has come through meanwhile: it is not that there is much to do
         except asyncio.CancelledError:
             running.cancel()
             raise
@@ -120,6 +127,7 @@ class Collector:
             running.add_done_callback(self._settle)
         if any(item.result is None or item.result.outcome is Outcome.UNAVAILABLE for item in batch.items):
             return await spooling.keep(arrival, batch)
+        self._worked_at = time.monotonic()
         return _results(batch)
 
     def _settle(self, late: "asyncio.Task[Batch]") -> None:

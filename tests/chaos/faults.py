@@ -74,10 +74,9 @@ def filling(disk: Path, seconds: float) -> Fault:
 
     async def fault(trial: Trial) -> None:
         ballast = disk / "ballast"
-        with ballast.open("wb") as file, contextlib.suppress(OSError):
+        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
                 file.write(bytes(4096))
-                file.flush()
         try:
             await freeze(trial.stack, "postgres", seconds)
         finally:

@@ -3,6 +3,7 @@
 A root field without a case here fails.
 """
 
+import asyncio
 import base64
 import json
 from dataclasses import replace
@@ -42,6 +43,12 @@ CANARY: Final = "canary"
 REASON: Final = 'reason: "a question"'
 TARGET: Final = '{op: "==", type: "trait", name: "plan", value: "pro"}'
 QUERIES: Final = {
+    "cdp.getProfile": "profileID: {id: $profile}",
+    "cdp.findProfiles": "",
+    "cdp.getEvent": "id: $event",
+    "cdp.findEvents": "filter: {cdp_profileID_equals: $profile}",
+    "cdp.getSegment": 'segmentID: "theirs"',
+    "cdp.findSegments": "",
     "accessLog": "by: {externalId: $user}",
     "consent": "by: {externalId: $user}",
     "ledger": "",
@@ -57,6 +64,7 @@ QUERIES: Final = {
     "droppedFields": "",
     "privacyRequests": "",
     "privacyRequest": "id: $request",
+    "recommendations": "by: {id: $profile}",
     "trending": "",
     "similarItems": 'productId: "p-theirs"',
     "boughtTogether": 'productId: "p-theirs"',
@@ -82,6 +90,9 @@ QUERIES: Final = {
     "segments": "",
 }
 MUTATIONS: Final = {
+    "cdp.processEvents": 'events: [{cdp_profileID: {id: $profile}, event: {name: "ping"}}]',
+    "cdp.deleteAllPersonalData": "profileID: {id: $profile}",
+    "trackEvents": 'events: [{type: "track", event: "ping", userId: "u-theirs"}]',
     "setConsent": "by: {id: $profile}, purposes: [{purpose: ANALYTICS, state: DENIED}]",
     "saveConsentSettings": "longestDays: 30",
     "fixDeadLetter": 'id: $letter, remove: ["properties.note"]',
@@ -105,13 +116,21 @@ MUTATIONS: Final = {
     "saveSegment": f'key: "theirs", name: "ours", definition: {TARGET}',
     "deleteSegment": 'key: "theirs"',
 }
-SUBSCRIPTIONS: Final = {"segmentChanges": "profile: {id: $profile}", "eventFeed": ""}
+SUBSCRIPTIONS: Final = {
+    "segmentChanges": "profile: {id: $profile}",
+    "profileChanges": "profile: {id: $profile}",
+    "recommendationUpdates": "profile: {id: $profile}",
+    "eventFeed": "",
+}
 SHOWN: Final = {
-    *("accessLog", "deadLetters", "identityClaims", "item", "items", "node"),
+    *("accessLog", "cdp.findProfiles", "cdp.getProfile", "deadLetters", "identityClaims", "item", "items", "node"),
     *("nodes", "profile", "profiles", "segment", "segments"),
 }
 """Those that do show a canary to whose it is, so that its absence says something."""
-FOUND: Final = {"privacyRequest", "profile", "segment", "node", "item", "explainSegment"}
+FOUND: Final = {
+    *("cdp.getEvent", "cdp.getProfile", "cdp.getSegment"),
+    *("explainSegment", "item", "node", "privacyRequest", "profile", "segment"),
+}
 """Those that find one thing: theirs for them, nothing for others."""
 
 
@@ -162,18 +181,35 @@ def _fragment(named: GraphQLObjectType, depth: int) -> str:
 
 def document(kind: str, name: str, arguments: str) -> str:
     root = {"query": SCHEMA.query_type, "mutation": SCHEMA.mutation_type, "subscription": SCHEMA.subscription_type}
-    type_ = root[kind]
-    assert type_ is not None
-    named = get_named_type(type_.fields[name].type)
+    named = _field(root[kind], name)
     wanted = f"({arguments})" if arguments else ""
     used = [f"${each}: {type_}" for each, type_ in TYPES.items() if f"${each}" in arguments]
     depth = 2 if named.name in {"Profile", "Segment", "Node", "SegmentChange"} else 3
     head = f"{kind} ({', '.join(used)})" if used else kind
-    return f"{head} {{ {name}{wanted} {everything(named, depth)} }}"
+    *spaces, last = name.split(".")
+    asked = f"{last}{wanted} {everything(named, depth)}"
+    for space in reversed(spaces):
+        asked = f"{space} {{ {asked} }}"
+    return f"{head} {{ {asked} }}"
+
+
+def _field(type_: GraphQLObjectType | None, name: str) -> Any:
+    """Find the type of a field, also of one within a namespace."""
+    named: Any = type_
+    for part in name.split("."):
+        named = get_named_type(named.fields[part].type)
+    return named
+
+
+def roots(type_: GraphQLObjectType) -> set[str]:
+    """Name all root fields; those of a namespace one by one."""
+    spaces = {name: get_named_type(each.type) for name, each in type_.fields.items() if name == "cdp"}
+    within = {f"{name}.{part}" for name, space in spaces.items() for part in space.fields}  # type: ignore[union-attr]
+    return type_.fields.keys() - spaces.keys() | within
 
 
 TYPES: Final = {"user": "String!", "message": "String!"} | dict.fromkeys(
-    ["profile", "other", "request", "segment", "letter", "candidate", "claim"], "ID!"
+    ["profile", "other", "event", "request", "segment", "letter", "candidate", "claim"], "ID!"
 )
 
 
@@ -245,6 +281,7 @@ async def _furnish(api: Api, seeds: Seeds) -> dict[str, str]:
     ids = {
         "user": "u-theirs",
         "message": message,
+        "event": message,
         "profile": to_global("Profile", one),
         "other": to_global("Profile", other),
         "segment": to_global("Segment", segment),
@@ -291,7 +328,7 @@ def test_every_root_field_has_a_case() -> None:
         (SCHEMA.subscription_type, SUBSCRIPTIONS),
     ):
         assert type_ is not None
-        assert type_.fields.keys() == cases.keys()
+        assert roots(type_) == cases.keys()
 
 
 async def test_what_is_theirs_is_shown_to_them_and_to_nobody_else(api: Api, theirs: Theirs) -> None:
@@ -299,7 +336,7 @@ async def test_what_is_theirs_is_shown_to_them_and_to_nobody_else(api: Api, thei
     variables = {name: used(arguments, theirs.ids) for name, arguments in QUERIES.items()}
     own = {name: await theirs.api.run(asked[name], **variables[name]) for name in QUERIES}
     assert [name for name, answer in own.items() if not _was_run(answer)] == []
-    assert {name for name in FOUND if not own[name].data[name]} == set()
+    assert {name for name in FOUND if not _found(own[name], name)} == set()
     assert {name for name in SHOWN if CANARY not in _text(own[name])} == set()
 
     before = await theirs.rows()
@@ -307,14 +344,14 @@ async def test_what_is_theirs_is_shown_to_them_and_to_nobody_else(api: Api, thei
         answer = await api.run(asked[name], **variables[name])
         assert _was_run(answer), (name, answer.errors)
         assert not _betrays(answer, theirs), name
-        assert name not in FOUND or not (answer.data or {}).get(name), name
+        assert name not in FOUND or not _found(answer, name), name
     assert _changed(before, await theirs.rows()) == set()
 
 
 @pytest.mark.parametrize("name", MUTATIONS)
 async def test_nothing_of_theirs_is_changed(api: Api, theirs: Theirs, name: str) -> None:
     arguments, before = MUTATIONS[name], await theirs.rows()
-    asked = document("mutation", name, f"input: {{{arguments}}}")
+    asked = document("mutation", name, arguments if name.startswith("cdp.") else f"input: {{{arguments}}}")
     answer = await api.run(asked, **used(arguments, theirs.ids))
     assert _was_run(answer), answer.errors
     assert not _betrays(answer, theirs)
@@ -326,7 +363,17 @@ async def test_nobody_hears_of_theirs(api: Api, theirs: Theirs) -> None:
     variables = used(arguments, theirs.ids)
     mine = await api.subscribe(document("subscription", "segmentChanges", arguments), **variables)
     everyone = await api.subscribe(document("subscription", "segmentChanges", ""))
-    feed = await api.subscribe(document("subscription", "eventFeed", SUBSCRIPTIONS["eventFeed"]))
+    feeds = [
+        await api.subscribe(document("subscription", name, SUBSCRIPTIONS[name]))
+        for name in ("eventFeed", "cdp_eventListener")
+    ]
+    states = [
+        await api.subscribe(document("subscription", name, SUBSCRIPTIONS[name]), **variables)
+        for name in ("profileChanges", "recommendationUpdates")
+    ]
+    for state in states:
+        [first] = await state.next()
+        assert CANARY not in msgspec.json.encode(first).decode()
     own = await theirs.api.subscribe(document("subscription", "segmentChanges", ""))
     for story in (mine, everyone, own):
         told = await story.until("SNAPSHOT_END", within=60)
@@ -334,12 +381,35 @@ async def test_nobody_hears_of_theirs(api: Api, theirs: Theirs) -> None:
     late = await theirs.seeds.profile(user_id="u-late")
     await theirs.seeds.happen(late, "theirs")
     assert (await own.until("ENTERED", within=60))[-1]["kind"] == "ENTERED"
-    for story in (mine, everyone, feed):
+    for story in (mine, everyone, *feeds, *states):
         assert await story.is_silent()
+
+
+def _found(answer: Any, name: str) -> Any:
+    found = answer.data
+    for part in name.split("."):
+        found = (found or {}).get(part)
+    return found
 
 
 def _text(answer: Any) -> str:
     return json.dumps([answer.data, [error.formatted for error in answer.errors or ()]], default=str)
+
+
+@pytest.mark.parametrize("name", ["profileChanges", "recommendationUpdates"])
+async def test_nobody_is_shown_what_theirs_is_like(api: Api, theirs: Theirs, name: str) -> None:
+    arguments = SUBSCRIPTIONS[name]
+    asked, variables = document("subscription", name, arguments), used(arguments, theirs.ids)
+    answers = []
+    for each in (theirs.api, api):
+        story = await each.subscribe(asked, **variables)
+        async with asyncio.timeout(60):
+            answers.append(await anext(story._stream))
+        await story.close()
+    own, other = answers
+    assert name != "profileChanges" or CANARY in _text(own)
+    assert _was_run(other)
+    assert not _betrays(other, theirs)
 
 
 def _was_run(answer: Any) -> bool:

@@ -4,6 +4,7 @@ import io
 from datetime import timedelta
 from pathlib import Path
 
+import asyncpg
 import msgspec
 import pytest
 from rich.console import Console
@@ -81,3 +82,50 @@ async def test_what_is_probably_not_meant_is_said_and_is_no_fault(settings: Sett
     said = await doctor._wisdom(odd)
     assert "TAGWAY_PUBLIC_URL is not https" in said
     assert "TAGWAY_ERASURE_JOURNAL is not set" in said
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"postgres_url": "postgresql://nobody@127.0.0.1:1/none"}, "Postgres: Postgres is not reachable"),
+        ({"redis_url": "redis://127.0.0.1:1"}, "Redis: "),
+        ({"kafka_bootstrap": "127.0.0.1:1"}, "event log: "),
+        ({"master_key": "AAAA"}, "master key: "),
+        ({"spool": Path("/proc/nowhere")}, "spool: "),
+        ({"token_issuers": Path("/nowhere/issuers.json")}, "token issuers: TAGWAY_TOKEN_ISSUERS cannot be read"),
+    ],
+)
+async def test_each_thing_that_is_named_wrongly_is_found(
+    settings: Settings, changes: dict[str, object], said: str
+) -> None:
+    well, wrong = await examine(msgspec.structs.replace(settings, **changes))
+    assert not well
+    assert any(said in line for line in wrong), wrong
+
+
+async def test_a_schema_of_an_older_release_is_found(settings: Settings) -> None:
+    connection = await asyncpg.connect(settings.postgres_url)
+    await connection.execute("DELETE FROM schema_migration WHERE number = (SELECT max(number) FROM schema_migration)")
+    await connection.close()
+    well, wrong = await examine(settings)
+    assert not well
+    assert any("Postgres: answers, but lacks 0" in line for line in wrong), wrong
+
+
+async def test_changes_that_nobody_publishes_are_found(
+    settings: Settings, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "_MUCH", 1)
+    log = PostgresLog(world.database)
+    await log.ensure_topics({EVENTS: TopicSpec()})
+    await log.close()
+    await world.execute(
+        """
+        INSERT INTO segment_change (workspace_id, profile_id, profile_version, segment_id, segment_key,
+            segment_version, kind, at, cause)
+        SELECT gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 'key', 1, 'entered', now(), '{}'
+        """
+    )
+    well, (wrong,) = await examine(settings)
+    assert not well
+    assert "lag: 1 segment changes wait to be published" in wrong
