@@ -4,7 +4,7 @@ from playwright.async_api import expect
 
 from tests.fixtures.browser import Visitor
 from tests.fixtures.gateway import Gateway
-from tests.fixtures.graphql import Seeds
+from tests.fixtures.seeds import Seeds
 
 
 async def test_a_query_a_subscription_and_the_schema(gateway: Gateway, visitor: Visitor, seeds: Seeds) -> None:

@@ -10,7 +10,8 @@ from domain.outcome import Outcome
 from resolvers.node import to_global
 from resolvers.schema import build_schema
 from stores.feed import Feed, FeedEntry, feed_channel
-from tests.fixtures.graphql import NOON, Api, Seeds, eventually
+from tests.fixtures.graphql import Api, eventually
+from tests.fixtures.seeds import NOON, Seeds
 
 OFFERED = {
     "CDP_Query": {"getProfile", "findProfiles", "getEvent", "findEvents", "getSegment", "findSegments"},
