@@ -64,6 +64,7 @@ class Builder:
         self._metrics = workshop.metrics
         self._catalogue = workshop.catalogue
         self._memory = workshop.memory
+        self._precedence = workshop.precedence
         self._forget = forget
         self._forget_records = forget_records
         self._open_keys = open_keys
@@ -88,7 +89,8 @@ class Builder:
                 # What stands before the place quotes values; the place itself names fields only.
                 place = str(error).rpartition(" - at ")[2] if " - at " in str(error) else "the whole record"
                 unreadable.append((record, f"not an event: {place}"))
-        await self._isolate(batch, decoded, unreadable, batch.next_offset)
+        with self._precedence.live():
+            await self._isolate(batch, decoded, unreadable, batch.next_offset)
 
     async def _isolate(
         self, batch: Batch, decoded: Sequence[Decoded], unfit: Sequence[tuple[Stored, str]], next_offset: int

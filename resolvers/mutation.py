@@ -7,6 +7,7 @@ from strawberry.scalars import JSON
 
 from domain.key import Scope
 from resolvers.asking import PrivacyRequestMutations
+from resolvers.catalogue import CatalogueMutations
 from resolvers.cdp.telling import CdpMutations
 from resolvers.collecting import CollectMutations
 from resolvers.consent import ConsentMutations
@@ -22,7 +23,7 @@ from resolvers.identity_rules import IdentityRuleMutations
 from resolvers.match import MatchMutations
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
-from resolvers.recommending import RecommendationMutations
+from resolvers.recommender import RecommenderMutations
 from resolvers.segment import Segment
 from resolvers.tracking_plan import PlanMutations
 from resolvers.trait import TraitMutations
@@ -70,6 +71,7 @@ DeleteSegmentResult = Annotated[SegmentPayload | InvalidInput | NotFound, strawb
 class Mutation(
     CdpMutations,
     CollectMutations,
+    CatalogueMutations,
     ConsentMutations,
     ConsentSettingsMutations,
     DeadLetterMutations,
@@ -80,7 +82,7 @@ class Mutation(
     MatchMutations,
     PlanMutations,
     PrivacyRequestMutations,
-    RecommendationMutations,
+    RecommenderMutations,
     TraitMutations,
 ):
     """The root of mutations."""

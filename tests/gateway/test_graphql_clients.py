@@ -36,7 +36,7 @@ async def _running(script: str, *arguments: str) -> AsyncIterator[asyncio.subpro
 
 async def _output(script: str, *arguments: str) -> Any:
     async with _running(script, *arguments) as process:
-        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        output, _ = await asyncio.wait_for(process.communicate(), AT_ALL)
     assert process.returncode == 0
     return json.loads(output)
 

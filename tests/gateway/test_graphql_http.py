@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from domain.clock import utc_now
+from domain.consent import Purpose, State
 from domain.key import KeyKind, Scope
 from domain.segment import ChangeKind
 from gateway.auth import mint_end_user_token
@@ -204,6 +205,7 @@ async def test_a_token_that_expires_ends_its_stream(
     monkeypatch.setattr("gateway.welcome.CHECK_AGAIN_SECONDS", 0.0)
     await seeds.segment("vip")
     profile = await seeds.profile(anonymous_id="a-1")
+    await seeds.consent(profile, Purpose.PERSONALIZATION, State.GRANTED)
     workspace = await gateway.resources.workspaces.get(gateway.tenant.workspace)
     token = mint_end_user_token(workspace, anonymous_id="a-1", now=utc_now())
     headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}

@@ -263,9 +263,21 @@ async def test_models_are_listed_and_rolled_back(trained: Shopping, api: Api) ->
     assert (await api.data(back))["rollBackModel"]["__typename"] == "NotFound"
     assert (await trained.train()).version == 2
     assert (await api.data(back))["rollBackModel"]["model"] == {"version": 1, "live": True}
-    listed = (await api.data("{ recommenderModels { version status live report } }"))["recommenderModels"]
-    assert [(each["version"], each["live"]) for each in listed] == [(2, False), (1, True)]
+    listed = (await api.data("{ recommenderModels { version status live rolledBackAt report } }"))["recommenderModels"]
+    assert [(each["version"], each["live"], bool(each["rolledBackAt"])) for each in listed] == [
+        (2, False, True),
+        (1, True, False),
+    ]
     assert listed[0]["report"]["popularity"]["ndcg"]["mean"] < listed[0]["report"]["candidate"]["ndcg"]["mean"]
+
+
+async def test_a_version_can_be_named_to_go_to(trained: Shopping, api: Api) -> None:
+    to = """mutation ($version: Int) { rollBackModel(input: {version: $version}) {
+        ... on ModelPayload { model { version rolledBackAt } } ... on NotFound { message } } }"""
+    assert (await trained.train()).version == 2
+    assert (await api.data(to, version=1))["rollBackModel"]["model"]["version"] == 1
+    assert (await api.data(to, version=2))["rollBackModel"]["model"] == {"version": 2, "rolledBackAt": None}
+    assert "Version 7" in (await api.data(to, version=7))["rollBackModel"]["message"]
 
 
 async def test_what_became_of_lists_is_counted_by_strategy_and_version(trained: Shopping, api: Api) -> None:
