@@ -203,9 +203,8 @@ def _field(type_: GraphQLObjectType | None, name: str) -> Any:
 
 def roots(type_: GraphQLObjectType) -> set[str]:
     """Name all root fields; those of a namespace one by one."""
-    spaces = {name: get_named_type(each.type) for name, each in type_.fields.items() if name == "cdp"}
-    within = {f"{name}.{part}" for name, space in spaces.items() for part in space.fields}  # type: ignore[union-attr]
-    return type_.fields.keys() - spaces.keys() | within
+    within = _field(type_, "cdp").fields if "cdp" in type_.fields else {}
+    return {*type_.fields} - {"cdp"} | {f"cdp.{name}" for name in within}
 
 
 TYPES: Final = {"user": "String!", "message": "String!"} | dict.fromkeys(
