@@ -20,6 +20,7 @@ from domain.topics import EVENTS
 from profiles.backfill import Backfill
 from profiles.builder import GROUP
 from profiles.metrics import BuildMetrics
+from profiles.workshop import Workshop
 from stores.eventlog.open import open_log
 from stores.eventlog.port import Record
 from stores.offsets import read_offsets
@@ -84,7 +85,7 @@ async def prepare(database: Database, workspace: UUID, chance: random.Random) ->
                 f"segment_{number}",
                 definition(chance),
             )
-    await Backfill(database, utc_now, BuildMetrics(CollectorRegistry())).finish_all()
+    await Backfill(Workshop(database, utc_now, BuildMetrics(CollectorRegistry()))).finish_all()
     return [standing.subjects[newcomer.alias].id for newcomer in newcomers]
 
 

@@ -19,6 +19,7 @@ from profiles.backfill import Backfill
 from profiles.metrics import BuildMetrics
 from profiles.segments.leaf import CountLeaf
 from profiles.segments.words import parse_text
+from profiles.workshop import Workshop
 from stores.definitions import Draft, create
 from stores.eventlog.open import open_log
 from stores.eventlog.port import EventLog
@@ -68,7 +69,7 @@ async def crowd(database: Database, workspace: UUID, instant: datetime) -> None:
     draft = Draft("lately", None, None, {"type": "count", "event": "view", "op": ">=", "n": 1, "window": "30d"})
     async with database.workspace(workspace) as connection, connection.transaction():
         segment = await create(connection, uuid4(), draft, utc_now())
-    await Backfill(database, utc_now, BuildMetrics(CollectorRegistry())).finish_all()
+    await Backfill(Workshop(database, utc_now, BuildMetrics(CollectorRegistry()))).finish_all()
     async with database.across() as connection:
         await connection.execute(
             "INSERT INTO profile (workspace_id, id, first_seen_at, last_seen_at) SELECT $1, unnest($2::uuid[]), $3, $3",

@@ -13,16 +13,18 @@ class Allowance(msgspec.Struct, frozen=True):
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """What one operation was charged, and about how much is left."""
+    """What one operation asked for at most, what it came to once that is known, and about how much is left."""
 
     requested: int
     remaining: int
     allowance: Allowance
+    actual: int | None = None
 
     def told(self) -> dict[str, int]:
         """Give it as it stands in an answer's `extensions.cost`."""
         return {
             "requested": self.requested,
+            "actual": self.requested if self.actual is None else self.actual,
             "remaining": self.remaining,
             "most": self.allowance.most,
             "perSecond": self.allowance.a_second,

@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -151,3 +151,18 @@ def read_end_user_token(token: str, workspace: Workspace, now: datetime) -> dict
     if len(who) != 1 or not isinstance(who[0], str) or not who[0]:
         raise ValueError("speaks for nobody in particular")
     return claims
+
+
+def token_in(connection_params: Mapping[str, Any]) -> str:
+    """Find the token in a socket's first message: `{"token": …}` or `{"Authorization": "Bearer …"}`.
+
+    Raises `Refused` when there is none.
+    """
+    named = {str(name).lower(): value for name, value in connection_params.items()}
+    token = named.get("token")
+    if not token and isinstance(authorization := named.get("authorization"), str):
+        scheme, _, credentials = authorization.partition(" ")
+        token = credentials.strip() if scheme.lower() == "bearer" else None
+    if not isinstance(token, str) or not token:
+        raise Refused(code="missing_key")
+    return token

@@ -18,21 +18,22 @@ from gateway.settings import Settings
 from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
 from profiles.builder import Builder
-from profiles.catalogue import Catalogue
 from profiles.declaring import Declaring
 from profiles.matching import Matcher
-from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from profiles.notary import Notary
 from profiles.processor import CONNECTIONS, Chore, Processor
 from profiles.publisher import Publisher
 from profiles.rights.desk import Desk
-from profiles.rights.lists import ForgetLists
+from profiles.rights.lists import ForgetAnswers, ForgetLists
 from profiles.rights.procedures import procedures
 from profiles.sweeper import Sweeper
 from profiles.timers import Timers
+from profiles.workshop import Workshop
+from stores.answers import Answers
 from stores.eventlog.open import open_log
 from stores.migrate import require_schema
+from stores.news import News
 from stores.postgres import Database
 from stores.recommendation_cache import RecommendationCache
 from stores.redis import open_redis
@@ -77,29 +78,27 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
         stack.push_async_callback(log.close)
 
-        registry, catalogue, memory = CollectorRegistry(), Catalogue(), Memory()
+        registry = CollectorRegistry()
         metrics = BuildMetrics(registry)
+        workshop = Workshop(database, clock, metrics)
         if settings.build_metrics_port is not None:
             server, _ = start_http_server(settings.build_metrics_port, settings.host, registry)
             stack.callback(server.shutdown)
         workspaces = Workspaces(database, provider)
         cache = SubjectCache(redis)
-        timers = Timers(database, clock, metrics, catalogue=catalogue, memory=memory)
+        timers = Timers(workshop)
         builder = Builder(
-            database,
-            clock,
-            metrics,
-            catalogue=catalogue,
-            memory=memory,
+            workshop,
             forget=cache.drop,
             forget_records=partial(log.forget, EVENTS),
             open_keys=workspaces.keys,
             wake_timers=timers.wake,
+            tell=News(redis).publish,
         )
         chores: dict[str, Chore] = {
             "timers": timers.run,
-            "backfill": Backfill(database, clock, metrics, catalogue=catalogue, memory=memory).run,
-            "declaring": Declaring(database, clock, metrics, catalogue=catalogue, memory=memory).run,
+            "backfill": Backfill(workshop).run,
+            "declaring": Declaring(workshop).run,
             "matcher": Matcher(database, clock, forget=cache.drop).run,
             "publisher": Publisher(database, redis, log, metrics).run,
             "notary": Notary(database, log, clock, workspaces.keys).run,
@@ -111,22 +110,17 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
                     log=log,
                     cache=cache,
                     journal=open_journal(settings),
-                    catalogue=catalogue,
-                    memory=memory,
-                    copies=(("forget_lists", ForgetLists(RecommendationCache(redis))),),
+                    catalogue=workshop.catalogue,
+                    memory=workshop.memory,
+                    copies=(
+                        ("forget_lists", ForgetLists(RecommendationCache(redis))),
+                        ("forget_answers", ForgetAnswers(Answers(redis))),
+                    ),
                 ),
-                memory=memory,
+                memory=workshop.memory,
             ).run,
             "sweeper": Sweeper(
-                database,
-                log,
-                clock,
-                metrics,
-                keep=settings.log_retention,
-                keys_of=workspaces.keys,
-                catalogue=catalogue,
-                memory=memory,
-                forget=cache.drop,
+                workshop, log, keep=settings.log_retention, keys_of=workspaces.keys, forget=cache.drop
             ).run,
         }
         yield Processor(database, log, metrics, builder=builder, chores=chores)

@@ -10,8 +10,9 @@ from gateway.replay import open_journal
 from gateway.settings import Settings
 from gateway.workspace import Workspaces
 from profiles.rights.desk import Desk
-from profiles.rights.lists import ForgetLists
+from profiles.rights.lists import ForgetAnswers, ForgetLists
 from profiles.rights.procedures import procedures
+from stores.answers import Answers
 from stores.eventlog.open import open_log
 from stores.postgres import Database
 from stores.recommendation_cache import RecommendationCache
@@ -44,6 +45,9 @@ async def open_office(settings: Settings, clock: Clock = utc_now) -> AsyncIterat
         workspaces = Workspaces(database, provider)
         lists = ForgetLists(RecommendationCache(redis))
         steps = procedures(
-            log=log, cache=SubjectCache(redis), journal=open_journal(settings), copies=(("forget_lists", lists),)
+            log=log,
+            cache=SubjectCache(redis),
+            journal=open_journal(settings),
+            copies=(("forget_lists", lists), ("forget_answers", ForgetAnswers(Answers(redis)))),
         )
         yield Office(Desk(database, clock, workspaces.rules, steps), database, workspaces, clock)

@@ -1,16 +1,14 @@
 """GraphQL over HTTP, server-sent events and sockets, on Starlette."""
 
 import json
-import time
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Iterable
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final, cast
 
 import msgspec
 import uuid_utils
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
-from graphql import located_error
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -22,33 +20,37 @@ from strawberry.http import GraphQLHTTPResponse, GraphQLRequestData
 from strawberry.http.base import BaseRequestProtocol
 from strawberry.schema.base import BaseSchema
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
-from strawberry.schema.schema import StreamResult
 from strawberry.subscriptions import GRAPHQL_SSE_PROTOCOL, GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.types import ExecutionResult, SubscriptionExecutionResult
 from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
-from domain.errors import FAILURES, Refused, StoreUnavailable, TagwayError
-from gateway.auth import Authenticator
-from gateway.operation import Posted, read_asked, read_bounded, replayed
-from gateway.socket import CHECK_AGAIN_SECONDS, Socket, SocketHandler
+from domain.errors import FAILURES, Refused, TagwayError
+from gateway.auth import Authenticator, token_in
+from gateway.operation import Asked, Posted, read_asked, read_bounded, read_queried, replayed
+from gateway.socket import Socket, SocketHandler
+from gateway.welcome import while_welcome
 from gateway.workspace import Workspaces
-from resolvers.context import Caller, Services, Session
+from resolvers.caller import Caller
+from resolvers.context import Services, Session
 from resolvers.documents import Documents
-from resolvers.errors import coded
+from resolvers.keeping import sight_tag
 from resolvers.live.groups import Payload
-from resolvers.repeats import Repeatable, run_once
+from resolvers.repeats import IDEMPOTENCY_KEY
 from resolvers.schema import Schema
 
 _GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
 _JSON: Final = "application/json"
+_OK: Final = 200
+_NOT_MODIFIED: Final = 304
 _STATUS_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 
 # No cookie ever speaks for a caller, so any page may ask with a token it holds.
 _CORS: Final = {
     "access-control-allow-origin": "*",
-    "access-control-allow-headers": "authorization, content-type, idempotency-key",
+    "access-control-allow-headers": "authorization, content-type, idempotency-key, if-none-match",
+    "access-control-expose-headers": "etag",
     "access-control-allow-methods": "GET, POST",
     "access-control-max-age": "86400",
 }
@@ -206,35 +208,21 @@ class GraphQLApp(GraphQL[Session, None]):
         if isinstance(request_data, GraphQLRequestData):
             named = request.scope.get("tagway.document_id") or request.query_params.get("documentId")
             request_data.query = self.documents.find(request_data.query, named, request_data.extensions, context.caller)
+            if key := Posted(request.scope).idempotency_key:
+                request_data.extensions = {**(request_data.extensions or {}), IDEMPOTENCY_KEY: key.decode("latin-1")}
         result = await super().execute_operation(
             request, request_adapter, request_data, context, root_value, sub_response
         )
         token = Posted(request.scope).token
         if token and isinstance(result, AsyncGenerator):
-            return cast("SubscriptionExecutionResult", self._while_welcome(result, context, token))
+            return cast("SubscriptionExecutionResult", while_welcome(result, context, partial(self.caller_of, token)))
         return result
-
-    async def _while_welcome(self, results: AsyncGenerator[Any, None], session: Session, token: str) -> StreamResult:
-        """End a stream with the token that asked for it: nothing is told to whom it no longer speaks for."""
-        asked_at = time.monotonic()
-        async with aclosing(results):
-            async for result in results:
-                if time.monotonic() - asked_at >= CHECK_AGAIN_SECONDS:
-                    try:
-                        session.caller, asked_at = await self.caller_of(token), time.monotonic()
-                    except Refused as refusal:
-                        error = coded(located_error(refusal), session.request_id)
-                        yield ExecutionResult(data=None, errors=[error])
-                        return
-                    except StoreUnavailable:
-                        asked_at = time.monotonic()
-                yield result
 
     async def execute_single(
         self,
-        request: Request,
+        request: Request,  # noqa: ARG002 - their signature
         request_adapter: AsyncHTTPRequestAdapter,
-        sub_response: Response,  # noqa: ARG002 - their signature
+        sub_response: Response,  # noqa: ARG002 - as above
         context: Session,
         root_value: None,
         request_data: GraphQLRequestData,
@@ -242,7 +230,7 @@ class GraphQLApp(GraphQL[Session, None]):
         """Run a query or mutation; a subscription needs a transport that streams."""
         allowed = {OperationType.QUERY} if request_adapter.method == "GET" else _NOT_STREAMED
 
-        async def run() -> ExecutionResult:
+        try:
             return await self.schema.execute(
                 request_data.query,
                 root_value=root_value,
@@ -252,13 +240,6 @@ class GraphQLApp(GraphQL[Session, None]):
                 allowed_operation_types=allowed,
                 operation_extensions=request_data.extensions,
             )
-
-        try:
-            key, answers = Posted(request.scope).idempotency_key, self._services.answers
-            repeatable = Repeatable(request_data.query or "", request_data.operation_name, request_data.variables)
-            if key and answers and OperationType.MUTATION in allowed and repeatable.is_mutation:
-                return await run_once(answers, context, key.decode("latin-1"), repeatable, run)
-            return await run()
         except MissingQueryError as error:
             raise Refused("`query` is missing.") from error
         except CannotGetOperationTypeError as error:
@@ -284,9 +265,9 @@ class GraphQLApp(GraphQL[Session, None]):
         return Response(_encode({"errors": [_error(code, message)]}), failure.status, headers)
 
     async def _planned(self, scope: Scope, body: bytes) -> Response | None:
-        """Answer by a plan what is posted plainly and can be planned; None for everything else."""
+        """Answer by a plan what is asked plainly and can be planned; None for everything else."""
         posted, schema = Posted(scope), self.schema
-        asked = read_asked(body) if posted.is_json else None
+        asked = _asked(posted, scope, body)
         if asked is None or not isinstance(schema, Schema):
             return None
         scope["tagway.document_id"] = asked.document_id
@@ -302,24 +283,67 @@ class GraphQLApp(GraphQL[Session, None]):
             return self.create_response(
                 {"errors": [each.formatted for each in found.errors or ()]}, await self.get_sub_response(Request(scope))
             )
-        answer: dict[str, Any] = {"data": found.data}
-        if found.errors:
-            answer["errors"] = [error.formatted for error in found.errors]
-        if found.extensions:
-            answer["extensions"] = found.extensions
-        return _Answer(_encode(answer), modern=_GRAPHQL_RESPONSE.encode() in posted.accept)
+        tag = _tag(found, session, posted)
+        modern = _GRAPHQL_RESPONSE.encode() in posted.accept
+        if tag and posted.if_none_match and posted.has(tag):
+            return _Answer(_NOT_MODIFIED, b"", modern=modern, caching=_caching(tag))
+        caching = _caching(tag) if tag else _NOT_CACHED if posted.method == "GET" else ()
+        return _Answer(_OK, _encoded(found), modern=modern, caching=caching)
+
+
+def _asked(posted: Posted, scope: Scope, body: bytes) -> Asked | None:
+    if posted.is_json:
+        return read_asked(body)
+    return read_queried(scope["query_string"]) if posted.method == "GET" and not posted.wants_page else None
+
+
+def _encoded(found: ExecutionResult) -> bytes:
+    if isinstance(found, Payload):
+        return found.text.encode()
+    answer: dict[str, Any] = {"data": found.data}
+    if found.errors:
+        answer["errors"] = [error.formatted for error in found.errors]
+    if found.extensions:
+        answer["extensions"] = found.extensions
+    return _encode(answer)
+
+
+def _tag(found: ExecutionResult, session: Session, posted: Posted) -> str | None:
+    """Give the entity tag of an answer that may be asked for again.
+
+    What is posted has one if it is kept here, or if the client asks by a tag: hashing long lists for nobody is no use.
+    """
+    if isinstance(found, Payload):
+        return found.tag
+    if found.errors or session.released or session.caller is None:
+        return None
+    if posted.method == "POST" and not posted.if_none_match:
+        return None
+    return sight_tag(session.caller.principal, found.data)
+
+
+def _caching(tag: str) -> tuple[tuple[bytes, bytes], ...]:
+    """Say that only the caller may keep the answer, and has to ask each time whether it is still true."""
+    return (
+        (b"etag", tag.encode()),
+        (b"cache-control", b"private, no-cache"),
+        (b"vary", b"authorization, accept"),
+    )
 
 
 class _Answer(Response):
-    """JSON as one of the two media types."""
+    """JSON as one of the two media types, or that nothing has changed."""
 
-    def __init__(self, body: bytes, *, modern: bool) -> None:
+    def __init__(self, status: int, body: bytes, *, modern: bool, caching: Iterable[tuple[bytes, bytes]] = ()) -> None:
         # All that Response would work out on its own is known: the headers are made once.
-        self.status_code = 200
+        self.status_code = status
         self.background = None
         self.body = body
-        self.raw_headers = [*_RAW_HEADERS[modern], (b"content-length", b"%d" % len(body))]
+        length = () if status == _NOT_MODIFIED else ((b"content-length", b"%d" % len(body)),)
+        self.raw_headers = [*_RAW_HEADERS[modern], *caching, *length]
 
+
+_NOT_CACHED: Final = ((b"cache-control", b"no-store"),)
 
 _RAW_HEADERS: Final = {
     modern: [
@@ -335,21 +359,6 @@ _NOT_STREAMED: Final = {OperationType.QUERY, OperationType.MUTATION}
 def graphql_routes(app: GraphQLApp) -> tuple[BaseRoute, ...]:
     """Mount the app at /graphql, for requests and for sockets."""
     return Route("/graphql", app), WebSocketRoute("/graphql", app)
-
-
-def token_in(connection_params: Mapping[str, Any]) -> str:
-    """Find the token in a socket's first message: `{"token": …}` or `{"Authorization": "Bearer …"}`.
-
-    Raises `Refused` when there is none.
-    """
-    named = {str(name).lower(): value for name, value in connection_params.items()}
-    token = named.get("token")
-    if not token and isinstance(authorization := named.get("authorization"), str):
-        scheme, _, credentials = authorization.partition(" ")
-        token = credentials.strip() if scheme.lower() == "bearer" else None
-    if not isinstance(token, str) or not token:
-        raise Refused(code="missing_key")
-    return token
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

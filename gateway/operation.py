@@ -1,6 +1,7 @@
 """One GraphQL request as clients post it, read once and passed on unread where it is not of the plain kind."""
 
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 import msgspec
 from starlette.types import Message, Receive, Scope
@@ -9,6 +10,8 @@ from domain.errors import Refused
 
 LARGEST_BODY: Final = 128 * 1024
 _JSON: Final = b"application/json"
+_WORDS: Final = ("query", "documentId", "operationName")
+_OBJECTS: Final = ("variables", "extensions")
 _STREAMS: Final = (b"text/event-stream", b"multipart/mixed")
 
 
@@ -25,11 +28,11 @@ class Asked(msgspec.Struct, rename="camel"):
 class Posted:
     """The headers that count of one HTTP request."""
 
-    __slots__ = ("accept", "authorization", "content_type", "idempotency_key", "method")
+    __slots__ = ("accept", "authorization", "content_type", "idempotency_key", "if_none_match", "method")
 
     def __init__(self, scope: Scope) -> None:
         self.method: str = scope["method"]
-        self.accept = self.authorization = self.content_type = self.idempotency_key = b""
+        self.accept = self.authorization = self.content_type = self.idempotency_key = self.if_none_match = b""
         for name, value in scope["headers"]:
             if name == b"accept":
                 self.accept = value
@@ -39,11 +42,23 @@ class Posted:
                 self.content_type = value
             elif name == b"idempotency-key":
                 self.idempotency_key = value
+            elif name == b"if-none-match":
+                self.if_none_match = value
 
     @property
     def is_json(self) -> bool:
         """Whether JSON is posted."""
         return self.method == "POST" and self.content_type.partition(b";")[0].strip().lower() == _JSON
+
+    @property
+    def wants_page(self) -> bool:
+        """Whether a browser asks for a page to read."""
+        return b"text/html" in self.accept
+
+    def has(self, tag: str) -> bool:
+        """Tell whether the client says that it holds what this entity tag names (RFC 9110, 13.1.2)."""
+        held = self.if_none_match.decode("latin-1")
+        return held == "*" or tag.removeprefix("W/") in (each.strip().removeprefix("W/") for each in held.split(","))
 
     @property
     def streams(self) -> bool:
@@ -65,6 +80,17 @@ def read_asked(body: bytes) -> Asked | None:
     try:
         return _decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeError):
+        return None
+
+
+def read_queried(query: bytes) -> Asked | None:
+    """Decode a request of which the parameters of an address speak; None for what is none, as above."""
+    try:
+        named = dict(parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=20))
+        asked: dict[str, Any] = {name: named[name] for name in _WORDS if name in named}
+        asked |= {name: msgspec.json.decode(named[name]) for name in _OBJECTS if name in named}
+        return msgspec.convert(asked, Asked)
+    except (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError):
         return None
 
 

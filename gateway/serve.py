@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -22,6 +23,8 @@ KEEP_ALIVE_SECONDS: Final = 75
 a request that is just being sent."""
 _DRAIN_SECONDS: Final = 15
 _SOCKETS_FIRST_SECONDS: Final = 0.05
+_SWITCH_SECONDS: Final = 0.001
+"""How long a thread that reckons, as while a model is loaded, may keep requests waiting each time they are due."""
 _LARGEST_FRAME: Final = 256 * 1024
 """Bytes of a frame of a socket, which uvicorn holds in memory before anyone may refuse it."""
 
@@ -56,6 +59,7 @@ async def serve(settings: Settings) -> None:
     """
     configure_logs(level=settings.log_level)
     collect_garbage_seldom()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     settings.needs("postgres_url", "redis_url")
     await require_schema(settings.postgres_url or "")
     await replay_erasures(settings)

@@ -24,6 +24,7 @@ from domain.errors import Refused, StoreUnavailable
 from resolvers.context import Session
 from resolvers.documents import Documents
 from resolvers.live.groups import Payload
+from resolvers.repeats import IDEMPOTENCY_KEY, Repeatable
 
 _LARGEST_FRAME: Final = 128 * 1024
 _LONGEST_REASON: Final = 120
@@ -124,6 +125,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
 
     _check: asyncio.Task[None] | None = None
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._keys: dict[str, Any] = {}
+
     async def handle_message(self, message: ProtocolMessage) -> None:
         """Handle a message if it has the shape of one."""
         try:
@@ -155,8 +160,27 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
         if text is None and "query" not in asked:
             await self.handle_invalid_message("`query` is missing.")
             return
+        if key := (asked.get("extensions") or {}).get(IDEMPOTENCY_KEY):
+            self._keys[message["id"]] = key
         payload = {**asked, "query": text or ""}
         await super().handle_subscribe(cast("SubscribeMessage", {**message, "payload": payload}))
+
+    async def run_operation(self, operation: Operation[Session, None]) -> None:
+        """Run an operation; a mutation with an idempotency key once for all that come with it."""
+        key = self._keys.pop(operation.id, None)
+        if key is None or not Repeatable(operation.query, operation.operation_name).is_mutation:
+            await super().run_operation(operation)
+            return
+        source = await self.schema.stream(
+            operation.query,
+            variable_values=operation.variables,
+            context_value=self.context,
+            operation_name=operation.operation_name,
+            operation_extensions={IDEMPOTENCY_KEY: key},
+        )
+        async with contextlib.aclosing(source):
+            await self._send_result_stream(operation, source)
+        await operation.send_operation_message({"id": operation.id, "type": "complete"})
 
     async def _send_result_stream(self, operation: Operation[Session, None], result_source: StreamResult) -> None:
         """Send results; round those that others get as well, only the operation's id is put."""

@@ -11,11 +11,11 @@ from domain.pace import Pace
 from domain.spending import Allowance
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
+from gateway.collect.feed import LiveFeed
 from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.collect.spooling import Spooling
-from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
 from gateway.manifest import read_manifest
@@ -133,8 +133,10 @@ async def _open_recommender(stack: AsyncExitStack, stores: _Stores, clock: Clock
     exposures = await stack.enter_async_context(Exposures(database).running())
     shelves = Shelves(database, clock)
     stack.push_async_callback(shelves.close)
+    trending = Trending(database, clock)
+    stack.push_async_callback(trending.close)
     cache = RecommendationCache(stores.redis)
-    return Recommender(database, cache, shelves, Trending(database, clock), exposures, clock)
+    return Recommender(database, cache, shelves, trending, exposures, clock)
 
 
 def _services(

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-import numpy as np
-
 from domain.item import Interaction
 from learning.diversity import capped, diverse
 from learning.interactions import Codes, History, history_of
 from learning.lists import Question, Reason, ReasonKind, Recommended, Strategy
-from learning.measures import top
 from learning.model import Model
-from learning.scoring import LONGEST_HISTORY, blend, shares
+from learning.scoring import LONGEST_HISTORY, shares
 from learning.shelf import Shelf
+from learning.shortlist import shortlist
 from learning.trending import Scored
 from learning.weights import BOUGHT, WEIGHTS
 
@@ -115,18 +113,19 @@ class Maker:
         model, catalogue, policy = self._shelf.model, self._shelf.catalogue, self._shelf.policy
         if model is None:
             return []
-        scores = blend(model.neighbours, model.factors, history, model.recipe.blend)
-        scores[~catalogue.allowed(question.filter)] = -np.inf
+        allowed = catalogue.allowed(question.filter)
         known = {each.item for each in person.lately} | hidden
-        scores[[catalogue.codes[item] for item in known - again if item in catalogue.codes]] = -np.inf
-        codes = top(scores, _SPARE * question.first + _RUNNERS_UP)
-        codes = codes[[question.filter.allows(catalogue.item(model.item_ids[code])) for code in codes]]
-        if not len(codes):
+        allowed[[catalogue.codes[item] for item in known - again if item in catalogue.codes]] = False
+        wanted = _SPARE * question.first + _RUNNERS_UP
+        codes, scores = shortlist(model.neighbours, model.factors, history, model.recipe.blend, allowed, wanted)
+        items = [catalogue.item(model.item_ids[code]) for code in codes]
+        passing = [place for place, item in enumerate(items) if question.filter.allows(item)]
+        if not passing:
             return []
-        order = diverse(codes, scores[codes], model.factors.vectors[codes], policy.variety)
-        categories = [catalogue.item(model.item_ids[codes[place]]).category for place in order]
+        codes, scores, categories = codes[passing], scores[passing], [items[place].category for place in passing]
+        order = diverse(scores, model.factors.vectors[codes], policy.variety)
         wanted = question.first + (_RUNNERS_UP if policy.exploration else 0)
-        places = [order[place] for place in capped(categories, wanted, policy.most_of_category)]
+        places = capped(order, categories, wanted, policy.most_of_category)
         return self._with_reasons(model, codes[places], history, person)
 
     def _with_reasons(self, model: Model, codes: Codes, history: History, person: Person) -> list[Recommended]:
@@ -144,18 +143,19 @@ class Maker:
         self, question: Question, person: Person, chosen: list[Recommended], hidden: set[str]
     ) -> list[Recommended]:
         """Fill a short list up: with what is trending, then with what the person knows already."""
+        if len(chosen) >= question.first:
+            return chosen
         known = {each.item for each in person.lately}
         listed = {each.product_id for each in chosen} | hidden
         for kind, source, left_out in (
             (ReasonKind.TRENDING, [item for item, _ in self._trending], known),
             (ReasonKind.SEEN, list(_newest(person.lately)), set()),
         ):
+            found = self._passing(question, source, listed | left_out)
             missing = question.first - len(chosen)
-            if missing > 0:
-                found = self._passing(question, source, listed | left_out)
-                more = [Recommended(item, Reason(kind)) for item, _ in zip(found, range(missing), strict=False)]
-                chosen = chosen + more
-                listed |= {each.product_id for each in more}
+            more = [Recommended(item, Reason(kind)) for item, _ in zip(found, range(missing), strict=False)]
+            chosen = chosen + more
+            listed |= {each.product_id for each in more}
         return chosen
 
     def _explored(self, chosen: list[Recommended], first: int, lot: random.Random) -> tuple[Recommended, ...]:

@@ -25,11 +25,12 @@ class Neighbours:
 
     def loudest(self, items: Codes, history: Codes, shares: Numbers) -> list[int | None]:
         """Tell of each item which one of a history speaks most for it; None where none does."""
-        named, said = self.items[history], self.weights[history] * shares[:, None]
-        found: list[int | None] = []
-        for item in items:
-            rows, columns = np.nonzero(named == item)
-            loud = said[rows, columns]
-            best = int(loud.argmax()) if len(loud) else 0
-            found.append(int(history[rows[best]]) if len(loud) and loud[best] > 0 else None)
-        return found
+        named, said = self.items[history].ravel(), (self.weights[history] * shares[:, None]).ravel()
+        width, best = self.items.shape[1], dict.fromkeys(items.tolist(), (0.0, -1))
+        asked = np.zeros(len(self.items), np.bool_)
+        asked[items] = True
+        spoken = np.flatnonzero(asked[named])
+        for item, place, loud in zip(named[spoken].tolist(), spoken.tolist(), said[spoken].tolist(), strict=True):
+            if loud > best[item][0]:
+                best[item] = loud, place // width
+        return [int(history[row]) if row >= 0 else None for _, row in map(best.__getitem__, items.tolist())]

@@ -10,11 +10,12 @@ import msgspec
 import structlog
 import uuid_utils.compat
 
+from domain.alias import Alias
 from domain.clock import Clock
 from domain.consent import State
-from domain.errors import StoreUnavailable
 from domain.item import Interaction
 from learning.exposures import Exposures
+from learning.kept import KeptLists
 from learning.lists import Ask, Question, Served, Strategy
 from learning.making import Made, Maker, Person
 from learning.scoring import LONGEST_HISTORY
@@ -22,30 +23,19 @@ from learning.shelf import Shelf, Shelves
 from learning.trending import Trending
 from learning.weights import BOUGHT, WEIGHTS
 from stores.postgres import Database
-from stores.reads.recommendations import Standing, Wish, standings, wishes
+from stores.reads.recommendations import Standing, Wish, pasts, standing_of, standings
 from stores.recommendation_cache import RecommendationCache
 from stores.served import ServedList
 
 _PURCHASES: Final = 300
-_WORTH_A_THREAD: Final = 100_000
-"""Items times people from which on the scoring is done beside the event loop."""
+_WORTH_A_THREAD: Final = 400_000
+"""Items times people from which on the scoring is done beside the event loop: some ten milliseconds and more."""
 
 _NAMES: Final = tuple(WEIGHTS)
 _SEED: Final = random.SystemRandom()
 
 _log = structlog.get_logger(__name__)
 _Value = TypeVar("_Value")
-
-
-class Kept(msgspec.Struct, frozen=True):
-    """A list in the cache, with the stamp of what it was made from."""
-
-    stamp: str
-    served: Served
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Kept).decode
 
 
 class Recommender:
@@ -61,7 +51,7 @@ class Recommender:
         clock: Clock,
     ) -> None:
         self._database = database
-        self._cache = cache
+        self._kept = KeptLists(cache)
         self._shelves = shelves
         self._trending = trending
         self._exposures = exposures
@@ -73,16 +63,26 @@ class Recommender:
 
     async def for_people(self, workspace: UUID, asks: Sequence[Ask]) -> list[Served]:
         """Answer each ask. Who is unknown, has not agreed or has refused gets what is trending, and it says so."""
+        return await self._answer(workspace, asks, await self._standings(workspace, asks))
+
+    async def for_named(self, workspace: UUID, aliases: Sequence[Alias], question: Question) -> Served:
+        """Answer for the person of one of these identifiers, as `for_people` does."""
+        found = await self._standing_of(workspace, aliases) if aliases else None
+        ask = Ask(found[0] if found else None, question)
+        (served,) = await self._answer(workspace, [ask], {found[0]: found[1]} if found else {})
+        return served
+
+    async def _answer(self, workspace: UUID, asks: Sequence[Ask], standings_: Mapping[UUID, Standing]) -> list[Served]:
+        known = {profile: each for profile, each in standings_.items() if each.word in (None, State.GRANTED)}
         shelf, trending = await self._shelves.get(workspace), await self._trending.items(workspace)
         maker = Maker(shelf, trending)
-        known = await self._standings(workspace, asks)
-        kept = await self._kept(workspace, shelf, asks, known)
+        kept = await self._kept.find(workspace, shelf, asks, known)
         open_ = {ask for ask in asks if ask not in kept and ask.profile in known}
         people = await self._people(workspace, {ask.profile for ask in open_ if ask.profile}, known)
         size = len(open_) * len(shelf.catalogue.codes)
         made = await _run(lambda: _make(maker, open_, people), beside=size >= _WORTH_A_THREAD)
         fresh = {ask: self._serve(workspace, shelf, ask.question, each) for ask, each in made.items()}
-        await self._keep(workspace, shelf, fresh, known)
+        await self._kept.keep(workspace, shelf, fresh, known)
         answers = {**kept, **fresh}
         return [
             answers.get(ask) or self._serve(workspace, shelf, ask.question, maker.for_everyone(ask.question))
@@ -99,63 +99,37 @@ class Recommender:
         (served,) = await self.for_people(workspace, [Ask(None, question)])
         return served
 
-    async def _standings(self, workspace: UUID, asks: Sequence[Ask]) -> dict[UUID | None, Standing]:
-        """Look up those who may get a list of their own, by their last word. It is read each time and never cached."""
+    # How things stand is read each time and never cached: the last word counts from the moment it is stored.
+
+    async def _standings(self, workspace: UUID, asks: Sequence[Ask]) -> dict[UUID, Standing]:
         profiles = {ask.profile for ask in asks if ask.profile and ask.question.strategy is not Strategy.TRENDING}
         if not profiles:
             return {}
         async with self._database.workspace(workspace) as connection:
-            found = await standings(connection, list(profiles))
-        return {profile: each for profile, each in found.items() if each.word in (None, State.GRANTED)}
+            return await standings(connection, list(profiles))
 
-    async def _people(
-        self, workspace: UUID, profiles: set[UUID], known: Mapping[UUID | None, Standing]
-    ) -> dict[UUID, Person]:
+    async def _standing_of(self, workspace: UUID, aliases: Sequence[Alias]) -> tuple[UUID, Standing] | None:
+        async with self._database.workspace(workspace) as connection:
+            return await standing_of(connection, aliases)
+
+    async def _people(self, workspace: UUID, profiles: set[UUID], known: Mapping[UUID, Standing]) -> dict[UUID, Person]:
         if not profiles:
             return {}
         async with self._database.workspace(workspace) as connection:
-            lately = await wishes(connection, list(profiles), _NAMES, LONGEST_HISTORY)
-            bought = await wishes(connection, list(profiles), tuple(BOUGHT), _PURCHASES)
+            found = await pasts(
+                connection,
+                list(profiles),
+                names=_NAMES,
+                most=LONGEST_HISTORY,
+                bought=tuple(BOUGHT),
+                most_bought=_PURCHASES,
+            )
         now = self._clock()
         return {
-            profile: Person(_usable(lately[profile]), _usable(bought.get(profile, [])), now)
-            for profile in profiles
-            if profile in lately and _has_agreed(known[profile], lately[profile])
+            profile: Person(_usable(past.lately), _usable(past.bought), now)
+            for profile, past in found.items()
+            if _has_agreed(known[profile], past.lately)
         }
-
-    async def _kept(
-        self, workspace: UUID, shelf: Shelf, asks: Sequence[Ask], known: Mapping[UUID | None, Standing]
-    ) -> dict[Ask, Served]:
-        wanted = {ask: (ask.profile, ask.question.digest) for ask in asks if ask.profile and ask.profile in known}
-        pairs = [(profile, digest) for profile, digest in wanted.values() if profile]
-        if not wanted:
-            return {}
-        try:
-            entries = await self._cache.read(workspace, pairs)
-        except StoreUnavailable:
-            _log.warning("recommendation_cache_unavailable")
-            return {}
-        found = {}
-        for ask, entry in zip(wanted, entries, strict=True):
-            kept = _read(entry)
-            if kept and kept.stamp == _stamp(shelf, known[ask.profile]):
-                found[ask] = kept.served
-        return found
-
-    async def _keep(
-        self, workspace: UUID, shelf: Shelf, fresh: Mapping[Ask, Served], known: Mapping[UUID | None, Standing]
-    ) -> None:
-        entries = {
-            (ask.profile, ask.question.digest): _encode(Kept(_stamp(shelf, known[ask.profile]), served))
-            for ask, served in fresh.items()
-            if ask.profile and served.personalized
-        }
-        if not entries:
-            return
-        try:
-            await self._cache.keep(workspace, entries)
-        except StoreUnavailable:
-            _log.warning("recommendation_cache_unavailable")
 
     def _serve(self, workspace: UUID, shelf: Shelf, question: Question, made: Made) -> Served:
         """Give a list its id and note it."""
@@ -197,14 +171,3 @@ def _has_agreed(standing: Standing, lately: Sequence[Wish]) -> bool:
 
 def _usable(wishes_: Sequence[Wish]) -> list[Interaction]:
     return [wish.interaction for wish in wishes_ if wish.for_personalization]
-
-
-def _stamp(shelf: Shelf, standing: Standing) -> str:
-    return f"{shelf.stamp} {standing.version} {standing.word}"
-
-
-def _read(entry: bytes | None) -> Kept | None:
-    try:
-        return _decode(entry) if entry else None
-    except msgspec.DecodeError:  # of an older version of ours
-        return None

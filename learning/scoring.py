@@ -45,10 +45,18 @@ def blend(neighbours: Neighbours, factors: Factors, history: History, how: Blend
 
 def standardised(scores: Numbers) -> Numbers:
     """Bring scores to mean 0 and deviation 1; all 0 where they are all the same."""
+    mean, scale = standard_of(scores)
+    standard: Numbers = (scores - np.float32(mean)) * np.float32(scale)
+    return standard
+
+
+def standard_of(scores: Numbers) -> tuple[float, float]:
+    """Tell what to take off scores and what to multiply them by; 0 where they are all the same."""
     count = max(len(scores), 1)
     mean = float(scores.sum(dtype=np.float64)) / count
-    variance = float(np.dot(scores, scores)) / count - mean * mean
-    if not variance > 1e-12 * max(mean * mean, 1e-12):  # what float32 cannot tell from 0
-        return np.zeros_like(scores)
-    standard: Numbers = (scores - np.float32(mean)) * np.float32(1 / math.sqrt(variance))
-    return standard
+    return mean, scale_of(mean, float(np.dot(scores, scores)) / count - mean * mean)
+
+
+def scale_of(mean: float, variance: float) -> float:
+    """Give 1 over the deviation; 0 where the variance is no more than what float32 cannot tell from none."""
+    return 1 / math.sqrt(variance) if variance > 1e-12 * max(mean * mean, 1e-12) else 0.0

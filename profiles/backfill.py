@@ -4,23 +4,20 @@ Profiles are taken in the order of their ids. Up to where the work has come, liv
 definition, beyond it by the previous one, so each profile switches once, in the transaction that rebuilds it.
 """
 
-import asyncio
 from typing import Final
 from uuid import UUID
 
 import structlog
 
-from domain.clock import Clock
-from domain.errors import StoreUnavailable
 from domain.segment import SegmentStatus
-from profiles.catalogue import Catalogue, compile_segment
-from profiles.memory import Memory
-from profiles.metrics import BuildMetrics
+from profiles.catalogue import compile_segment
+from profiles.chores import finish, keep_at
 from profiles.segments.index import Segment
 from profiles.work import Work
+from profiles.workshop import Workshop
 from stores.changes import call_publisher
-from stores.faults import Contended, Unfit, transaction
-from stores.postgres import Connection, Database
+from stores.faults import Unfit, transaction
+from stores.postgres import Connection
 from stores.profiles import profiles_after
 from stores.segments import (
     StoredSegment,
@@ -36,7 +33,6 @@ from stores.segments import (
 )
 
 _LOG = structlog.get_logger(__name__)
-_LOOK_EVERY: Final = 0.5
 _FORGET_AT_ONCE: Final = 5_000
 
 
@@ -46,44 +42,23 @@ class Backfill:
     `at_once` profiles are rebuilt per transaction; live events of the workspace wait for one such step at most.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        metrics: BuildMetrics,
-        *,
-        catalogue: Catalogue | None = None,
-        memory: Memory | None = None,
-        at_once: int = 100,
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._metrics = metrics
-        self._catalogue = catalogue or Catalogue()
-        self._memory = memory or Memory()
+    def __init__(self, workshop: Workshop, *, at_once: int = 100) -> None:
+        self._workshop = workshop
         self._at_once = at_once
 
     async def run(self) -> None:
         """Work on segments as they are saved and deleted, until cancelled."""
-        while True:
-            try:
-                await self.finish_all()
-            except (Contended, StoreUnavailable) as error:
-                _LOG.warning("backfill_waits", problem=str(error))
-            await asyncio.sleep(_LOOK_EVERY)
+        await keep_at("backfill", self.finish_all)
 
     async def finish_all(self) -> None:
         """Work until no segment waits but those that another worker has. Raises `StoreUnavailable`, `Contended`."""
-        async with self._database.across() as connection:
+        async with self._workshop.database.across() as connection:
             pending = await pending_segments(connection)
-        for workspace, segment in pending:
-            while await self.step(workspace, segment):  # noqa: ASYNC110 - not a wait for anything
-                # Live batches queue for the definitions behind this step; they go first.
-                await asyncio.sleep(0)
+        await finish(pending, self.step)
 
     async def step(self, workspace: UUID, segment: UUID) -> bool:
         """Take one segment one transaction further, and tell whether there is more to do on it."""
-        async with self._database.across() as connection:
+        async with self._workshop.database.across() as connection:
             try:
                 async with transaction(connection):
                     if not await try_own_segment(connection, segment):
@@ -96,7 +71,7 @@ class Backfill:
                 return False
             if changes:
                 await call_publisher(connection)
-        self._metrics.changes.inc(changes)
+        self._workshop.metrics.changes.inc(changes)
         return more
 
     async def _advance(self, connection: Connection, workspace: UUID, stored: StoredSegment | None) -> tuple[bool, int]:
@@ -121,15 +96,15 @@ class Backfill:
         return True, await self._rebuild(connection, workspace, segment, ids)
 
     async def _rebuild(self, connection: Connection, workspace: UUID, segment: Segment, ids: list[UUID]) -> int:
-        profiles = await self._memory.lock(connection, workspace, ids)
-        definitions = await self._catalogue.read(connection, workspace)
+        profiles = await self._workshop.memory.lock(connection, workspace, ids)
+        definitions = await self._workshop.catalogue.read(connection, workspace)
         if definitions is None:
             return 0
-        work = Work(connection, workspace, definitions, profiles, self._clock())
+        work = Work(connection, workspace, definitions, profiles, self._workshop.clock())
         for profile in profiles.values():
             if profile.merged_into is None:
                 touch = work.touch(profile.id)
-                touch.rebuild.update(leaf.key for leaf in segment.kept)
+                touch.rebuild.update(leaf.state for leaf in segment.kept)
                 touch.segment(work.index(profile.id), segment.id, {"backfill": segment.version})
         await work.settle()
         return len(work.changes)
@@ -141,11 +116,11 @@ class Backfill:
             if not more:
                 await delete_segment(connection, workspace, stored.id)
             return more, 0
-        profiles = await self._memory.lock(connection, workspace, ids)
-        definitions = await self._catalogue.read(connection, workspace)
+        profiles = await self._workshop.memory.lock(connection, workspace, ids)
+        definitions = await self._workshop.catalogue.read(connection, workspace)
         if definitions is None:
             return False, 0
-        now = self._clock()
+        now = self._workshop.clock()
         work = Work(connection, workspace, definitions, profiles, now)
         for profile in profiles.values():
             work.leave(profile.id, profile.memberships[stored.id], now, {"deleted": True})
@@ -154,10 +129,10 @@ class Backfill:
 
     async def _forget(self, connection: Connection, workspace: UUID) -> bool:
         """Remove some states that no definition needs any more, and tell whether there may be others."""
-        definitions = await self._catalogue.read(connection, workspace)
+        definitions = await self._workshop.catalogue.read(connection, workspace)
         if definitions is None:
             return False
-        return await forget_leaves(connection, workspace, definitions.leaves(), _FORGET_AT_ONCE) == _FORGET_AT_ONCE
+        return await forget_leaves(connection, workspace, definitions.states(), _FORGET_AT_ONCE) == _FORGET_AT_ONCE
 
     async def _fail(self, connection: Connection, workspace: UUID, segment: UUID, error: str) -> None:
         _LOG.error("segment_failed", segment=str(segment), problem=error)
@@ -172,4 +147,4 @@ class Backfill:
         status: SegmentStatus,
         error: str | None = None,
     ) -> None:
-        await finish_segment(connection, workspace, segment, status, error=error, at=self._clock())
+        await finish_segment(connection, workspace, segment, status, error=error, at=self._workshop.clock())

@@ -6,6 +6,7 @@ A crash anywhere leaves either all of a batch's effects or none, and a batch tha
 import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -14,19 +15,16 @@ import msgspec
 import structlog
 
 from domain.alias import Alias
-from domain.clock import Clock
 from domain.errors import LogUnavailable, StoreUnavailable
 from domain.event import ProtectedEvent, decode_event
 from privacy.keys import WorkspaceKeys
 from profiles.batch import Built, Step
-from profiles.catalogue import Catalogue
-from profiles.memory import Memory
-from profiles.metrics import BuildMetrics
+from profiles.workshop import Workshop
 from stores.changes import call_publisher
 from stores.eventlog.port import Batch, Stored
 from stores.faults import Contended, Unfit, transaction
 from stores.offsets import bury, lock_offset, read_offsets, save_offset
-from stores.postgres import Connection, Database
+from stores.postgres import Connection
 from stores.workspace_keys import hold_keys
 
 GROUP: Final = "builders"
@@ -34,6 +32,7 @@ GROUP: Final = "builders"
 Decoded = tuple[Stored, ProtectedEvent]
 Forget = Callable[[UUID, Collection[Alias]], Awaitable[None]]
 ForgetRecords = Callable[[Collection[bytes]], Awaitable[object]]
+Tell = Callable[[UUID, Collection[UUID]], Awaitable[None]]
 OpenKeys = Callable[[UUID, int], Awaitable[WorkspaceKeys]]
 
 _LOG = structlog.get_logger(__name__)
@@ -46,32 +45,30 @@ class Builder:
     """Builds batches. Several may run at once, in one process or in many, on the same log and database.
 
     `forget` is told of aliases whose cached subject is old once a merge is committed, `forget_records` of the keys of
-    records that came after their person was erased, `wake_timers` of the soonest timer that was written. `open_keys`
-    gives the keys of a workspace as of a stamp.
+    records that came after their person was erased, `wake_timers` of the soonest timer that was written, `tell` of the
+    profiles that are other than they were. `open_keys` gives the keys of a workspace as of a stamp.
     """
 
     def __init__(
         self,
-        database: Database,
-        clock: Clock,
-        metrics: BuildMetrics,
+        workshop: Workshop,
         *,
-        catalogue: Catalogue | None = None,
-        memory: Memory | None = None,
         forget: Forget | None = None,
         forget_records: ForgetRecords | None = None,
         open_keys: OpenKeys | None = None,
         wake_timers: Callable[[datetime], None] | None = None,
+        tell: Tell | None = None,
     ) -> None:
-        self._database = database
-        self._clock = clock
-        self._metrics = metrics
-        self._catalogue = catalogue or Catalogue()
-        self._memory = memory or Memory()
+        self._database = workshop.database
+        self._clock = workshop.clock
+        self._metrics = workshop.metrics
+        self._catalogue = workshop.catalogue
+        self._memory = workshop.memory
         self._forget = forget
         self._forget_records = forget_records
         self._open_keys = open_keys
         self._wake_timers = wake_timers
+        self._tell = tell
 
     async def start_offsets(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
         """Tell a consumer where to read on. Raises `StoreUnavailable`."""
@@ -217,3 +214,7 @@ class Builder:
                 except StoreUnavailable:
                     # Entries live for seconds; what they say meanwhile was right before the merge.
                     _LOG.warning("subject_cache_not_dropped")
+            if self._tell and built.profiles:
+                # Whoever watches looks again each second anyway.
+                with suppress(StoreUnavailable):
+                    await self._tell(built.workspace, [profile.id for profile in built.profiles])

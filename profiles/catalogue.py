@@ -80,14 +80,15 @@ class Definitions:
             index = self._indexes[places] = Index([segment for segment in chosen if segment is not None])
         return index
 
-    def leaves(self) -> set[bytes]:
-        """Name every leaf of every definition, old and new."""
+    def states(self) -> set[bytes]:
+        """Name every state that a definition, old or new, needs, also by the names that states had before."""
         return {
-            key
+            name
             for each in self._compiled
             for segment in (each.current, *(earlier for _, earlier in each.earlier))
             if segment is not None
-            for key in segment.leaves
+            for leaf in segment.kept
+            for name in (leaf.key, leaf.state)
         }
 
     def advanced(self, built_through: Mapping[UUID, UUID | None]) -> "Definitions":

@@ -4,28 +4,18 @@ As with segments, profiles are taken in the order of their ids, and each switche
 its traits out anew.
 """
 
-import asyncio
-from typing import Final
 from uuid import UUID
 
-import structlog
-
-from domain.clock import Clock
-from domain.errors import StoreUnavailable
 from domain.trait import TraitStatus
-from profiles.catalogue import Catalogue
-from profiles.memory import Memory
-from profiles.metrics import BuildMetrics
+from profiles.chores import finish, keep_at
 from profiles.work import Work
+from profiles.workshop import Workshop
 from stores.changes import call_publisher
-from stores.faults import Contended, Unfit, transaction
-from stores.postgres import Connection, Database
+from stores.faults import transaction
+from stores.postgres import Connection
 from stores.profiles import profiles_after
 from stores.segments import hold_definitions, raise_version
 from stores.traits import lock_building_trait, pending_traits, save_trait_progress
-
-_LOG = structlog.get_logger(__name__)
-_LOOK_EVERY: Final = 0.5
 
 
 class Declaring:
@@ -34,49 +24,29 @@ class Declaring:
     `at_once` profiles are worked out per transaction; live events of the workspace wait for one such step at most.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        metrics: BuildMetrics,
-        *,
-        catalogue: Catalogue | None = None,
-        memory: Memory | None = None,
-        at_once: int = 50,
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._metrics = metrics
-        self._catalogue = catalogue or Catalogue()
-        self._memory = memory or Memory()
+    def __init__(self, workshop: Workshop, *, at_once: int = 50) -> None:
+        self._workshop = workshop
         self._at_once = at_once
 
     async def run(self) -> None:
         """Apply traits as they are declared, until cancelled."""
-        while True:
-            try:
-                await self.finish_all()
-            except (Contended, StoreUnavailable, Unfit) as error:
-                _LOG.warning("declaring_waits", problem=str(error))
-            await asyncio.sleep(_LOOK_EVERY)
+        await keep_at("declaring", self.finish_all)
 
     async def finish_all(self) -> None:
         """Work until no trait waits but those that another worker has. Raises `StoreUnavailable`, `Contended`."""
-        async with self._database.across() as connection:
+        async with self._workshop.database.across() as connection:
             pending = await pending_traits(connection)
-        for workspace, name in pending:
-            while await self.step(workspace, name):  # noqa: ASYNC110 - not a wait for anything
-                await asyncio.sleep(0)
+        await finish(pending, self.step)
 
     async def step(self, workspace: UUID, name: str) -> bool:
         """Take one trait one transaction further, and tell whether there is more to do on it."""
-        async with self._database.across() as connection:
+        async with self._workshop.database.across() as connection:
             async with transaction(connection):
                 await hold_definitions(connection, workspace)
                 more, changes = await self._advance(connection, workspace, name)
             if changes:
                 await call_publisher(connection)
-        self._metrics.changes.inc(changes)
+        self._workshop.metrics.changes.inc(changes)
         return more
 
     async def _advance(self, connection: Connection, workspace: UUID, name: str) -> tuple[bool, int]:
@@ -90,11 +60,11 @@ class Declaring:
         if not ids:
             await raise_version(connection, workspace)
             return False, 0
-        definitions = await self._catalogue.read(connection, workspace)
+        definitions = await self._workshop.catalogue.read(connection, workspace)
         if definitions is None:
             return False, 0
-        profiles = await self._memory.lock(connection, workspace, ids)
-        work = Work(connection, workspace, definitions, profiles, self._clock())
+        profiles = await self._workshop.memory.lock(connection, workspace, ids)
+        work = Work(connection, workspace, definitions, profiles, self._workshop.clock())
         for profile in profiles.values():
             if profile.merged_into is None:
                 work.retell(profile.id, {"trait": name})

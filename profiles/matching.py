@@ -17,8 +17,9 @@ from domain.errors import Refused, StoreUnavailable
 from domain.identity import IdentityRules
 from privacy.likeness import Likeness, compare
 from profiles.catalogue import Definitions
+from profiles.chores import keep_at
 from profiles.joining import Deed, Outcome, in_transaction, join
-from stores.faults import Contended, Unfit, transaction
+from stores.faults import transaction
 from stores.likeness import Pair, decide_candidate, pairs_of, put_up, take_uncompared
 from stores.postgres import Connection, Database
 from stores.workspaces import read_settings
@@ -42,13 +43,11 @@ class Matcher:
 
     async def run(self) -> None:
         """Compare until cancelled."""
-        while True:
-            try:
-                while await self.step():  # noqa: ASYNC110 - not a wait for anything
-                    await asyncio.sleep(0)
-            except (Contended, StoreUnavailable, Unfit) as error:
-                _LOG.warning("matching_waits", problem=str(error))
-            await asyncio.sleep(_LOOK_EVERY)
+        await keep_at("matching", self._finish, _LOOK_EVERY)
+
+    async def _finish(self) -> None:
+        while await self.step():  # noqa: ASYNC110 - not a wait for anything
+            await asyncio.sleep(0)
 
     async def step(self) -> int:
         """Compare some who wait, and return how many there were. Raises `StoreUnavailable`, `Contended`."""

@@ -15,12 +15,12 @@ from domain.clock import to_micros
 from domain.event import ProtectedEvent
 from domain.segment import ChangeKind, Definition, SegmentStatus
 from profiles.catalogue import compile_segment
-from profiles.segments.definition import check_references
+from profiles.rehearse import Rehearsal
 from profiles.segments.evaluate import truth_of
 from profiles.segments.explain import Explanation, explain, hypothetical
 from profiles.segments.index import Index, Segment
 from profiles.segments.leaf import Happened, KeptLeaf, moments_of
-from profiles.segments.rehearse import Rehearsal
+from profiles.segments.references import check_references
 from stores.events import Happening, read_history
 from stores.postgres import Connection
 from stores.profiles import LeafState, Profile, read_profiles
@@ -192,6 +192,6 @@ async def _segments(connection: Connection, workspace: UUID) -> list[Segment]:
 
 def _profile(person: Facts, kept: Iterable[KeptLeaf], happened: Sequence[Happened], now: datetime) -> Profile:
     """Put a profile together from its history."""
-    built = {leaf.key: LeafState(leaf.build(moments_of(leaf, happened))) for leaf in kept}
+    built = {leaf.state: LeafState(leaf.build(moments_of(leaf, happened))) for leaf in kept}
     leaves = {key: state for key, state in built.items() if state.stamps}
     return Profile(person.id, 0, person.traits, {}, {}, now, now, scores=person.scores, leaves=leaves)

@@ -1,6 +1,6 @@
 """A second look at who events are about: since their receipt a person may have been erased, or have said no."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -25,24 +25,25 @@ class Standing(msgspec.Struct):
 
 
 async def look_again(
-    connection: Connection, workspace: UUID, events: Sequence[ProtectedEvent], known: Collection[UUID]
+    connection: Connection, workspace: UUID, events: Sequence[ProtectedEvent], profile_of: Mapping[UUID, UUID]
 ) -> Standing:
-    """Look again at events, of which the subjects in `known` still exist.
+    """Look again at events. `profile_of` has the subjects that still exist.
 
     The caller holds the workspace's definitions, so that nobody is erased meanwhile.
     """
-    unknown = {event.subject for event in events} - set(known)
+    unknown = {event.subject for event in events} - profile_of.keys()
     erased = await erased_among(connection, workspace, unknown) if unknown else set()
     suppressed = await suppressed_among(
         connection, workspace, {alias: None for event in events for alias in event.aliases}
     )
-    refusals = await read_refusals(connection, workspace, known)
+    refusals = await read_refusals(connection, workspace, set(profile_of.values()))
     standing = Standing([], [], 0)
     for event in events:
         if event.subject in erased or not suppressed.isdisjoint(event.aliases):
             standing.forgotten.append(event)
             continue
-        allowed = _without(event, refusals.get(event.subject, {}))
+        profile = profile_of.get(event.subject)
+        allowed = _without(event, refusals.get(profile, {})) if profile in refusals else event
         if allowed.purposes:
             standing.kept.append(allowed)
         else:

@@ -15,24 +15,21 @@ import msgspec
 import structlog
 
 from domain.alias import Alias
-from domain.clock import Clock
 from domain.errors import LogUnavailable, Refused, StoreUnavailable
 from domain.topics import DEAD_LETTERS, EVENTS, SEGMENT_CHANGES
 from privacy.keys import WorkspaceKeys
 from privacy.ledger.closing import closing_key
 from privacy.plan import read_plan
 from privacy.retention import Retention
-from profiles.catalogue import Catalogue
 from profiles.fading import Part, Scene, Taken, What, parts_of
-from profiles.memory import Memory
-from profiles.metrics import BuildMetrics
+from profiles.workshop import Workshop
 from stores import sweeps
 from stores.changefeed import KEPT
 from stores.changes import call_publisher
 from stores.eventlog.port import EventLog
 from stores.faults import Contended, Unfit, transaction
 from stores.plans import read_newest_plan
-from stores.postgres import Connection, Database
+from stores.postgres import Connection
 from stores.sweeps import Progress
 from stores.workspaces import list_workspaces
 
@@ -70,25 +67,17 @@ class Sweeper:
 
     def __init__(
         self,
-        database: Database,
+        workshop: Workshop,
         log: EventLog,
-        clock: Clock,
-        metrics: BuildMetrics,
         *,
         keep: timedelta,
         keys_of: Callable[[UUID], Awaitable[WorkspaceKeys]],
-        catalogue: Catalogue | None = None,
-        memory: Memory | None = None,
         forget: Forget | None = None,
         looks: bool = False,
         at_once: int = _AT_ONCE,
     ) -> None:
-        self._database = database
+        self._workshop = workshop
         self._log = log
-        self._clock = clock
-        self._metrics = metrics
-        self._catalogue = catalogue or Catalogue()
-        self._memory = memory or Memory()
         self._forget = forget
         self._looks = looks
         self._at_once = at_once
@@ -122,7 +111,7 @@ class Sweeper:
 
         Raises `StoreUnavailable`, `Contended`, `LogUnavailable`; what was taken until then is gone.
         """
-        async with self._database.across() as connection:
+        async with self._workshop.database.across() as connection:
             workspaces = [row.id for row in await list_workspaces(connection)]
         for workspace in workspaces:
             async for taken in self._workspace(workspace):
@@ -134,13 +123,13 @@ class Sweeper:
             await self._trim_log()
 
     async def _workspace(self, workspace: UUID) -> AsyncIterator[Counter[What]]:
-        async with self._database.across() as connection:
+        async with self._workshop.database.across() as connection:
             plan = await self._retention(connection, workspace)
             if plan is None:
                 return
             version, retention = plan
             key = closing_key(await self._keys_of(workspace))
-            for part in parts_of(retention, self._catalogue, self._memory, self._at_once):
+            for part in parts_of(retention, self._workshop.catalogue, self._workshop.memory, self._at_once):
                 more = True
                 while more:
                     taken = await self._step(connection, part, workspace, version, retention, key)
@@ -157,7 +146,7 @@ class Sweeper:
                     return taken
                 before = self._seen.get((workspace, part.name)) if self._looks else None
                 before = before or await sweeps.read_progress(connection, workspace, part.name)
-                now = self._clock()
+                now = self._workshop.clock()
                 after = _resumed(part, before, version, now)
                 if after.place is None:
                     return taken
@@ -173,11 +162,11 @@ class Sweeper:
         return taken
 
     async def _report(self, connection: Connection, workspace: UUID, taken: Taken) -> None:
-        self._memory.keep(workspace, taken.profiles)
+        self._workshop.memory.keep(workspace, taken.profiles)
         for what, number in taken.tally.items():
-            self._metrics.swept.labels(what.name.lower()).inc(number)
+            self._workshop.metrics.swept.labels(what.name.lower()).inc(number)
         if taken.changes:
-            self._metrics.changes.inc(taken.changes)
+            self._workshop.metrics.changes.inc(taken.changes)
             await call_publisher(connection)
         if self._forget and taken.stale:
             try:
@@ -187,26 +176,26 @@ class Sweeper:
                 _LOG.warning("subject_cache_not_dropped")
 
     async def _table(self, table: str) -> AsyncIterator[Counter[What]]:
-        before, what = self._clock() - self._kept[table], _TABLES[table]
+        before, what = self._workshop.clock() - self._kept[table], _TABLES[table]
         if self._looks:
-            async with self._database.across() as connection:
+            async with self._workshop.database.across() as connection:
                 yield Counter({what: await sweeps.count_old(connection, table, before)})
             return
         removed = _ROWS_AT_ONCE
         while removed == _ROWS_AT_ONCE:
-            async with self._database.across() as connection, transaction(connection):
+            async with self._workshop.database.across() as connection, transaction(connection):
                 if not await sweeps.try_own_part(connection, None, table):
                     return
                 removed = await sweeps.delete_old(connection, table, before, _ROWS_AT_ONCE)
-            self._metrics.swept.labels(what.name.lower()).inc(removed)
+            self._workshop.metrics.swept.labels(what.name.lower()).inc(removed)
             yield Counter({what: removed})
 
     async def _trim_log(self) -> None:
         """Cut off what is old and has been read by all who read it."""
-        before = self._clock() - self._keep
+        before = self._workshop.clock() - self._keep
         for topic in (EVENTS, DEAD_LETTERS, SEGMENT_CHANGES):
             source = await self._log.source(topic)
-            async with self._database.across() as connection:
+            async with self._workshop.database.across() as connection:
                 passed = await sweeps.passed_offsets(connection, source)
             # Builders read every partition of the events, also those that they have not come to yet.
             ends = await self._log.ends(topic) if topic == EVENTS else passed

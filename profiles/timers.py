@@ -12,15 +12,12 @@ from uuid import UUID
 
 import structlog
 
-from domain.clock import Clock
 from domain.errors import StoreUnavailable
-from profiles.catalogue import Catalogue
-from profiles.memory import Memory
-from profiles.metrics import BuildMetrics
 from profiles.work import Work
+from profiles.workshop import Workshop
 from stores.changes import call_publisher
 from stores.faults import Contended, Unfit, transaction
-from stores.postgres import Connection, Database
+from stores.postgres import Connection
 from stores.timers import Due, due_leaves, next_due
 
 AT_ONCE: Final = 256
@@ -35,20 +32,8 @@ _STORE_PAUSE: Final = 0.5
 class Timers:
     """Looks at due leaves. Any number may run; they pass over profiles that somebody else holds."""
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        metrics: BuildMetrics,
-        *,
-        catalogue: Catalogue | None = None,
-        memory: Memory | None = None,
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._metrics = metrics
-        self._catalogue = catalogue or Catalogue()
-        self._memory = memory or Memory()
+    def __init__(self, workshop: Workshop) -> None:
+        self._workshop = workshop
         self._woken = asyncio.Event()
         self._planned: datetime | None = None
 
@@ -82,8 +67,8 @@ class Timers:
         Raises `StoreUnavailable`, `Contended`.
         """
         while True:
-            async with self._database.across() as connection:
-                due = await due_leaves(connection, self._clock(), AT_ONCE)
+            async with self._workshop.database.across() as connection:
+                due = await due_leaves(connection, self._workshop.clock(), AT_ONCE)
                 by_workspace: dict[UUID, list[Due]] = defaultdict(list)
                 for each in due:
                     by_workspace[each.workspace_id].append(each)
@@ -95,30 +80,29 @@ class Timers:
 
     async def _look(self, connection: Connection, workspace: UUID, due: Sequence[Due]) -> int:
         async with transaction(connection):
-            definitions = await self._catalogue.share(connection, workspace)
+            definitions = await self._workshop.catalogue.share(connection, workspace)
             if definitions is None:
                 return 0
-            profiles = await self._memory.lock(connection, workspace, {each.profile_id for each in due}, wait=False)
-            work = Work(connection, workspace, definitions, profiles, self._clock())
+            profiles = await self._workshop.memory.lock(
+                connection, workspace, {each.profile_id for each in due}, wait=False
+            )
+            now = self._workshop.clock()
+            work = Work(connection, workspace, definitions, profiles, now)
             mine = [each for each in due if each.profile_id in profiles]
             for each in mine:
                 index, touch = work.index(each.profile_id), work.touch(each.profile_id)
-                touch.due.add(each.leaf)
-                cause = {"timer": each.at.isoformat()}
-                for segment in index.by_leaf.get(each.leaf, ()):
-                    touch.causes[segment] = cause
-                    touch.instants[segment] = each.at
+                touch.time(index, profiles[each.profile_id], each.leaf, each.at, now)
             await work.settle()
-        self._memory.keep(workspace, profiles.values())
+        self._workshop.memory.keep(workspace, profiles.values())
         if work.changes:
             await call_publisher(connection)
-        self._metrics.timers.inc(len(mine))
-        self._metrics.changes.inc(len(work.changes))
+        self._workshop.metrics.timers.inc(len(mine))
+        self._workshop.metrics.changes.inc(len(work.changes))
         return len(mine)
 
     async def _until_next(self) -> float:
-        async with self._database.across() as connection:
+        async with self._workshop.database.across() as connection:
             self._planned = await next_due(connection)
         if self._planned is None:
             return _LONGEST_SLEEP
-        return min(max((self._planned - self._clock()).total_seconds(), 0.0), _LONGEST_SLEEP)
+        return min(max((self._planned - self._workshop.clock()).total_seconds(), 0.0), _LONGEST_SLEEP)

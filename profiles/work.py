@@ -12,7 +12,8 @@ from profiles.declared import Declared
 from profiles.retrace import retell
 from profiles.segments.evaluate import Cause, Move, Touch, judge, next_look, stamp
 from profiles.segments.index import Index
-from profiles.segments.leaf import Happened, KeptLeaf, moments_of
+from profiles.segments.leaf import Happened, Keeper, moments_of
+from profiles.segments.shared import united
 from profiles.traits import fold_profile
 from stores.changes import NewChange, add_changes
 from stores.events import read_history
@@ -60,6 +61,8 @@ class Work:
         self._emptied: list[UUID] = []
         self._retold: dict[UUID, Cause] = {}
         self._raised: set[UUID] = set()
+        for profile in profiles.values():
+            self._unite(profile, self.index(profile.id))
 
     def index(self, profile: UUID) -> Index:
         """Return the definitions that apply to a profile."""
@@ -86,14 +89,14 @@ class Work:
         if touch is not None and not touch.rebuild and self._stamp(profile, touch):
             self._judge(profile, self._touches.pop(profile))
 
-    def replace_leaf(self, profile: UUID, leaf: KeptLeaf, kept: list[int]) -> None:
-        """Set what a leaf keeps, and its timer."""
+    def replace_state(self, profile: UUID, keeper: Keeper, stamps: list[int]) -> None:
+        """Set what is kept, and its timer."""
         leaves = self.profiles[profile].leaves
-        if kept or leaf.key in leaves:
-            state = leaves.setdefault(leaf.key, LeafState([]))
-            state.stamps, state.due_at = kept, None
-            state.due_at = next_look(leaf, state, to_micros(self.now))
-            self._leaves[profile].add(leaf.key)
+        if stamps or keeper.state in leaves:
+            state = leaves.setdefault(keeper.state, LeafState([]))
+            state.stamps, state.due_at = stamps, None
+            state.due_at = next_look(keeper, state, to_micros(self.now))
+            self._leaves[profile].add(keeper.state)
 
     def leave(self, profile: UUID, membership: Membership, at: datetime, cause: Cause) -> None:
         """End a membership, whatever the definition says."""
@@ -113,7 +116,7 @@ class Work:
                 # One of the two may be on an old definition, and then their leaves do not add up.
                 self.touch(winner).rebuild.update(index.kept)
             # What one of them did may have filled a pause of the other.
-            self.touch(winner).rebuild.update(session.key for session in index.sessions)
+            self.touch(winner).rebuild.update(session.state for session in index.sessions)
             self._restate(winner, index)
             if self._definitions.declarations.names:
                 self.retell(winner, {"merge": str(winner)})
@@ -190,16 +193,31 @@ class Work:
         self._changed.update((winner.id, loser.id))
         self.touch(winner.id).everything(self.index(winner.id), {"merge": str(loser.id)})
 
+    def _unite(self, profile: Profile, index: Index) -> None:
+        """Unite what leaves kept each for itself before they shared a state. What was due stays due."""
+        if index.former.keys().isdisjoint(profile.leaves):
+            return
+        together: dict[bytes, list[LeafState]] = defaultdict(list)
+        for key in index.former.keys() & profile.leaves.keys():
+            together[index.former[key]].append(profile.leaves[key])
+            self._drop_leaf(profile.id, key)
+        for key, those in together.items():
+            state = profile.leaves.setdefault(key, LeafState([]))
+            those.append(state)
+            state.stamps = index.kept[key].build((stamp, None) for stamp in united(each.stamps for each in those))
+            state.due_at = min((each.due_at for each in those if each.due_at), default=None)
+            self._leaves[profile.id].add(key)
+
     def _restate(self, winner: UUID, index: Index) -> None:
         profile = self.profiles[winner]
         for key, state in list(profile.leaves.items()):
-            leaf = index.kept.get(key)
-            if leaf is not None:
-                self.replace_leaf(winner, leaf, state.stamps)
+            keeper = index.kept.get(key)
+            if keeper is not None:
+                self.replace_state(winner, keeper, state.stamps)
 
     async def _rebuild(self) -> None:
         """Take the leaves that cannot tell otherwise from the history of events."""
-        wanted: dict[UUID, list[KeptLeaf]] = {}
+        wanted: dict[UUID, list[Keeper]] = {}
         for profile_id, touch in self._touches.items():
             kept = self.index(profile_id).kept
             if leaves := [kept[key] for key in touch.rebuild if key in kept]:
@@ -220,7 +238,7 @@ class Work:
             happened[each.profile_id].append((each.name, each.properties, to_micros(each.at)))
         for profile_id, leaves in wanted.items():
             for leaf in leaves:
-                self.replace_leaf(profile_id, leaf, leaf.build(moments_of(leaf, happened[profile_id])))
+                self.replace_state(profile_id, leaf, leaf.build(moments_of(leaf, happened[profile_id])))
 
     def _look_again(self, profile: UUID, touch: Touch, index: Index) -> None:
         leaves = self.profiles[profile].leaves

@@ -4,14 +4,12 @@ import hmac
 from collections import OrderedDict
 from contextlib import suppress
 from math import ceil
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from domain.errors import StoreUnavailable
 from domain.spending import Allowance, CostExceeded, Spent
+from resolvers.caller import Caller
 from stores.purse import Purse
-
-if TYPE_CHECKING:
-    from resolvers.context import Caller
 
 _DRAWN_SECONDS: Final = 0.05
 """What is drawn at once, as seconds of the allowance: a cheap operation costs no round trip of its own."""
@@ -31,33 +29,41 @@ class Budget:
         self._allowance = allowance
         self._drawn: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
-    async def charge(self, caller: "Caller", points: int) -> Spent:
+    async def charge(self, caller: Caller, points: int) -> Spent:
         """Charge for one operation. Raises `CostExceeded`."""
         holder = _holder(caller)
         drawn, left = self._drawn.get(holder, (0, self._allowance.most))
         if drawn < points:
             with suppress(StoreUnavailable):
-                drawn, left = await self._draw(holder, points)
+                drawn, left = await self._draw(holder, points - drawn)
         self._drawn[holder] = max(0, drawn - points), left
         self._drawn.move_to_end(holder)
         if len(self._drawn) > _MOST_HOLDERS:
             self._drawn.popitem(last=False)
         return Spent(points, left + max(0, drawn - points), self._allowance)
 
-    async def _draw(self, holder: str, points: int) -> tuple[int, int]:
-        """Give what is drawn by now, enough for `points`, and what is left in the purse."""
-        handful = max(points, int(self._allowance.a_second * _DRAWN_SECONDS))
+    def settle(self, caller: "Caller", spent: Spent, actual: int) -> Spent:
+        """Give back what an operation was charged for and did not use."""
+        unused = max(0, spent.requested - actual)
+        holder = _holder(caller)
+        drawn, left = self._drawn.get(holder, (0, spent.remaining))
+        self._drawn[holder] = drawn + unused, left
+        return Spent(spent.requested, min(spent.remaining + unused, self._allowance.most), self._allowance, actual)
+
+    async def _draw(self, holder: str, lacking: int) -> tuple[int, int]:
+        """Give what is drawn by now, with all that was lacking, and what is left in the purse."""
+        handful = max(lacking, int(self._allowance.a_second * _DRAWN_SECONDS))
         taken = await self._purse.take(holder, handful, self._allowance)
-        if not taken.granted and points < handful:
-            handful = points
+        if not taken.granted and lacking < handful:
+            handful = lacking
             taken = await self._purse.take(holder, handful, self._allowance)
         if not taken.granted:
-            raise CostExceeded(max(1, ceil((points - taken.left) / self._allowance.a_second)))
+            raise CostExceeded(max(1, ceil((lacking - taken.left) / self._allowance.a_second)))
         # What others drew meanwhile for the same key is here as well.
         return self._drawn.get(holder, (0, 0))[0] + handful, taken.left
 
 
-def _holder(caller: "Caller") -> str:
+def _holder(caller: Caller) -> str:
     """Name a key, or a visitor by a keyed digest that tells nobody who they are."""
     principal = caller.principal
     if principal.key_id is not None:

@@ -12,9 +12,10 @@ from domain.key import Scope
 from privacy.ledger.checkpoint import Signer
 from privacy.ledger.proof import encode_proof
 from privacy.ledger.record import Record
+from resolvers.caller import Caller
 from resolvers.connection import First, page_size
 from resolvers.consenting import Heard, Person, Words, find_person, hear
-from resolvers.context import Caller, Info
+from resolvers.context import Info
 from resolvers.fields import field, mutation
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput, NotFound

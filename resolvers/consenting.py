@@ -16,7 +16,8 @@ from domain.consent import CONSENTABLE, Consent, Purpose, State
 from domain.errors import Refused, StoreUnavailable
 from domain.key import Scope
 from privacy.signals.sources import GPC
-from resolvers.context import Caller, Info
+from resolvers.caller import Caller
+from resolvers.context import Info
 from resolvers.problems import InvalidInput, NotFound
 from resolvers.profile import ProfileBy, wanted
 from stores.consents import Statement, store_consents
@@ -122,6 +123,7 @@ async def _hear(info: Info, by: ProfileBy | None, words: Words) -> Heard | NotFo
         if person is None:
             return NotFound(code="not_found", message="Nobody is known by that.", path=["input", "by"])
         controlled = set() if words.is_own_choice else await controlled_purposes(connection, person.profile)
+        info.context.saw([person.profile])
         held_back = [purpose for purpose, said in words.states if said is State.GRANTED and purpose in controlled]
         await _store(info, connection, person, words, held_back)
         aliases = await profile_aliases(connection, workspace, [person.profile])

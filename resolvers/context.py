@@ -1,26 +1,22 @@
 """What resolvers can reach, from the widest to the narrowest: the process, who is calling, this one operation."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 import strawberry
 
 from domain.access import LookLimits
-from domain.alias import Alias, AliasKind
 from domain.clock import Clock
 from domain.errors import Refused
-from domain.key import Principal, Scope
 from domain.spending import Spent
 from learning.recommender import Recommender
 from privacy.keys import WorkspaceKeys
 from privacy.policy import Policy
-from privacy.pseudonym import aliases_for
 from resolvers.budget import Budget
-from resolvers.cursor import Cursors
+from resolvers.caller import Caller
 from resolvers.live.hub import Hub
 from resolvers.loaders import Loaders
 from stores.answers import Answers
@@ -54,31 +50,6 @@ class Services:
     """Keeps what mutations with an idempotency key were answered."""
 
 
-@dataclass(frozen=True)
-class Caller:
-    """Who is calling, with the keys of their workspace."""
-
-    principal: Principal
-    keys: WorkspaceKeys
-
-    @cached_property
-    def cursors(self) -> Cursors:
-        """Signs the cursors of the caller's workspace."""
-        return Cursors(self.keys.signing_key("cursor"))
-
-    def aliases_for(self, kind: AliasKind, value: str) -> tuple[Alias, ...]:
-        """Give the blind indexes to look an identifier up by, in all its spellings; none when it cannot be one."""
-        return self.keys.everywhere(aliases_for(kind, value, self.keys))
-
-    def require(self, *scopes: Scope, end_users: bool) -> None:
-        """Raise `Refused` unless the caller has all scopes and is no end user where those are not let in."""
-        if self.principal.is_end_user and not end_users:
-            raise Refused("An end user's token may not do that.", code="wrong_kind_of_key")
-        missing = [scope for scope in scopes if scope not in self.principal.scopes]
-        if missing:
-            raise Refused(f"The key lacks the scope {missing[0]}.", code="missing_scope")
-
-
 @dataclass(slots=True)
 class Session:
     """One HTTP request or one socket. The caller of a socket is known only after its `connection_init`."""
@@ -89,6 +60,10 @@ class Session:
     connection_params: dict[str, Any] | None = None
     released: bool = False
     """Whether personal data was shown, so that no copy of the answer may be kept."""
+    notes_people: bool = False
+    """Whether a copy of the answer is to be kept."""
+    people: set[UUID] = field(default_factory=set)
+    """Whose profiles were looked at: a copy of the answer goes with any of them."""
 
 
 @dataclass(slots=True)
@@ -116,8 +91,14 @@ class Operation:
     def loaders(self) -> Loaders:
         """What was loaded so far, for the caller's workspace."""
         if self._loaders is None:
-            self._loaders = Loaders(self.services.database, self.caller.principal.workspace, self.services.recommender)
+            workspace = self.caller.principal.workspace
+            self._loaders = Loaders(self.services.database, workspace, self.services.recommender, self.saw)
         return self._loaders
+
+    def saw(self, people: Iterable[UUID]) -> None:
+        """Note that the answer may show these people."""
+        if self.session.notes_people:
+            self.session.people.update(people)
 
     async def policy(self) -> Policy:
         """Read what the caller's workspace says about who may see what."""
@@ -128,6 +109,12 @@ class Operation:
         budget, caller = self.services.budget, self.session.caller
         if budget and caller:
             self.spent = await budget.charge(caller, points)
+
+    def settle(self, objects: int) -> None:
+        """Note how many objects the answer has, and give back what it was charged beyond."""
+        budget, caller = self.services.budget, self.session.caller
+        if budget and caller and self.spent:
+            self.spent = budget.settle(caller, self.spent, objects)
 
     def forget(self) -> None:
         """Load everything anew from here on: the next payload of a subscription shows the state of its own time."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from domain.errors import Refused
 from domain.key import Scope
-from resolvers.context import Caller
+from resolvers.caller import Caller
 
 _MOST_BYTES: Final = 8 * 1024 * 1024
 

@@ -10,7 +10,8 @@ import msgspec
 
 from domain.errors import Refused
 from domain.segment import Definition, SegmentStatus
-from profiles.segments.definition import check_references, parse_definition, speakers
+from profiles.segments.definition import parse_definition
+from profiles.segments.references import check_references, speakers
 from profiles.segments.templates import as_json
 from profiles.segments.words import parse_text
 from resolvers.context import Info

@@ -13,16 +13,24 @@ Resolver = TypeVar("Resolver", bound=Callable[..., Any])
 MANY: Final = "many"
 """Under this name a field's metadata holds the function that finds its values for many objects at once."""
 
+LASTING: Final = "lasting"
+"""Under this name it holds whether a value stays true until the stamp of its person changes."""
+
 Find = Callable[..., Awaitable[list[Any]]]
 
 
-def field(permission: FieldExtension | None = None, *, many: Find | None = None) -> Callable[[Resolver], Resolver]:
+def field(
+    permission: FieldExtension | None = None, *, many: Find | None = None, lasting: bool = False
+) -> Callable[[Resolver], Resolver]:
     """Make a method a field of its type; its docstring is the description. Without `permission` its parent's counts.
 
     `many` takes a list of objects, the info and the field's arguments by name, and returns a value for each object, or
-    the exception that stands for it. It must find what the method finds.
+    the exception that stands for it. It must find what the method finds. `lasting` says that the value depends on
+    nothing but the caller's rights, the tracking plan and what a person's stamp covers (`stores.reads.stamps`); at the
+    root, that the field is about the person whom its argument `by` names.
     """
-    return _decorate(strawberry.field, permission, {MANY: many} if many else {})
+    metadata = {name: value for name, value in ((MANY, many), (LASTING, lasting)) if value}
+    return _decorate(strawberry.field, permission, metadata)
 
 
 def one(found: Sequence[Any]) -> Any:

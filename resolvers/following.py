@@ -1,6 +1,5 @@
 """A subscription that a plan answers, once for all who are to be told the same."""
 
-from collections.abc import Hashable
 from contextlib import aclosing
 from typing import Any
 
@@ -11,9 +10,9 @@ from strawberry.schema.schema import StreamResult
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
-from domain.key import Principal
 from resolvers.context import Operation, Session
 from resolvers.errors import coded
+from resolvers.keeping import sight
 from resolvers.live.groups import Group, Groups, Payload
 from resolvers.plans.plan import Plan
 from resolvers.plans.selection import Selection
@@ -48,7 +47,7 @@ class Following:
             async with aclosing(source):
                 async for item in source:
                     if (now := operation.caller.principal) is not principal:
-                        principal, group = now, self._groups.join((*self._asked, _sight(now)))
+                        principal, group = now, self._groups.join((*self._asked, sight(now)))
                     payload = await self._payload(group, session, item)
                     if operation.spent:
                         payload = payload.extended({"cost": operation.spent.told()})
@@ -66,11 +65,6 @@ class Following:
         found = await self._plan.run(self._variant, Operation(session), self._variables, item)
         errors = [coded(error, session.request_id) for error in found.errors or ()]
         return Payload.of(ExecutionResult(data=found.data, errors=errors or None))
-
-
-def _sight(principal: Principal) -> Hashable:
-    """Name all that decides on what a caller may see: not which key it is, but what the key may do, and for whom."""
-    return msgspec.structs.replace(principal, key_id=None)
 
 
 def _located(error: Exception) -> GraphQLError:

@@ -1,7 +1,7 @@
 """Loads whatever is reachable from a list for the whole list at once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -10,13 +10,13 @@ from uuid import UUID
 from strawberry.dataloader import DataLoader
 
 from domain.alias import Alias
-from domain.consent import Consent
+from domain.consent import Consent, Purpose
 from domain.item import Item
 from learning.lists import Ask, Served
 from learning.recommender import Recommender
 from stores.items import find_items
 from stores.postgres import Connection, Database
-from stores.reads import events, moves, profiles, segments
+from stores.reads import consents, events, moves, profiles, segments
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -28,14 +28,18 @@ COUNTED: int = 10_000
 class Loaders:
     """The loaders of one operation in one workspace: each runs one statement per level of the query."""
 
-    def __init__(self, database: Database, workspace: UUID, recommender: Recommender) -> None:
+    def __init__(
+        self, database: Database, workspace: UUID, recommender: Recommender, saw: Callable[[Iterable[UUID]], None]
+    ) -> None:
         self._database = database
         self._workspace = workspace
-        self.profile: DataLoader[UUID, profiles.ProfileRow | None] = self._one(profiles.by_ids)
+        self._saw = saw
+        self.profile: DataLoader[UUID, profiles.ProfileRow | None] = self._one(self._profiles)
         self.profile_of_alias: DataLoader[Alias, UUID | None] = self._one(profiles.of_aliases)
         self.identities: DataLoader[UUID, list[profiles.Identity]] = self._many(profiles.identities)
         self.consents: DataLoader[UUID, list[Consent]] = self._many(profiles.consents)
         self.memberships: DataLoader[UUID, list[segments.Membership]] = self._many(segments.memberships)
+        self.agreed_memberships: DataLoader[UUID, list[segments.Membership]] = self._many(_agreed_memberships)
         self.event: DataLoader[str, events.EventRow | None] = self._one(events.by_message_ids)
         self.history: DataLoader[events.History, list[events.EventRow]] = self._listed(events.histories)
         self.event_count: DataLoader[UUID, int | None] = self._one(_count_events)
@@ -47,6 +51,11 @@ class Loaders:
         self.item: DataLoader[str, Item | None] = self._one(find_items)
         self.recommendations: DataLoader[Ask, Served] = DataLoader(partial(recommender.for_people, workspace))
         self.members: DataLoader[segments.Members, list[profiles.ProfileRow]] = self._listed(segments.members)
+
+    async def _profiles(self, connection: Connection, ids: Sequence[UUID]) -> dict[UUID, profiles.ProfileRow]:
+        found = await profiles.by_ids(connection, ids)
+        self._saw(row.id for row in found.values())
+        return found
 
     def _one(
         self, read: Callable[[Connection, Sequence[Key]], Awaitable[dict[Key, Value]]]
@@ -95,6 +104,14 @@ async def load_each(
         except Exception as error:  # noqa: BLE001 - it stands for the value
             found.append(error)
     return found
+
+
+async def _agreed_memberships(
+    connection: Connection, profiles: Sequence[UUID]
+) -> dict[UUID, list[segments.Membership]]:
+    """List the segments of those who agree to personalisation."""
+    agreeing = await consents.agreeing(connection, profiles, Purpose.PERSONALIZATION)
+    return await segments.memberships(connection, list(agreeing)) if agreeing else {}
 
 
 async def _count_events(connection: Connection, keys: Sequence[UUID]) -> dict[UUID, int]:

@@ -19,10 +19,10 @@ from resolvers.identity import IdentityMutations
 from resolvers.identity_rules import IdentityRuleMutations
 from resolvers.match import MatchMutations
 from resolvers.permissions import needs
-from resolvers.plan import PlanMutations
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
 from resolvers.recommending import RecommendationMutations
 from resolvers.segment import Segment
+from resolvers.tracking_plan import PlanMutations
 from resolvers.trait import TraitMutations
 
 

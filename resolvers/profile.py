@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
+from strawberry.dataloader import DataLoader
 from strawberry.scalars import JSON
 
 from domain.alias import Alias, AliasKind
@@ -14,8 +15,9 @@ from domain.consent import Purpose, State
 from domain.errors import Refused
 from domain.key import Scope
 from learning.lists import Strategy
+from resolvers.caller import Caller
 from resolvers.connection import After, Connection, First, connect, page_size
-from resolvers.context import Caller, Info
+from resolvers.context import Info
 from resolvers.counts import head_count
 from resolvers.event import Event, histories
 from resolvers.fields import field, one
@@ -98,14 +100,20 @@ async def _segments(people: Sequence["Profile"], info: Info, keys: list[str] | N
     def shown(found: Sequence[Membership]) -> list[SegmentMembership]:
         return [_membership(each) for each in found if keys is None or each.segment.key in keys]
 
-    return await load_each(info.context.loaders.memberships, _ids(people), shown)
+    return await load_each(_memberships(info), _ids(people), shown)
 
 
 async def _in_segment(people: Sequence["Profile"], info: Info, key: str) -> list[Any]:
     def shown(found: Sequence[Membership]) -> bool:
         return any(each.segment.key == key for each in found)
 
-    return await load_each(info.context.loaders.memberships, _ids(people), shown)
+    return await load_each(_memberships(info), _ids(people), shown)
+
+
+def _memberships(info: Info) -> DataLoader[UUID, list[Membership]]:
+    """Choose what to look up: a visitor's page is shown segments only with consent for personalisation."""
+    loaders, is_own_page = info.context.loaders, info.context.caller.principal.is_end_user
+    return loaders.agreed_memberships if is_own_page else loaders.memberships
 
 
 async def _events(people: Sequence["Profile"], info: Info, first: int = 20, after: str | None = None) -> list[Any]:
@@ -121,7 +129,7 @@ class Profile(ProfileTraits, Node):
     first_seen_at: datetime
     last_seen_at: datetime
 
-    @field(many=_traits)
+    @field(many=_traits, lasting=True)
     async def traits(self, info: Info, names: list[str] | None = None) -> JSON:
         """What was stated about the person, personal data left out; all or those named.
 
@@ -129,38 +137,41 @@ class Profile(ProfileTraits, Node):
         """
         return JSON(one(await _traits([self], info, names)))
 
-    @field()
+    @field(lasting=True)
     def counters(self, names: list[str] | None = None) -> JSON:
         """How often each event happened; all or those named."""
         return JSON(_named(self.row.counters, names))
 
-    @field(many=_identities)
+    @field(many=_identities, lasting=True)
     async def identities(self, info: Info) -> list[Identity]:
         """Which kinds of identifiers the person is known by."""
         found: list[Identity] = one(await _identities([self], info))
         return found
 
-    @field(many=_consents)
+    @field(many=_consents, lasting=True)
     async def consents(self, info: Info) -> list[Consent]:
         """What the person has said."""
         found: list[Consent] = one(await _consents([self], info))
         return found
 
-    @field(many=_controls)
+    @field(many=_controls, lasting=True)
     async def global_privacy_control(self, info: Info) -> GlobalPrivacyControl:
         """Whether Global Privacy Control is in force for the person, and since when."""
         found: GlobalPrivacyControl = one(await _controls([self], info))
         return found
 
-    @field(needs(Scope.SEGMENTS_READ, end_users=True), many=_segments)
+    @field(needs(Scope.SEGMENTS_READ, end_users=True), many=_segments, lasting=True)
     async def segments(self, info: Info, keys: list[str] | None = None) -> list[SegmentMembership]:
-        """The segments the person is in; all or those with these keys."""
+        """The segments the person is in; all or those with these keys.
+
+        A visitor's token is shown none without their consent for personalisation.
+        """
         found: list[SegmentMembership] = one(await _segments([self], info, keys))
         return found
 
-    @field(needs(Scope.SEGMENTS_READ, end_users=True), many=_in_segment)
+    @field(needs(Scope.SEGMENTS_READ, end_users=True), many=_in_segment, lasting=True)
     async def in_segment(self, info: Info, key: str) -> bool:
-        """Whether the person is in the segment with this key; false when there is none."""
+        """Whether the person is in the segment with this key; false when there is none, or it may not be told."""
         found: bool = one(await _in_segment([self], info, key))
         return found
 

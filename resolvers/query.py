@@ -22,13 +22,13 @@ from resolvers.keys import KeyQueries
 from resolvers.match import MatchQueries
 from resolvers.node import Node, from_global, to_global, uuid_of
 from resolvers.permissions import needs
-from resolvers.plan import PlanQueries
 from resolvers.profile import Profile, ProfileBy, find_profile, list_profiles, profile_of
 from resolvers.recommendation import item_of
 from resolvers.recommending import RecommendationQueries
 from resolvers.segment import Segment, list_segments, segment_of
 from resolvers.segment_questions import SegmentQueries
 from resolvers.taking import find_request
+from resolvers.tracking_plan import PlanQueries
 from resolvers.trait import TraitQueries
 
 
@@ -86,7 +86,7 @@ class Query(
             end_user=principal.is_end_user,
         )
 
-    @field(needs(Scope.PROFILES_READ, end_users=True))
+    @field(needs(Scope.PROFILES_READ, end_users=True), lasting=True)
     async def profile(self, info: Info, by: ProfileBy | None = None) -> Profile | None:
         """One person. End users leave `by` out and get themselves."""
         return await find_profile(info, by)

@@ -13,11 +13,15 @@ from strawberry.types.execution import PreExecutionError
 
 from domain.errors import FAILURES, Refused, StoreUnavailable
 from privacy.parcel import ParcelSealer
-from resolvers.context import Caller, Session
+from resolvers.caller import Caller
+from resolvers.context import Session
 from resolvers.extensions import CachedParser
 from resolvers.limits import MOST_LETTERS, MOST_TOKENS
 from resolvers.live.groups import Payload
 from stores.answers import Answers
+
+IDEMPOTENCY_KEY: Final = "idempotencyKey"
+"""Under this name a request's `extensions` may hold the key, over any transport."""
 
 _KEY: Final = re.compile(r"[!-~]{1,255}", re.ASCII)
 
@@ -29,7 +33,7 @@ class Repeatable(msgspec.Struct, frozen=True):
 
     query: str
     operation_name: str | None
-    variables: dict[str, Any] | None
+    variables: dict[str, Any] | None = None
 
     @property
     def is_mutation(self) -> bool:
@@ -44,15 +48,16 @@ class Repeatable(msgspec.Struct, frozen=True):
         return operation is not None and operation.operation is OperationType.MUTATION
 
 
-async def run_once(answers: Answers, session: Session, key: str, request: Repeatable, run: Run) -> ExecutionResult:
+async def run_once(answers: Answers, session: Session, key: Any, request: Repeatable, run: Run) -> ExecutionResult:
     """Run a mutation, or give what its first run was answered within a day.
 
-    An answer is kept under the caller's own key or token, sealed under a key of the workspace. One that shows
+    An answer is kept under the caller's own key or token, sealed under a key of the workspace, and goes with the people
+    that it is about. One that shows
     personal data is not kept, nor one that failed for reasons of ours: the same key then runs it again.
     Raises `Refused` for a key of another shape, for one that was used for another request and while the first still
     runs, and `StoreUnavailable`.
     """
-    if not _KEY.fullmatch(key):
+    if not isinstance(key, str) or not _KEY.fullmatch(key):
         raise Refused("An idempotency key has 1 to 255 visible ASCII characters.")
     caller = session.caller
     if caller is None:
@@ -67,13 +72,14 @@ async def run_once(answers: Answers, session: Session, key: str, request: Repeat
             raise Refused(code="still_running")
         return place.open(kept.sealed)
     stands = False
+    session.notes_people = True
     try:
         result = await run()
         if _stands(result) and not session.released:
             # The mutation is done: that its answer cannot be kept must not make a failure of it.
             with suppress(StoreUnavailable):
-                await answers.keep(place.name, mark, place.seal(Payload.of(result)))
-                stands = True
+                sealed = place.seal(Payload.of(result))
+                stands = await answers.keep(place.name, mark, sealed, caller.principal.workspace, session.people)
         return result
     finally:
         if not stands:

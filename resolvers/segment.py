@@ -51,22 +51,22 @@ class Segment(Node):
     name: str
     version: int = strawberry.field(description="Raised by each change of the definition.")
 
-    @field(needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ), lasting=True)
     def description(self) -> str:
         """What operators say it is for."""
         return self.row.description
 
-    @field(needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ), lasting=True)
     def status(self) -> SegmentStatus:
         """Whether it is built."""
         return self.row.status
 
-    @field(needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ), lasting=True)
     def definition(self) -> JSON:
         """The rule as it was saved."""
         return JSON(self.row.definition)
 
-    @field(needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ), lasting=True)
     def text(self) -> str | None:
         """The rule in words; null for one that cannot be read any more."""
         with suppress(Refused):
@@ -84,17 +84,17 @@ class Segment(Node):
         """When somebody last entered or left it, as long as changes are kept."""
         return await info.context.loaders.last_move.load(self.row.id)
 
-    @field(needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ), lasting=True)
     def error(self) -> str | None:
         """Why it could not be built."""
         return self.row.error
 
-    @field(needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ), lasting=True)
     def created_at(self) -> datetime:
         """When it was first saved."""
         return self.row.created_at
 
-    @field(needs(Scope.SEGMENTS_READ))
+    @field(needs(Scope.SEGMENTS_READ), lasting=True)
     def updated_at(self) -> datetime:
         """When it was last saved."""
         return self.row.updated_at

@@ -14,7 +14,8 @@ from domain.errors import Refused
 from domain.event import CallType
 from domain.key import Scope
 from domain.outcome import Outcome
-from resolvers.context import Caller, Info
+from resolvers.caller import Caller
+from resolvers.context import Info
 from resolvers.fields import field, subscription
 from resolvers.live.changes import Changes, Notice, NoticeKind, Resumption
 from resolvers.live.listener import Wanted
@@ -22,6 +23,7 @@ from resolvers.node import to_global
 from resolvers.permissions import needs
 from resolvers.profile import Profile, ProfileBy, profile_of, wanted
 from resolvers.segment import Segment, segment_of
+from resolvers.watching import WatchingSubscriptions
 
 _MOST_KEYS = 100
 _CHANGES = frozenset({NoticeKind.ENTERED, NoticeKind.EXITED})
@@ -93,7 +95,7 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
 
 
 @strawberry.type
-class Subscription:
+class Subscription(WatchingSubscriptions):
     """The root of subscriptions."""
 
     @subscription(needs(Scope.SEGMENTS_READ, end_users=True))
@@ -107,7 +109,7 @@ class Subscription:
         """Who enters and leaves segments: of one person, of some segments, or all.
 
         Without `after` it begins with a snapshot; with it, with what happened since. End users pass neither person
-        nor segments and get their own, from the moment they are known; none while they refuse personalisation.
+        nor segments and get their own, from the moment they are known and agree to personalisation.
         """
         caller, services = info.context.caller, info.context.services
         target = _target(caller, profile, segment_keys)

@@ -11,8 +11,9 @@ from domain.key import Scope
 from domain.request import Found, Regime, Request, RequestKind, RequestStatus
 from privacy.clock import deadlines
 from profiles.rights.rectify import STATED
+from resolvers.caller import Caller
 from resolvers.connection import Connection, connect, page_size
-from resolvers.context import Caller, Info
+from resolvers.context import Info
 from resolvers.loaders import COUNTED
 from resolvers.node import uuid_of
 from resolvers.problems import InvalidInput, NotFound

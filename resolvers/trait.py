@@ -130,7 +130,7 @@ class ProfileTraits:
 
     row: strawberry.Private[ProfileRow]
 
-    @field()
+    @field(lasting=True)
     async def trait_statements(self, info: Info, names: list[str] | None = None) -> list[TraitStatement]:
         """Traits with the time and source of each; all or those named."""
         (shown,) = await visible_traits(info, [self.row])

@@ -1,6 +1,9 @@
 """What was answered to requests that may come again, in Redis for a day, sealed by whoever keeps it here."""
 
+import hashlib
+from collections.abc import Collection, Iterable
 from typing import Final, cast
+from uuid import UUID
 
 import msgspec
 
@@ -24,6 +27,7 @@ class Kept(msgspec.Struct, frozen=True):
 class Answers:
     """Keeps one answer a name, `tagway:answer:{name}`: the mark of 32 bytes, then what is sealed.
 
+    `tagway:answers-about:{workspace}:{profile}` names those that show a person, so that they go with the person.
     Every method raises `StoreUnavailable` when Redis does not answer.
     """
 
@@ -41,12 +45,42 @@ class Answers:
         value = cast("bytes", found)
         return Kept(value[:_MARK_BYTES], value[_MARK_BYTES:] or None)
 
-    async def keep(self, name: str, mark: bytes, sealed: bytes) -> None:
-        """Keep the answer of the request that took the name."""
+    async def keep(self, name: str, mark: bytes, sealed: bytes, workspace: UUID, people: Collection[UUID] = ()) -> bool:
+        """Keep the answer of the request that took the name, which shows some people.
+
+        False, and nothing is kept, where one of them was erased while it ran.
+        """
         try:
-            await self._redis.set(_key(name), mark + sealed, ex=KEPT_SECONDS)
+            async with self._redis.pipeline(transaction=True) as pipeline:
+                for person in people:
+                    pipeline.sadd(_about(workspace, person), name)
+                    pipeline.expire(_about(workspace, person), KEPT_SECONDS)
+                pipeline.set(_key(name), mark + sealed, ex=KEPT_SECONDS)
+                # Whoever erases them closes the place first and then looks: one of both sees the other.
+                for person in people:
+                    pipeline.exists(_closed(workspace, person))
+                answered = await pipeline.execute()
+            closed = answered[len(answered) - len(people) :] if people else []
+            gone = [_about(workspace, person) for person, is_gone in zip(people, closed, strict=True) if is_gone]
+            if gone:
+                await self._redis.delete(_key(name), *gone)
+                return False
         except LOST as error:
             raise StoreUnavailable("Redis is not reachable") from error
+        return True
+
+    async def forget(self, workspace: UUID, people: Iterable[UUID]) -> int:
+        """Drop every answer that shows one of these people; return how many there were."""
+        dropped = 0
+        try:
+            for person in people:
+                await self._redis.set(_closed(workspace, person), b"", ex=RUNNING_SECONDS)
+                names = cast("set[bytes]", await self._redis.smembers(_about(workspace, person)))
+                keys = [_key(name.decode()) for name in names]
+                dropped += await self._redis.delete(*keys, _about(workspace, person)) - bool(keys)
+        except LOST as error:
+            raise StoreUnavailable("Redis is not reachable") from error
+        return dropped
 
     async def release(self, name: str) -> None:
         """Let the next request run: this one did not come to an answer that stands."""
@@ -54,6 +88,15 @@ class Answers:
             await self._redis.delete(_key(name))
         except LOST as error:
             raise StoreUnavailable("Redis is not reachable") from error
+
+
+def _about(workspace: UUID, person: UUID) -> str:
+    return f"tagway:answers-about:{workspace}:{person}"
+
+
+def _closed(workspace: UUID, person: UUID) -> str:
+    # Not even a random id of somebody erased shall stay, also for so short a time.
+    return f"tagway:answers-closed:{workspace}:{hashlib.blake2b(person.bytes, digest_size=16).hexdigest()}"
 
 
 def _key(name: str) -> str:

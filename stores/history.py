@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import asyncpg
 import msgspec
 
 from domain.consent import Purpose
@@ -55,21 +56,26 @@ async def events_of(
         FROM event WHERE workspace_id = $1 AND subject_id = ANY($2::uuid[])
     """
     async for row in connection.cursor(statement, workspace, list(subjects), prefetch=_PAGE):
-        yield ProtectedEvent(
-            workspace=workspace,
-            message_id=row["message_id"],
-            subject=row["subject_id"],
-            type=CallType(row["type"]),
-            name=row["name"],
-            at=row["at"],
-            received_at=row["received_at"],
-            aliases=(),
-            purposes=tuple(map(Purpose, row["purposes"])),
-            properties=row["properties"],
-            traits=row["traits"],
-            context=row["context"],
-            sealed={path: b64decode(frame) for path, frame in row["sealed"].items()},
-        )
+        yield recorded_event(workspace, row)
+
+
+def recorded_event(workspace: UUID, row: asyncpg.Record) -> ProtectedEvent:
+    """Make an event of its row, which may lack the columns `context` and `sealed`. It has no identifiers."""
+    return ProtectedEvent(
+        workspace=workspace,
+        message_id=row["message_id"],
+        subject=row["subject_id"],
+        type=CallType(row["type"]),
+        name=row["name"],
+        at=row["at"],
+        received_at=row["received_at"],
+        aliases=(),
+        purposes=tuple(map(Purpose, row["purposes"])),
+        properties=row["properties"],
+        traits=row["traits"],
+        context=row.get("context", {}),
+        sealed={path: b64decode(frame) for path, frame in row.get("sealed", {}).items()},
+    )
 
 
 async def tallies_of(connection: Connection, workspace: UUID, subjects: Collection[UUID]) -> list[Tally]:

@@ -195,27 +195,26 @@ async def replace_aliases(
 
 
 async def read_refusals(
-    connection: Connection, workspace: UUID, subjects: Collection[UUID]
+    connection: Connection, workspace: UUID, profiles: Collection[UUID]
 ) -> dict[UUID, dict[Purpose, datetime]]:
-    """Tell, for each subject whose person's last word on some purposes is no, since when."""
+    """Tell, for each profile whose person's last word on some purposes is no, since when."""
     rows = await connection.fetch(
         """
-        SELECT id, purpose, at FROM (
-            SELECT DISTINCT ON (asked.id, consent.purpose) asked.id, consent.purpose, consent.state, consent.at
-            FROM subject AS asked
-            JOIN subject AS kin ON kin.workspace_id = $1 AND kin.profile_id = asked.profile_id
-            JOIN consent ON consent.workspace_id = $1 AND consent.subject_id = kin.id
-            WHERE asked.workspace_id = $1 AND asked.id = ANY($2::uuid[])
-            ORDER BY asked.id, consent.purpose, consent.at DESC, consent.state = 'granted'
+        SELECT profile_id, purpose, at FROM (
+            SELECT DISTINCT ON (subject.profile_id, consent.purpose)
+                subject.profile_id, consent.purpose, consent.state, consent.at
+            FROM subject JOIN consent ON consent.workspace_id = $1 AND consent.subject_id = subject.id
+            WHERE subject.workspace_id = $1 AND subject.profile_id = ANY($2::uuid[])
+            ORDER BY subject.profile_id, consent.purpose, consent.at DESC, consent.state = 'granted'
         ) AS last_word
         WHERE state <> 'granted'
         """,
         workspace,
-        list(subjects),
+        list(profiles),
     )
     refusals: dict[UUID, dict[Purpose, datetime]] = {}
-    for subject, purpose, at in rows:
-        refusals.setdefault(subject, {})[Purpose(purpose)] = at
+    for profile, purpose, at in rows:
+        refusals.setdefault(profile, {})[Purpose(purpose)] = at
     return refusals
 
 

@@ -1,10 +1,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 _FIXTURES = Path(__file__).parent / "fixtures"
 pytest_plugins = [f"tests.fixtures.{path.stem}" for path in sorted(_FIXTURES.glob("*.py"))]
 pytest.register_assert_rewrite(*pytest_plugins)  # before the first of them imports another
+
+settings.register_profile("patient", settings.default, deadline=None)
+settings.load_profile("patient")  # a busy machine makes no property false
 
 _SERVERS = {"server_folder", "kafka_broker", "browser", "movielens_path"}
 

@@ -89,9 +89,11 @@ def serve() -> None:
 @app.command()
 def build() -> None:
     """Run a profile builder. Run as many as the events topic has partitions."""
+    import uvloop  # noqa: PLC0415  as above
+
     from gateway import build as builder  # noqa: PLC0415  as above
 
-    asyncio.run(builder.build(find_stores(read_settings())))
+    uvloop.run(builder.build(find_stores(read_settings())))
 
 
 @app.command()

@@ -19,11 +19,10 @@ from gateway.settings import Settings, read_settings
 from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
 from profiles.builder import Builder
-from profiles.catalogue import Catalogue
-from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
 from profiles.rebuild import Rebuild
 from profiles.timers import Timers
+from profiles.workshop import Workshop
 from resolvers.moment import in_utc
 from stores.eventlog.open import open_log
 from stores.migrate import migrate
@@ -83,13 +82,12 @@ async def rebuild(
         log = await open_log(settings.kafka_bootstrap, database)
         stack.push_async_callback(log.close)
         metrics = BuildMetrics(CollectorRegistry())
-        catalogue, memory = Catalogue(), Memory()
-        shared, keys = (database, utc_now, metrics), Workspaces(database, provider).keys
+        workshop = Workshop(database, utc_now, metrics)
         rebuilding = Rebuild(
             log,
-            builder=Builder(*shared, catalogue=catalogue, memory=memory, open_keys=keys),
-            backfill=Backfill(*shared, catalogue=catalogue, memory=memory),
-            timers=Timers(*shared, catalogue=catalogue, memory=memory),
+            builder=Builder(workshop, open_keys=Workspaces(database, provider).keys),
+            backfill=Backfill(workshop),
+            timers=Timers(workshop),
         )
         total = sum(end - starts.get(partition, 0) for partition, end in ends.items())
         building = progress.add_task("building", total=total)

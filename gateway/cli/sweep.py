@@ -17,6 +17,7 @@ from gateway.workspace import Workspaces
 from profiles.fading import What
 from profiles.metrics import BuildMetrics
 from profiles.sweeper import Sweeper
+from profiles.workshop import Workshop
 from stores.eventlog.open import open_log
 from stores.postgres import Database
 from stores.redis import open_redis
@@ -50,10 +51,8 @@ async def _sweep(settings: Settings, *, dry_run: bool) -> Counter[What]:
         log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
         stack.push_async_callback(log.close)
         sweeper = Sweeper(
-            database,
+            Workshop(database, utc_now, BuildMetrics(CollectorRegistry())),
             log,
-            utc_now,
-            BuildMetrics(CollectorRegistry()),
             keep=settings.log_retention,
             keys_of=Workspaces(database, provider).keys,
             forget=SubjectCache(redis).drop,

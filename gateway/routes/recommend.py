@@ -1,7 +1,6 @@
 """REST for teams without GraphQL: recommended items, from the same recommender."""
 
 from typing import Annotated, Any, Final
-from uuid import UUID
 
 import msgspec
 from starlette.responses import Response
@@ -12,11 +11,10 @@ from domain.errors import Refused
 from domain.key import Principal, Scope
 from gateway.collect.decode import read_json
 from gateway.collect.request import read_body
-from gateway.resources import Resources, WebRequest, resources_of
-from learning.lists import Ask, Context, Question, Strategy
+from gateway.resources import WebRequest, resources_of
+from learning.lists import Context, Question, Strategy
 from privacy.pseudonym import aliases_for
 from resolvers.recommendation import read_context, reason_text
-from stores.reads.profiles import of_aliases
 
 SHOWN: Final = 10
 MESSAGES: Final = {
@@ -94,9 +92,10 @@ async def _authorised(request: WebRequest) -> Principal:
 
 async def _answer(request: WebRequest, principal: Principal, customer: Customer, context: Context) -> Response:
     resources = resources_of(request)
-    profile = await _profile_of(resources, principal.workspace, customer)
+    keys = await resources.workspaces.keys(principal.workspace)
+    aliases = keys.everywhere(aliases_for(AliasKind.USER_ID, customer, keys))
     question = Question(Strategy.FOR_YOU, SHOWN, context=context)
-    (served,) = await resources.recommender.for_people(principal.workspace, [Ask(profile, question)])
+    served = await resources.recommender.for_named(principal.workspace, aliases, question)
     shelf = await resources.recommender.shelf(principal.workspace)
     items = [(each, shelf.catalogue.item(each.product_id)) for each in served.items]
     answer = Recommendations(
@@ -111,17 +110,6 @@ async def _answer(request: WebRequest, principal: Principal, customer: Customer,
         message=MESSAGES[served.personalized],
     )
     return Response(msgspec.json.encode(answer), media_type="application/json")
-
-
-async def _profile_of(resources: Resources, workspace: UUID, customer: Customer) -> UUID | None:
-    """Find the profile that the shop knows under this id, by its blind indexes."""
-    keys = await resources.workspaces.keys(workspace)
-    aliases = keys.everywhere(aliases_for(AliasKind.USER_ID, customer, keys))
-    if not aliases:
-        return None
-    async with resources.database.workspace(workspace) as connection:
-        found = await of_aliases(connection, aliases)
-    return next((found[alias] for alias in aliases if alias in found), None)
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (

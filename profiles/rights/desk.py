@@ -1,6 +1,5 @@
 """Where requests are worked on: claimed one step at a time, so that whoever dies in the middle is taken over from."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from traceback import extract_tb
@@ -16,6 +15,7 @@ from domain.request import Request, RequestKind, RequestStatus, Step
 from privacy.compiled import CompiledPlan
 from privacy.keys import WorkspaceKeys
 from privacy.receipt import sign_receipt
+from profiles.chores import finish, keep_at
 from profiles.memory import Memory
 from profiles.rights.case import Act, Case, Procedure
 from stores.changes import call_publisher
@@ -37,7 +37,6 @@ OpenWorkspace = Callable[[UUID, int], Awaitable[tuple[WorkspaceKeys, CompiledPla
 """Gives a workspace's keys, with every change up to a stamp, and its plan."""
 
 _LOG = structlog.get_logger(__name__)
-_LOOK_EVERY: Final = 0.5
 _AT_ONCE: Final = 100
 _WAIT_FOR_OTHERS: Final = timedelta(seconds=0.2)
 _WAIT_FOR_STORES: Final = timedelta(seconds=2)
@@ -67,13 +66,11 @@ class Desk:
 
     async def run(self) -> None:
         """Work on requests as they come, and throw away answers as they expire, until cancelled."""
-        while True:
-            try:
-                await self.forget_erased()
-                await self.work()
-            except (Contended, StoreUnavailable, Unfit) as error:
-                _LOG.warning("desk_waits", problem=str(error))
-            await asyncio.sleep(_LOOK_EVERY)
+        await keep_at("desk", self._look)
+
+    async def _look(self) -> None:
+        await self.forget_erased()
+        await self.work()
 
     async def work(self) -> int:
         """Take every request that is due as far as it will go, and return how many there were."""
@@ -81,9 +78,7 @@ class Desk:
             async with transaction(connection):
                 await drop_expired(connection, self._clock())
             waiting = await waiting_requests(connection, self._clock(), _AT_ONCE)
-        for workspace, request in waiting:
-            while await self.advance(workspace, request):  # noqa: ASYNC110 - not a wait for anything
-                await asyncio.sleep(0)
+        await finish(waiting, self.advance)
         return len(waiting)
 
     async def advance(self, workspace: UUID, request: UUID) -> bool:

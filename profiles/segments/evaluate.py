@@ -8,7 +8,8 @@ from uuid import UUID
 from domain.clock import from_micros, to_micros
 from domain.segment import ChangeKind
 from profiles.segments.index import Index, Segment, Truth
-from profiles.segments.leaf import KeptLeaf, Moment
+from profiles.segments.leaf import Keeper, Moment
+from profiles.segments.shared import flipped
 from stores.profiles import LeafState, Membership, Profile
 
 Cause = dict[str, Any]
@@ -28,20 +29,33 @@ class Touch:
         self.instants: dict[Segment, datetime] = {}
         """Where the cause has an instant of its own, before now."""
         self.due: set[bytes] = set()
-        """Leaves whose timers must be set anew."""
+        """States whose timers must be set anew."""
         self.rebuild: set[bytes] = set()
-        """Leaves whose states are to be taken from the history of events, which holds this transaction's too."""
+        """States that are to be taken from the history of events, which holds this transaction's too."""
 
     def event(self, index: Index, name: str, properties: dict[str, Any], stamp: int, cause: Cause) -> None:
         """Let an event reach the leaves that listen to its name."""
-        for leaf in index.by_event.get(name, ()):
-            moment = leaf.moment(name, properties, stamp)
+        for keeper in index.by_event.get(name, ()):
+            moment = keeper.moment(name, properties, stamp)
             if moment is not None:
-                self.moments.setdefault(leaf.key, []).append(moment)
-                self.leaf(index, leaf.key, cause)
+                self.moments.setdefault(keeper.state, []).append(moment)
+                self.state(index, keeper.state, cause)
         for session in index.sessions:
-            self.moments.setdefault(session.key, []).append(session.moment(name, properties, stamp))
-            self.leaf(index, session.key, cause)
+            self.moments.setdefault(session.state, []).append(session.moment(name, properties, stamp))
+            self.state(index, session.state, cause)
+
+    def time(self, index: Index, profile: Profile, state: bytes, due: datetime, now: datetime) -> None:
+        """Let the leaves of a state that was due change by themselves, each at its own instant."""
+        state = index.former.get(state, state)
+        self.due.add(state)
+        kept = profile.leaves.get(state)
+        if state not in index.by_state or kept is None:
+            return
+        for key, instant in flipped(index.leaves_of[state], kept.stamps, to_micros(due), to_micros(now)):
+            at = from_micros(instant)
+            cause = {"timer": at.isoformat()}
+            for segment in index.by_leaf[key]:
+                self.causes[segment], self.instants[segment] = cause, at
 
     def traits(self, index: Index, names: Iterable[str], cause: Cause) -> None:
         """Let changed traits reach the leaves that compare them."""
@@ -54,6 +68,11 @@ class Touch:
         for model in models:
             for leaf in index.by_model.get(model, ()):
                 self.leaf(index, leaf.key, cause)
+
+    def state(self, index: Index, state: bytes, cause: Cause) -> None:
+        """Judge the segments of all leaves of one state again."""
+        for segment in index.by_state[state]:
+            self.causes[segment] = cause
 
     def leaf(self, index: Index, key: bytes, cause: Cause) -> None:
         """Judge the segments of one leaf again."""
@@ -88,16 +107,16 @@ class Move(NamedTuple):
 
 
 def stamp(profile: Profile, index: Index, touch: Touch, now: int) -> list[bytes]:
-    """Take the touch's moments into the profile's leaves and return the keys of those that changed.
+    """Take the touch's moments into the profile's states and return the names of those that changed.
 
-    A leaf that cannot tell without its history joins `touch.rebuild`.
+    A state that cannot tell without the history joins `touch.rebuild`.
     """
     changed = []
     seen = to_micros(profile.last_seen_at)
     for key, moments in touch.moments.items():
-        leaf = index.kept[key]
+        keeper = index.kept[key]
         state = profile.leaves.get(key)
-        kept = leaf.fold(state.stamps if state else (), moments, seen)
+        kept = keeper.fold(state.stamps if state else (), moments, seen)
         if kept is None:
             touch.rebuild.add(key)
             continue
@@ -106,19 +125,19 @@ def stamp(profile: Profile, index: Index, touch: Touch, now: int) -> list[bytes]
         if state is None:
             state = profile.leaves[key] = LeafState(kept)
         state.stamps = kept
-        state.due_at = next_look(leaf, state, now)
+        state.due_at = next_look(keeper, state, now)
         changed.append(key)
     touch.moments = {}
     return changed
 
 
-def next_look(leaf: KeptLeaf, state: LeafState, now: int) -> datetime | None:
-    """When the leaf must be looked at again: at its next flip, or at an earlier instant that is already noted.
+def next_look(keeper: Keeper, state: LeafState, now: int) -> datetime | None:
+    """When the state must be looked at again: at its next flip, or at an earlier instant that is already noted.
 
     A window that slides with every event would move its timer with every event. Keeping the earlier one costs one
     idle look per window and spares an index update per event.
     """
-    flip = leaf.flip(state.stamps, now)
+    flip = keeper.flip(state.stamps, now)
     noted = state.due_at
     if noted is not None and now < to_micros(noted) and (flip is None or to_micros(noted) <= flip):
         return noted
@@ -179,7 +198,7 @@ def next_change(segment: Segment, profile: Profile, index: Index, now: int, *, h
     `held` is whether the segment is true of it now.
     """
     states = profile.leaves
-    kept = [(leaf, states[leaf.key].stamps) for leaf in index.kept_of[segment.id] if leaf.key in states]
+    kept = [(leaf, states[leaf.state].stamps) for leaf in index.kept_of[segment.id] if leaf.state in states]
     instant = now
     for _ in range(_LOOK_AHEAD):
         flips = [flip for leaf, numbers in kept if (flip := leaf.flip(numbers, instant)) is not None]

@@ -8,11 +8,11 @@ import msgspec
 
 from domain.clock import to_micros
 from domain.segment import And, Definition, Not, Or
-from profiles.segments.definition import leaves_of
 from profiles.segments.evaluate import next_change, truth_of
 from profiles.segments.index import Index, Leaf, Segment, is_kept
 from profiles.segments.leaf import KeptLeaf, Moment, ScoreLeaf, moments_of
 from profiles.segments.reading import inside
+from profiles.segments.references import leaves_of
 from profiles.segments.session import SessionLeaf
 from profiles.segments.text import as_text
 from stores.events import Happening
@@ -57,8 +57,8 @@ def explain(
     parts = {place: Segment(uuid4(), f"#{place}", 1, leaf) for place, leaf in leaves_of(segment.definition)}
     index = Index([*(each for each in others if each.key != segment.key), segment, *parts.values()])
     happened = [(each.name, each.properties, to_micros(each.at)) for each in history]
-    moments = {leaf.key: moments_of(leaf, happened) for leaf in index.kept_of[segment.id]}
-    built = {leaf.key: LeafState(leaf.build(moments[leaf.key])) for leaf in index.kept_of[segment.id]}
+    moments = {leaf.state: moments_of(leaf, happened) for leaf in index.kept_of[segment.id]}
+    built = {leaf.state: LeafState(leaf.build(moments[leaf.state])) for leaf in index.kept_of[segment.id]}
     whole = msgspec.structs.replace(profile, leaves={key: state for key, state in built.items() if state.stamps})
     micros = to_micros(now)
     truth = truth_of(whole, index, micros)
@@ -114,8 +114,8 @@ def _actual(part: Segment, profile: Profile, moments: Mapping[bytes, list[Moment
         return None if said is None else float(said["s"])
     if not is_kept(leaf):
         return None
-    state = profile.leaves.get(leaf.key)
-    return leaf.amount(state.stamps if state else (), moments[leaf.key], now)
+    state = profile.leaves.get(leaf.state)
+    return leaf.amount(state.stamps if state else (), moments[leaf.state], now)
 
 
 def _events(part: Segment, history: Sequence[Happening], now: int) -> tuple[str, ...]:

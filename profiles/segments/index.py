@@ -22,9 +22,10 @@ from domain.segment import (
 )
 from domain.segment import Sequence as Steps
 from profiles.segments.cell import spread
-from profiles.segments.leaf import CountLeaf, KeptLeaf, ScoreLeaf, SegmentLeaf, TraitLeaf, is_negated
+from profiles.segments.leaf import CountLeaf, Keeper, KeptLeaf, ScoreLeaf, SegmentLeaf, TraitLeaf, is_negated
 from profiles.segments.sequence import SequenceLeaf
 from profiles.segments.session import SessionLeaf
+from profiles.segments.shared import Shared
 from profiles.segments.tally import DistinctLeaf, SumLeaf, ValueLeaf
 from profiles.segments.unanswered import ThenNotLeaf
 from stores.profiles import LeafState
@@ -34,6 +35,7 @@ Bits = Mapping[bytes, bool]
 
 Tree = Callable[[Bits], bool]
 
+Name = TypeVar("Name")
 Listener = TypeVar("Listener")
 
 Leaf = KeptLeaf | TraitLeaf | ScoreLeaf | SegmentLeaf
@@ -81,11 +83,24 @@ class Index:
                 self.leaves.setdefault(key, leaf)
         self.concerns = {id_: tuple(those) for id_, those in concerns.items()}
         self.by_leaf: dict[bytes, tuple[Segment, ...]] = {key: tuple(those) for key, those in by_leaf.items()}
-        self.kept: dict[bytes, KeptLeaf] = {key: leaf for key, leaf in self.leaves.items() if is_kept(leaf)}
-        self.by_event = _grouped((name, leaf) for leaf in self.kept.values() for name in leaf.events)
+        self.timed: dict[bytes, KeptLeaf] = {key: leaf for key, leaf in self.leaves.items() if is_kept(leaf)}
+        """The leaves that time can change."""
+        self.leaves_of = _grouped((leaf.state, leaf) for leaf in self.timed.values())
+        """The leaves of each state."""
+        self.kept: dict[bytes, Keeper] = {
+            state: leaves[0] if len(leaves) == 1 else Shared(leaves) for state, leaves in self.leaves_of.items()
+        }
+        """What is kept for each profile, by the name of the state."""
+        self.by_state: dict[bytes, tuple[Segment, ...]] = {
+            state: tuple(dict.fromkeys(segment for leaf in leaves for segment in self.by_leaf[leaf.key]))
+            for state, leaves in self.leaves_of.items()
+        }
+        self.former = {leaf.key: leaf.state for leaf in self.timed.values() if leaf.key != leaf.state}
+        """Names under which some leaves once kept states of their own, and the states that they share now."""
+        self.by_event = _grouped((name, keeper) for keeper in self.kept.values() for name in keeper.events)
         self.by_trait = _grouped((leaf.name, leaf) for leaf in self.leaves.values() if isinstance(leaf, TraitLeaf))
         self.by_model = _grouped((leaf.model, leaf) for leaf in self.leaves.values() if isinstance(leaf, ScoreLeaf))
-        self.sessions = tuple(leaf for leaf in self.kept.values() if isinstance(leaf, SessionLeaf))
+        self.sessions = tuple(leaf for leaf in self.timed.values() if isinstance(leaf, SessionLeaf))
         """Leaves that listen to whatever happens."""
         unknown = Truth(self, {}, {}, {}, 0)
         self.at_birth = tuple(segment for segment in self.segments.values() if segment.tree(unknown))
@@ -126,10 +141,10 @@ class Truth(dict[bytes, bool]):
 
     def __missing__(self, key: bytes) -> bool:
         """Find the truth of one leaf."""
-        kept = self._index.kept.get(key)
-        if kept is not None:
-            state = self._leaves.get(key)
-            truth = kept.truth(state.stamps if state else (), self._now)
+        leaf = self._index.timed.get(key)
+        if leaf is not None:
+            state = self._leaves.get(leaf.state)
+            truth = leaf.truth(state.stamps if state else (), self._now)
         else:
             truth = self._of(self._index.leaves[key])
         self[key] = truth
@@ -218,8 +233,8 @@ def _literal(key: bytes, *, negated: bool) -> Tree:
     return lambda bits: bits[key]
 
 
-def _grouped(pairs: Iterable[tuple[str, Listener]]) -> dict[str, tuple[Listener, ...]]:
-    groups: dict[str, list[Listener]] = defaultdict(list)
+def _grouped(pairs: Iterable[tuple[Name, Listener]]) -> dict[Name, tuple[Listener, ...]]:
+    groups: dict[Name, list[Listener]] = defaultdict(list)
     for name, listener in pairs:
         groups[name].append(listener)
     return {name: tuple(those) for name, those in groups.items()}

@@ -30,26 +30,28 @@ _EXACT: Final = 2**53
 """Below this, a number with a point can be the same as one without."""
 
 _KEY_BYTES: Final = 16
+_ROOM: Final = 8
+_ROOM_GROWS: Final = 4
 _NEGATED: Final = ("<", "<=", "!=")
 
 
-class KeptLeaf(Protocol):
-    """A leaf that keeps some numbers for each profile, and that time can change."""
+class Keeper(Protocol):
+    """What keeps some numbers for each profile, and changes by itself as time passes."""
 
     @property
-    def key(self) -> bytes:
-        """Names the normal form, so that equal conditions of different segments share one state."""
+    def state(self) -> bytes:
+        """Names what is kept: leaves that keep the same, and differ in what they ask of it, share one state."""
 
     @property
     def events(self) -> tuple[str, ...]:
-        """The events that it listens to; none for a leaf that listens to all."""
+        """The events that it listens to; none for one that listens to all."""
 
     @property
     def horizon(self) -> int:
         """How old an event may be that still matters, in microseconds."""
 
     def moment(self, name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
-        """Take what is needed of an event; None where it does not concern the leaf."""
+        """Take what is needed of an event; None where it does not matter."""
 
     def fold(self, kept: Sequence[int], moments: Sequence[Moment], seen: int) -> list[int] | None:
         """Add moments to what is kept; None where only the whole history can tell.
@@ -63,11 +65,19 @@ class KeptLeaf(Protocol):
     def join(self, kept: Sequence[int], other: Sequence[int]) -> list[int] | None:
         """Tell what is kept of two profiles that are one person; None where only their history can tell."""
 
+    def flip(self, kept: Sequence[int], now: int) -> int | None:
+        """Tell the next instant after `now` at which a truth changes if nothing happens, or None."""
+
+
+class KeptLeaf(Keeper, Protocol):
+    """A leaf that keeps something, and that time can change."""
+
+    @property
+    def key(self) -> bytes:
+        """Names the normal form, so that equal conditions of different segments are one leaf."""
+
     def truth(self, kept: Sequence[int], now: int) -> bool:
         """Decide at an instant. An event ahead of our clock counts at once."""
-
-    def flip(self, kept: Sequence[int], now: int) -> int | None:
-        """Tell the next instant after `now` at which the truth changes if nothing happens, or None."""
 
     def amount(self, kept: Sequence[int], moments: Sequence[Moment], now: int) -> float:
         """Tell how much there is of what is compared, by what is kept of a history and by its moments."""
@@ -83,13 +93,13 @@ def event_stamp(event: ProtectedEvent) -> int:
     return to_micros(min(event.at, event.received_at))
 
 
-def moments_of(leaf: KeptLeaf, history: Iterable[Happened]) -> list[Moment]:
-    """Show a history to a leaf."""
+def moments_of(keeper: Keeper, history: Iterable[Happened]) -> list[Moment]:
+    """Take what is needed of a history."""
     return [
         moment
         for name, properties, stamp in history
-        if not leaf.events or name in leaf.events
-        if (moment := leaf.moment(name, properties, stamp)) is not None
+        if not keeper.events or name in keeper.events
+        if (moment := keeper.moment(name, properties, stamp)) is not None
     ]
 
 
@@ -113,19 +123,21 @@ class Filter:
 class CountLeaf:
     """Counts "at least `n`" or "exactly `n`" events in a window; `<`, `<=` and `!=` are negations of these two.
 
-    Keeps the newest stamps, newest first.
+    Keeps the newest stamps, newest first: more than it needs, so that counts of the same events with other numbers and
+    windows keep the same.
     """
 
-    __slots__ = ("event", "events", "exact", "filter", "horizon", "keep", "key", "n", "window")
+    __slots__ = ("event", "events", "exact", "filter", "horizon", "keep", "key", "n", "state", "window")
 
     def __init__(self, count: Count) -> None:
         self.event = count.event
         self.events = (count.event,)
         self.window = self.horizon = parse_duration(count.window)
         self.exact, self.n = normal_count(count.op, count.n)
-        self.keep = self.n + 1 if self.exact else self.n
+        self.keep = _roomy(self.n + 1 if self.exact else self.n)
         self.filter = Filter(count.event, count.where)
         self.key = leaf_key("count", [self.event, self.window, self.exact, self.n, self.filter.form])
+        self.state = leaf_key("newest", [self.event, self.keep, self.filter.form])
 
     def moment(self, _name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
         """Take the stamp of an event that matches."""
@@ -248,6 +260,14 @@ def mark_of(value: Any) -> int:
 def leaf_key(kind: str, form: list[Any]) -> bytes:
     """Name a normal form."""
     return sha256(msgspec.json.encode([kind, form], order="deterministic")).digest()[:_KEY_BYTES]
+
+
+def _roomy(needed: int) -> int:
+    """Round a number of stamps up, so that few different ones are kept; nothing stays nothing."""
+    room = _ROOM if needed else 0
+    while room < needed:
+        room *= _ROOM_GROWS
+    return room
 
 
 def _newer(stamps: Sequence[int], opens: int) -> int:

@@ -2,7 +2,8 @@
 
 from typing import Any, Final
 
-from profiles.segments.definition import MAX_LEAVES, MAX_N_BY, MAX_STEPS
+from profiles.segments.conditions import MAX_N_BY, MAX_STEPS
+from profiles.segments.definition import MAX_LEAVES
 from profiles.segments.reading import COMPARISONS, MAX_LIST, MAX_N, MAX_NUMBER, MAX_TEXT, MAX_WHERE, OPERATORS
 
 _NAME: Final = {"type": "string", "minLength": 1, "maxLength": MAX_TEXT}

@@ -50,7 +50,7 @@ class _Step:
 class SequenceLeaf:
     """Keeps `[newest stamp, newest completion, step, start, marks …, step, start, marks …]`."""
 
-    __slots__ = ("_slots", "_steps", "events", "horizon", "key", "window", "within")
+    __slots__ = ("_slots", "_steps", "events", "horizon", "key", "state", "window", "within")
 
     def __init__(self, node: Node) -> None:
         self.within, self.window = parse_duration(node.within), parse_duration(node.window)
@@ -64,7 +64,7 @@ class SequenceLeaf:
             [step.filter.event, step.filter.form, [each for each in written.where if isinstance(each, Reference)]]
             for step, written in zip(self._steps, node.steps, strict=True)
         ]
-        self.key = leaf_key("sequence", [forms, self.within, self.window])
+        self.key = self.state = leaf_key("sequence", [forms, self.within, self.window])
 
     def moment(self, name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
         """Tell which steps an event may be, with the marks of the values that matter."""

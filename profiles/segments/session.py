@@ -16,7 +16,7 @@ class SessionLeaf:
     everything.
     """
 
-    __slots__ = ("event", "events", "filter", "horizon", "idle", "key", "n")
+    __slots__ = ("event", "events", "filter", "horizon", "idle", "key", "n", "state")
 
     def __init__(self, node: Session) -> None:
         self.event = node.event
@@ -25,7 +25,7 @@ class SessionLeaf:
         self.horizon = DAY
         self.n = node.n + AT_LEAST[node.op]
         self.filter = Filter(node.event, node.where)
-        self.key = leaf_key("session", [node.event, self.idle, self.n, self.filter.form])
+        self.key = self.state = leaf_key("session", [node.event, self.idle, self.n, self.filter.form])
 
     def moment(self, name: str, properties: dict[str, Any], stamp: int) -> Moment:
         """Take every event; say whether it is counted."""

@@ -3,6 +3,7 @@
 Each keeps pairs of numbers, newest first, laid flat: `[stamp, other, stamp, other, …]`.
 """
 
+from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,6 @@ from operator import itemgetter
 from typing import Any, Final
 
 from domain.segment import Count, Distinct, Sum
-from profiles.segments.comparison import MISSING
 from profiles.segments.duration import parse_duration
 from profiles.segments.leaf import (
     AT_LEAST,
@@ -36,10 +36,32 @@ _GREATEST: Final = 2**62
 Pair = tuple[int, int]
 
 
-class DistinctLeaf:
+class _Pairs(ABC):
+    """What these leaves do with pairs, all of them but which to keep."""
+
+    __slots__ = ()
+
+    @abstractmethod
+    def choose(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """Choose those to keep, the newest first."""
+
+    def fold(self, kept: Sequence[int], moments: Sequence[Moment], _seen: int = 0) -> list[int]:
+        """Add what has come."""
+        return _flat(self.choose([*_pairs(kept), *moments]))
+
+    def build(self, moments: Iterable[Moment]) -> list[int]:
+        """Take a whole history."""
+        return _flat(self.choose(moments))
+
+    def join(self, kept: Sequence[int], other: Sequence[int]) -> list[int]:
+        """Take the union."""
+        return _flat(self.choose([*_pairs(kept), *_pairs(other)]))
+
+
+class DistinctLeaf(_Pairs):
     """Counts different values of a property. Of each value only its newest stamp matters, and only `n + 1` of those."""
 
-    __slots__ = ("events", "exact", "filter", "horizon", "keep", "key", "n", "property", "window")
+    __slots__ = ("events", "exact", "filter", "horizon", "keep", "key", "n", "property", "state", "window")
 
     def __init__(self, node: Distinct) -> None:
         self.events = (node.event,)
@@ -49,26 +71,11 @@ class DistinctLeaf:
         self.property = node.property
         self.filter = Filter(node.event, node.where)
         form = [node.event, node.property, self.window, self.exact, self.n, self.filter.form]
-        self.key = leaf_key("distinct", form)
+        self.key = self.state = leaf_key("distinct", form)
 
     def moment(self, _name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
         """Take the value of an event that matches and has one."""
-        value = properties.get(self.property, MISSING)
-        if not self.keep or value is MISSING or value is None or not self.filter.takes(properties):
-            return None
-        return stamp, mark_of(value)
-
-    def fold(self, kept: Sequence[int], moments: Sequence[Moment], _seen: int = 0) -> list[int]:
-        """Let the newest stamp of each value stand."""
-        return self._newest([*_pairs(kept), *moments])
-
-    def build(self, moments: Iterable[Moment]) -> list[int]:
-        """Keep the newest stamps of a whole history."""
-        return self._newest(moments)
-
-    def join(self, kept: Sequence[int], other: Sequence[int]) -> list[int]:
-        """Keep the newest stamps of the union."""
-        return self._newest([*_pairs(kept), *_pairs(other)])
+        return _marked(self.filter, properties, self.property, stamp) if self.keep else None
 
     def truth(self, kept: Sequence[int], now: int) -> bool:
         """Decide at an instant."""
@@ -82,18 +89,18 @@ class DistinctLeaf:
         """Count the values in the window."""
         return len({mark for stamp, mark in moments if stamp > now - self.window})
 
-    def _newest(self, pairs: Iterable[Pair]) -> list[int]:
+    def choose(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """Let the newest stamp of each value stand."""
         newest: dict[int, int] = {}
         for stamp, mark in pairs:
             newest[mark] = max(stamp, newest.get(mark, stamp))
-        ordered = sorted(((stamp, mark) for mark, stamp in newest.items()), reverse=True)
-        return _flat(ordered[: self.keep])
+        return sorted(((stamp, mark) for mark, stamp in newest.items()), reverse=True)[: self.keep]
 
 
-class ValueLeaf:
+class ValueLeaf(_Pairs):
     """Asks for at least `n` events that have one value of a property in common. Keeps the newest `n` of each value."""
 
-    __slots__ = ("by", "events", "filter", "horizon", "key", "n", "window")
+    __slots__ = ("by", "events", "filter", "horizon", "key", "n", "state", "window")
 
     def __init__(self, node: Count) -> None:
         self.events = (node.event,)
@@ -101,26 +108,11 @@ class ValueLeaf:
         self.n = node.n + AT_LEAST[node.op]
         self.by = node.by or ""
         self.filter = Filter(node.event, node.where)
-        self.key = leaf_key("count by", [node.event, self.by, self.window, self.n, self.filter.form])
+        self.key = self.state = leaf_key("count by", [node.event, self.by, self.window, self.n, self.filter.form])
 
     def moment(self, _name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
         """Take the value of an event that matches and has one."""
-        value = properties.get(self.by, MISSING)
-        if value is MISSING or value is None or not self.filter.takes(properties):
-            return None
-        return stamp, mark_of(value)
-
-    def fold(self, kept: Sequence[int], moments: Sequence[Moment], _seen: int = 0) -> list[int]:
-        """Add events to those of their values."""
-        return self._newest([*_pairs(kept), *moments])
-
-    def build(self, moments: Iterable[Moment]) -> list[int]:
-        """Keep the newest of each value of a whole history."""
-        return self._newest(moments)
-
-    def join(self, kept: Sequence[int], other: Sequence[int]) -> list[int]:
-        """Keep the newest of each value of the union."""
-        return self._newest([*_pairs(kept), *_pairs(other)])
+        return _marked(self.filter, properties, self.by, stamp)
 
     def truth(self, kept: Sequence[int], now: int) -> bool:
         """Decide at an instant."""
@@ -144,7 +136,8 @@ class ValueLeaf:
             if counted[mark] == self.n:
                 yield stamp
 
-    def _newest(self, pairs: Iterable[Pair]) -> list[int]:
+    def choose(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """Keep the newest of each value."""
         counted: dict[int, int] = {}
         newest: list[Pair] = []
         for stamp, mark in sorted(pairs, reverse=True):
@@ -153,13 +146,13 @@ class ValueLeaf:
                 continue
             counted[mark] = (known or 0) + 1
             newest.append((stamp, mark))
-        return _flat(newest)
+        return newest
 
 
-class SumLeaf:
+class SumLeaf(_Pairs):
     """Compares what a numeric property adds up to, in whole millionths so that no order of adding matters."""
 
-    __slots__ = ("events", "filter", "horizon", "key", "op", "property", "value", "window")
+    __slots__ = ("events", "filter", "horizon", "key", "op", "property", "state", "value", "window")
 
     def __init__(self, node: Sum) -> None:
         self.events = (node.event,)
@@ -168,7 +161,9 @@ class SumLeaf:
         self.value = _millionths(node.value)
         self.property = node.property
         self.filter = Filter(node.event, node.where)
-        self.key = leaf_key("sum", [node.event, node.property, self.window, self.op, self.value, self.filter.form])
+        self.key = self.state = leaf_key(
+            "sum", [node.event, node.property, self.window, self.op, self.value, self.filter.form]
+        )
 
     def moment(self, _name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
         """Take the amount of an event that matches and has one."""
@@ -176,18 +171,6 @@ class SumLeaf:
         if not isinstance(amount, int | float) or isinstance(amount, bool) or not self.filter.takes(properties):
             return None
         return stamp, _millionths(amount)
-
-    def fold(self, kept: Sequence[int], moments: Sequence[Moment], _seen: int = 0) -> list[int]:
-        """Add amounts, and drop those that have left the window."""
-        return self._within([*_pairs(kept), *moments])
-
-    def build(self, moments: Iterable[Moment]) -> list[int]:
-        """Keep the amounts of a whole history that lie in the window of its end."""
-        return self._within(moments)
-
-    def join(self, kept: Sequence[int], other: Sequence[int]) -> list[int]:
-        """Add up what both have."""
-        return self._within([*_pairs(kept), *_pairs(other)])
 
     def truth(self, kept: Sequence[int], now: int) -> bool:
         """Decide at an instant."""
@@ -219,12 +202,13 @@ class SumLeaf:
     def _inside(self, kept: Sequence[int], now: int) -> int:
         return bisect_left(kept[::2], self.window - now, key=int.__neg__)
 
-    def _within(self, pairs: Iterable[Pair]) -> list[int]:
+    def choose(self, pairs: Iterable[Pair]) -> list[Pair]:
+        """Drop amounts that left the window before the newest came."""
         ordered = sorted(pairs, key=itemgetter(0), reverse=True)
         if ordered:
             opens = ordered[0][0] - self.window
             ordered = [pair for pair in ordered if pair[0] > opens]
-        return _flat(ordered if len(ordered) <= MOST_AMOUNTS else self._coarser(ordered))
+        return ordered if len(ordered) <= MOST_AMOUNTS else self._coarser(ordered)
 
     def _coarser(self, ordered: Iterable[Pair]) -> list[Pair]:
         """Keep as one what lies in the same small part of a window, at the newest of its stamps."""
@@ -234,6 +218,12 @@ class SumLeaf:
             newest, total = coarse.get(stamp // grain, (stamp, 0))
             coarse[stamp // grain] = (newest, max(-_GREATEST, min(total + amount, _GREATEST)))
         return list(coarse.values())
+
+
+def _marked(filter_: Filter, properties: dict[str, Any], name: str, stamp: int) -> Moment | None:
+    """Take the value of a property, if the event matches and has one."""
+    value = properties.get(name)
+    return (stamp, mark_of(value)) if value is not None and filter_.takes(properties) else None
 
 
 def _millionths(amount: float) -> int:

@@ -19,7 +19,7 @@ _NEVER: Final = -(2**62)
 class ThenNotLeaf:
     """Keeps the newest second event's stamp, or `_NEVER`, then those of the first events since, oldest first."""
 
-    __slots__ = ("events", "first", "horizon", "key", "then", "window", "within")
+    __slots__ = ("events", "first", "horizon", "key", "state", "then", "window", "within")
 
     def __init__(self, node: ThenNot) -> None:
         self.first, self.then = step_filter(node.first), step_filter(node.then)
@@ -27,7 +27,7 @@ class ThenNotLeaf:
         self.within = parse_duration(node.within)
         self.window = self.horizon = parse_duration(node.window)
         sides = [[side.event, side.form] for side in (self.first, self.then)]
-        self.key = leaf_key("then not", [*sides, self.within, self.window])
+        self.key = self.state = leaf_key("then not", [*sides, self.within, self.window])
 
     def moment(self, name: str, properties: dict[str, Any], stamp: int) -> Moment | None:
         """Tell which of the two an event is; it may be both."""

@@ -18,29 +18,16 @@ Names that are keywords, or hold more than letters, digits, dots and underscores
 """
 
 import re
-from typing import Any, Final, NamedTuple, NoReturn
-
-import msgspec
+from typing import Any, Final
 
 from domain.errors import Refused
 from domain.segment import Definition
 from profiles.segments.definition import parse_definition
-from profiles.segments.text import KEYWORDS
+from profiles.segments.tokens import Tokens
 
 MAX_LENGTH: Final = 20_000
 
 _MAX_BRACKETS: Final = 50
-_TOKEN: Final = re.compile(
-    r"""\s*(?:
-        (?P<string>"(?:[^"\\]|\\.)*") | (?P<span>[0-9]+[smhdw]\b)
-        | (?P<number>-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)
-        | (?P<word>[A-Za-z_][A-Za-z0-9_.]*) | (?P<sign>==|!=|>=|<=|[><(),\[\]])
-    )""",
-    re.ASCII | re.VERBOSE,
-)
-_OPERATORS: Final = ("==", "!=", ">", ">=", "<", "<=")
-_END: Final = "the end"
-
 Raw = dict[str, Any]
 
 
@@ -54,7 +41,7 @@ def parse_text(text: str) -> Definition:
         raise Refused(
             f"column {MAX_LENGTH}: a definition has at most {MAX_LENGTH} characters", code="invalid_definition"
         )
-    reader = _Reader(_tokens(text))
+    reader = _Reader(Tokens(text))
     raw = reader.read()
     try:
         return parse_definition(raw)
@@ -63,42 +50,18 @@ def parse_text(text: str) -> Definition:
         raise Refused(f"column {reader.column_of(raw, place)}: {problem}", code=refused.code) from None
 
 
-class _Token(NamedTuple):
-    kind: str
-    text: str
-    column: int
-
-    @property
-    def shown(self) -> str:
-        return self.text if self.kind == "end" else f'"{self.text}"'
-
-
-def _tokens(text: str) -> list[_Token]:
-    tokens, place = [], 0
-    end = len(text.rstrip())
-    while place < end:
-        match = _TOKEN.match(text, place)
-        if match is None or match.lastgroup is None:
-            column = place + 1 + len(text[place:]) - len(text[place:].lstrip())
-            raise Refused(f'column {column}: "{text[column - 1]}" means nothing here', code="invalid_definition")
-        tokens.append(_Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup) + 1))
-        place = match.end()
-    return [*tokens, _Token("end", _END, end + 1)]
-
-
 class _Reader:
     """Goes through the tokens once, and remembers in which column each node stands."""
 
-    def __init__(self, tokens: list[_Token]) -> None:
+    def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._place = 0
         self._depth = 0
         self._columns: dict[int, int] = {}
 
     def read(self) -> Raw:
         raw = self._definition()
-        if self._next.kind != "end":
-            self._fail('"and", "or" or the end')
+        if self._tokens.next.kind != "end":
+            self._tokens.fail('"and", "or" or the end')
         return raw
 
     def column_of(self, raw: Raw, place: str) -> int:
@@ -112,35 +75,6 @@ class _Reader:
             column = self._columns.get(id(node), column)
         return column
 
-    @property
-    def _next(self) -> _Token:
-        return self._tokens[self._place]
-
-    def _fail(self, expected: str) -> NoReturn:
-        problem = f"column {self._next.column}: expected {expected}, not {self._next.shown}"
-        raise Refused(problem, code="invalid_definition")
-
-    def _is(self, *words: str) -> bool:
-        return self._next.text in words and self._next.kind in ("word", "sign")
-
-    def _skip(self, *words: str) -> bool:
-        """Go past the words if they are next."""
-        those = self._tokens[self._place : self._place + len(words)]
-        if [token.text for token in those] != list(words) or any(token.kind == "string" for token in those):
-            return False
-        self._place += len(words)
-        return True
-
-    def _expect(self, *words: str) -> None:
-        for word in words:
-            if not self._skip(word):
-                self._fail(f'"{word}"')
-
-    def _take(self) -> _Token:
-        token = self._next
-        self._place += token.kind != "end"
-        return token
-
     def _node(self, column: int, **fields: Any) -> Raw:
         self._columns[id(fields)] = column
         return fields
@@ -148,51 +82,56 @@ class _Reader:
     def _definition(self) -> Raw:
         self._depth += 1
         if self._depth > _MAX_BRACKETS:
-            self._fail("fewer brackets")
-        column, parts = self._next.column, [self._both()]
-        while self._skip("or"):
+            self._tokens.fail("fewer brackets")
+        column, parts = self._tokens.next.column, [self._both()]
+        while self._tokens.skip("or"):
             parts.append(self._both())
         self._depth -= 1
         return parts[0] if len(parts) == 1 else self._node(column, type="or", children=parts)
 
     def _both(self) -> Raw:
-        column, parts = self._next.column, [self._single()]
-        while self._skip("and"):
+        column, parts = self._tokens.next.column, [self._single()]
+        while self._tokens.skip("and"):
             parts.append(self._single())
         return parts[0] if len(parts) == 1 else self._node(column, type="and", children=parts)
 
     def _single(self) -> Raw:
-        column, negations = self._next.column, []
-        while self._is("not"):
-            negations.append(self._take().column)
-        if self._skip("("):
+        column, negations = self._tokens.next.column, []
+        while self._tokens.is_("not"):
+            negations.append(self._tokens.take().column)
+        if self._tokens.skip("("):
             raw = self._definition()
-            self._expect(")")
-        elif self._skip("all", "(") or self._skip("any", "("):
-            kind = "and" if self._tokens[self._place - 2].text == "all" else "or"
-            raw = self._node(column, type=kind, children=[self._definition()])
-            self._expect(")")
+            self._tokens.expect(")")
+        elif self._tokens.skip("all", "("):
+            raw = self._group(column, "and")
+        elif self._tokens.skip("any", "("):
+            raw = self._group(column, "or")
         else:
             raw = self._condition()
         for place in reversed(negations):
             raw = self._node(place, type="not", child=raw)
         return raw
 
+    def _group(self, column: int, kind: str) -> Raw:
+        raw = self._node(column, type=kind, children=[self._definition()])
+        self._tokens.expect(")")
+        return raw
+
     def _condition(self) -> Raw:
-        token = self._next
+        token = self._tokens.next
         read = getattr(self, f"_{token.text}", None) if token.kind == "word" and token.text in _CONDITIONS else None
         if read is None:
-            self._fail("a condition")
-        self._place += 1
+            self._tokens.fail("a condition")
+        self._tokens.take()
         raw: Raw = read(token.column)
         return raw
 
     def _count(self, column: int) -> Raw:
-        self._expect("(")
+        self._tokens.expect("(")
         event = self._event()
-        by = {"by": self._name()} if self._skip("by") else {}
-        self._expect(")", "in")
-        window, op, n = self._span(), self._operator(), self._number()
+        by = {"by": self._tokens.name()} if self._tokens.skip("by") else {}
+        self._tokens.expect(")", "in")
+        window, op, n = self._tokens.span(), self._tokens.operator(), self._tokens.number()
         return self._node(column, type="count", **event, **by, window=window, op=op, n=n)
 
     def _sum(self, column: int) -> Raw:
@@ -202,64 +141,72 @@ class _Reader:
         return self._of_property(column, "distinct", "n")
 
     def _of_property(self, column: int, kind: str, right: str) -> Raw:
-        self._expect("(")
-        name = self._name()
-        self._expect("of")
+        self._tokens.expect("(")
+        name = self._tokens.name()
+        self._tokens.expect("of")
         event = self._event()
-        self._expect(")", "in")
-        window, op = self._span(), self._operator()
-        return self._node(column, type=kind, property=name, **event, window=window, op=op, **{right: self._number()})
+        self._tokens.expect(")", "in")
+        window, op = self._tokens.span(), self._tokens.operator()
+        return self._node(
+            column, type=kind, property=name, **event, window=window, op=op, **{right: self._tokens.number()}
+        )
 
     def _did(self, column: int) -> Raw:
-        self._expect("(")
+        self._tokens.expect("(")
         first = self._event()
-        self._expect(")", "then", "not", "(")
+        self._tokens.expect(")", "then", "not", "(")
         then = self._event()
-        self._expect(")", "within")
-        within = self._span()
-        self._expect("in")
-        return self._node(column, type="then_not", first=first, then=then, within=within, window=self._span())
+        self._tokens.expect(")", "within")
+        within = self._tokens.span()
+        self._tokens.expect("in")
+        return self._node(column, type="then_not", first=first, then=then, within=within, window=self._tokens.span())
 
     def _sequence(self, column: int) -> Raw:
-        self._expect("(")
+        self._tokens.expect("(")
         steps = [self._event()]
-        while self._skip(","):
+        while self._tokens.skip(","):
             steps.append(self._event())
-        self._expect(")", "within")
-        within = self._span()
-        self._expect("in")
-        return self._node(column, type="sequence", steps=steps, within=within, window=self._span())
+        self._tokens.expect(")", "within")
+        within = self._tokens.span()
+        self._tokens.expect("in")
+        return self._node(column, type="sequence", steps=steps, within=within, window=self._tokens.span())
 
     def _session(self, column: int) -> Raw:
-        self._expect("(")
+        self._tokens.expect("(")
         event = self._event()
-        self._expect(")", "idle")
-        idle, op = self._span(), self._operator()
-        return self._node(column, type="session", **event, idle=idle, op=op, n=self._number())
+        self._tokens.expect(")", "idle")
+        idle, op = self._tokens.span(), self._tokens.operator()
+        return self._node(column, type="session", **event, idle=idle, op=op, n=self._tokens.number())
 
     def _rfm(self, column: int) -> Raw:
-        self._expect("(")
-        name = self._name()
-        self._expect("of")
-        event = self._name()
-        self._expect(")", "in")
-        raw = self._node(column, type="rfm", property=name, event=event, window=self._span())
-        for band, read in (("recency", self._span), ("frequency", self._number), ("monetary", self._number)):
-            if self._is(band):
-                edges = self._node(self._take().column)
+        self._tokens.expect("(")
+        name = self._tokens.name()
+        self._tokens.expect("of")
+        event = self._tokens.name()
+        self._tokens.expect(")", "in")
+        raw = self._node(column, type="rfm", property=name, event=event, window=self._tokens.span())
+        for band, read in (
+            ("recency", self._tokens.span),
+            ("frequency", self._tokens.number),
+            ("monetary", self._tokens.number),
+        ):
+            if self._tokens.is_(band):
+                edges = self._node(self._tokens.take().column)
                 for edge in ("from", "to"):
-                    if self._skip(edge):
+                    if self._tokens.skip(edge):
                         edges[edge] = read()
                 raw[band] = edges
         return raw
 
     def _segment(self, column: int) -> Raw:
-        return self._node(column, type="segment", key=self._name())
+        return self._node(column, type="segment", key=self._tokens.name())
 
     def _model(self, column: int) -> Raw:
-        raw = self._node(column, type="model", model=self._name(), op=self._operator(), score=self._number())
-        if self._skip("confidence"):
-            raw["confidence"] = self._number()
+        raw = self._node(
+            column, type="model", model=self._tokens.name(), op=self._tokens.operator(), score=self._tokens.number()
+        )
+        if self._tokens.skip("confidence"):
+            raw["confidence"] = self._tokens.number()
         return raw
 
     def _trait(self, column: int) -> Raw:
@@ -268,65 +215,25 @@ class _Reader:
         return self._node(column, type="trait", name=name, **comparison)
 
     def _event(self) -> Raw:
-        raw = self._node(self._next.column, event=self._name())
-        if self._skip("where"):
+        raw = self._node(self._tokens.next.column, event=self._tokens.name())
+        if self._tokens.skip("where"):
             raw["where"] = [self._comparison()]
-            while self._skip("and"):
+            while self._tokens.skip("and"):
                 raw["where"].append(self._comparison())
         return raw
 
     def _comparison(self) -> Raw:
-        column, name = self._next.column, self._name()
+        column, name = self._tokens.next.column, self._tokens.name()
         for word, present in (("exists", True), ("missing", False)):
-            if self._skip(word):
+            if self._tokens.skip(word):
                 return self._node(column, property=name, op="exists", value=present)
         for word in ("in", "contains"):
-            if self._skip(word):
-                return self._node(column, property=name, op=word, value=self._value())
-        op = self._operator()
-        if self._skip("step"):
-            return self._node(column, property=name, op=op, step=self._number(), of=self._name())
-        return self._node(column, property=name, op=op, value=self._value())
-
-    def _name(self) -> str:
-        if self._next.kind == "string":
-            name = self._value()
-            return str(name)
-        if self._next.kind != "word" or self._next.text in KEYWORDS:
-            self._fail("a name (a keyword must be quoted)" if self._next.text in KEYWORDS else "a name")
-        return self._take().text
-
-    def _operator(self) -> str:
-        if not self._is(*_OPERATORS):
-            self._fail("one of " + " ".join(_OPERATORS))
-        return self._take().text
-
-    def _span(self) -> str:
-        if self._next.kind != "span":
-            self._fail("a duration such as 24h")
-        return self._take().text
-
-    def _number(self) -> Any:
-        if self._next.kind != "number":
-            self._fail("a number")
-        return self._value()
-
-    def _value(self) -> Any:
-        if self._skip("["):
-            items: list[Any] = []
-            while not self._skip("]"):
-                if items:
-                    self._expect(",")
-                items.append(self._value())
-            return items
-        if self._next.kind not in ("string", "number") and not self._is("true", "false", "null"):
-            self._fail("a value")
-        try:
-            return msgspec.json.decode(self._next.text)
-        except msgspec.DecodeError:
-            self._fail("a value as in JSON")
-        finally:
-            self._place += 1
+            if self._tokens.skip(word):
+                return self._node(column, property=name, op=word, value=self._tokens.value())
+        op = self._tokens.operator()
+        if self._tokens.skip("step"):
+            return self._node(column, property=name, op=op, step=self._tokens.number(), of=self._tokens.name())
+        return self._node(column, property=name, op=op, value=self._tokens.value())
 
 
 _CONDITIONS: Final = frozenset(

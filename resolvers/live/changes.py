@@ -11,7 +11,7 @@ import msgspec
 from domain.clock import Clock
 from domain.segment import ChangeKind, SegmentChange
 from resolvers.live.hub import Hub
-from resolvers.live.listener import Closed, Moved, Overflowed, Refusing, Wanted
+from resolvers.live.listener import Agreed, Closed, Heard, Moved, Overflowed, Wanted
 from stores import changefeed
 from stores.changefeed import Snapshot, Standing
 from stores.postgres import Database
@@ -67,7 +67,7 @@ class Changes:
         self._keys = None if wanted.keys is None else sorted(wanted.keys)
         self._told = 0
         self._located: UUID | None = None
-        self._refused = False
+        self._withheld = False
 
     async def follow(self, after: Resumption | None, *, resync: bool = False) -> AsyncGenerator[Notice, None]:
         """Yield notices until the hub stops. `resync` begins with that notice. Raises `StoreUnavailable`."""
@@ -75,16 +75,16 @@ class Changes:
             # Read before the person is looked up: whoever is unknown then has no change up to here.
             head = await self._head()
             await self._hub.locate(listener)
-            self._located, self._refused = listener.profile, listener.refuses
+            self._located, self._withheld = listener.profile, not listener.agrees
             async for notice in self._begin(head, after, resync=resync):
                 yield notice
             while not isinstance(heard := await listener.take(), Closed):
-                told = self._hold_back(heard) if self._refused or isinstance(heard, Refusing) else self._tell(heard)
+                told = self._hold_back(heard) if self._withheld or isinstance(heard, Agreed) else self._tell(heard)
                 async for notice in told:
                     yield notice
 
     async def _begin(self, head: int, after: Resumption | None, *, resync: bool) -> AsyncGenerator[Notice, None]:
-        if self._refused:
+        if self._withheld:
             self._told = head
             told = self._nothing(resync=resync or after is not None)
         elif after and self._can_resume(after, head):
@@ -99,17 +99,18 @@ class Changes:
     def _can_resume(self, after: Resumption, head: int) -> bool:
         return after.position <= head and self._clock() - after.issued < _RESUMABLE
 
-    async def _hold_back(self, heard: SegmentChange | Moved | Refusing | Overflowed) -> AsyncGenerator[Notice, None]:
-        """Tell nothing while the person refuses; where they stand by then, the story begins anew."""
+    async def _hold_back(self, heard: Heard) -> AsyncGenerator[Notice, None]:
+        """Tell nothing until the person agrees; where they stand by then, the story begins anew."""
         match heard:
-            case Refusing():
-                self._refused = heard.refuses
-                async for notice in self._nothing(resync=True) if self._refused else self._start_over():
+            # Nothing is new where the person was looked up since.
+            case Agreed() if heard.agrees is self._withheld:
+                self._withheld = not heard.agrees
+                async for notice in self._nothing(resync=True) if self._withheld else self._start_over():
                     yield notice
             case Moved():
                 self._located = heard.after
 
-    async def _tell(self, heard: SegmentChange | Moved | Overflowed) -> AsyncGenerator[Notice, None]:
+    async def _tell(self, heard: Heard) -> AsyncGenerator[Notice, None]:
         match heard:
             case SegmentChange():
                 if heard.position > self._told:

@@ -21,9 +21,10 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass
 class Payload(ExecutionResult):
-    """A result that is encoded already: `text` is the JSON object that a transport wraps."""
+    """A result that is encoded already: `text` is the JSON object that a transport wraps, `tag` its entity tag."""
 
     text: str = "{}"
+    tag: str | None = None
 
     @classmethod
     def of(cls, result: ExecutionResult) -> "Payload":
@@ -36,7 +37,11 @@ class Payload(ExecutionResult):
     def extended(self, extensions: dict[str, Any]) -> "Payload":
         """Return it with extensions, for one subscriber alone."""
         text = f'{self.text[:-1]},"extensions":{_encode(extensions).decode()}}}'
-        return Payload(self.data, self.errors, extensions, text)
+        return Payload(self.data, self.errors, extensions, text, self.tag)
+
+    def tagged(self, tag: str) -> "Payload":
+        """Return it with the entity tag that clients may ask by whether it has changed."""
+        return Payload(self.data, self.errors, self.extensions, self.text, tag)
 
 
 Make = Callable[[], Coroutine[Any, Any, Payload]]

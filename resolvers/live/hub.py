@@ -1,7 +1,7 @@
 """One ear per process on what was published, handed to the subscriptions that want it."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Final, Self, TypeVar
@@ -17,6 +17,7 @@ from resolvers.live.listener import Listener, Overflowed, Wanted
 from resolvers.live.people import People
 from stores import changefeed
 from stores.broadcast import Broadcast, Joined, Message
+from stores.news import decode_news, news_channel, workspace_of
 from stores.postgres import Database
 
 Place = TypeVar("Place")
@@ -45,6 +46,7 @@ class Hub:
         self._of_profile: dict[tuple[UUID, UUID], set[Listener]] = defaultdict(set)
         self._of_everyone: dict[UUID, set[Listener]] = defaultdict(set)
         self._people = People(database, self._move)
+        self._watching: Counter[UUID] = Counter()
         self.feeds: Final = Feeds(broadcast)
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -93,6 +95,23 @@ class Hub:
             if listener.profile:
                 _leave(self._of_profile, (wanted.workspace, listener.profile), listener)
 
+    @asynccontextmanager
+    async def watch(self, wanted: Wanted) -> AsyncIterator[Listener]:
+        """Hear, from now on, how a person's profile stands (`wanted.state`). Raises `StoreUnavailable`."""
+        channel, workspace = news_channel(wanted.workspace), wanted.workspace
+        self._watching[workspace] += 1
+        try:
+            if self._watching[workspace] == 1:
+                await self._broadcast.join(channel)
+            with self.listen(wanted) as listener:
+                await self.locate(listener)
+                yield listener
+        finally:
+            self._watching[workspace] -= 1
+            if not self._watching[workspace]:
+                del self._watching[workspace]
+                await self._broadcast.leave(channel)
+
     async def locate(self, listener: Listener) -> None:
         """Find out now who the listener's person is. Raises `StoreUnavailable`."""
         await self._people.locate(listener.wanted.workspace, [listener], quietly=True)
@@ -130,8 +149,18 @@ class Hub:
                 return
             for change in changes:
                 await self._take(change)
+        elif workspace := workspace_of(heard.channel):
+            self._hear_news(workspace, heard.body)
         else:
             self.feeds.hear(heard)
+
+    def _hear_news(self, workspace: UUID, body: bytes) -> None:
+        with suppress(msgspec.MsgspecError):
+            for profile in decode_news(body):
+                if (workspace, profile) in self._of_profile:
+                    self._people.hear(workspace, profile)
+                else:
+                    self._people.stir(workspace)
 
     async def _take(self, change: SegmentChange) -> None:
         position = await self._at()
@@ -182,6 +211,8 @@ class Hub:
         for listener in (*(of_profile or ()), *self._of_everyone.get(change.workspace, ())):
             if listener.hears(change):
                 listener.put(change)
+        if of_profile and change.workspace in self._watching:
+            self._people.hear(change.workspace, change.profile_id)
 
 
 def _leave(places: dict[Place, set[Listener]], place: Place, listener: Listener) -> None:

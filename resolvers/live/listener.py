@@ -9,6 +9,7 @@ import msgspec
 
 from domain.alias import Alias
 from domain.segment import SegmentChange
+from stores.reads.stamps import Stamp
 
 MOST_WAITING: Final = 1_000
 """Changes that may wait for a slow subscriber before they are dropped and it must start over."""
@@ -24,7 +25,9 @@ class Wanted(msgspec.Struct, frozen=True):
     person: Person | None = None
     keys: frozenset[str] | None = None
     personalises: bool = False
-    """The person's own page shows it, so nothing is told while they refuse personalisation."""
+    """The person's own page shows it, so nothing is told unless they agree to personalisation."""
+    state: bool = False
+    """How the person's profile stands is wanted, instead of the changes of memberships."""
 
 
 class Moved(msgspec.Struct, frozen=True):
@@ -34,10 +37,16 @@ class Moved(msgspec.Struct, frozen=True):
     after: UUID
 
 
-class Refusing(msgspec.Struct, frozen=True):
-    """The person refuses personalisation from now on, or no longer."""
+class Agreed(msgspec.Struct, frozen=True):
+    """The person agrees to personalisation from now on, or no longer."""
 
-    refuses: bool
+    agrees: bool
+
+
+class Marked(msgspec.Struct, frozen=True):
+    """The person's profile stands otherwise than before; None: there is none that may be shown."""
+
+    stamp: Stamp | None
 
 
 class Overflowed(msgspec.Struct, frozen=True):
@@ -48,7 +57,7 @@ class Closed(msgspec.Struct, frozen=True):
     """The hub is stopping."""
 
 
-Heard = SegmentChange | Moved | Refusing | Overflowed | Closed
+Heard = SegmentChange | Moved | Agreed | Marked | Overflowed | Closed
 
 
 class Listener:
@@ -57,16 +66,21 @@ class Listener:
     def __init__(self, wanted: Wanted) -> None:
         self.wanted = wanted
         self.profile: UUID | None = wanted.person if isinstance(wanted.person, UUID) else None
-        self.refuses = False
+        self.agrees = True
+        """Whether the person agrees to personalisation; of someone unknown there is nothing to tell."""
+        self.stamp: Stamp | None = None
+        """How the person's profile stood when it was last looked at, if that is wanted."""
         self._waiting: deque[Heard] = deque()
         self._arrived = asyncio.Event()
 
     def hears(self, change: SegmentChange) -> bool:
         """Tell whether a change of the listener's workspace and person is about its segments."""
-        return self.wanted.keys is None or change.segment_key in self.wanted.keys
+        return not self.wanted.state and (self.wanted.keys is None or change.segment_key in self.wanted.keys)
 
     def put(self, heard: Heard) -> None:
-        """Leave something for the subscriber."""
+        """Leave something for the subscriber; of marks that wait only the last one counts."""
+        if isinstance(heard, Marked) and self._waiting and isinstance(self._waiting[-1], Marked):
+            self._waiting.pop()
         if len(self._waiting) >= MOST_WAITING:
             self._waiting.clear()
             self._waiting.append(Overflowed())

@@ -1,4 +1,4 @@
-"""Who the listened-to people are: found once known, followed when two turn out to be one, heard when they refuse."""
+"""Who the listened-to people are: found once known, followed when two turn out to be one."""
 
 import asyncio
 from collections import defaultdict
@@ -10,18 +10,20 @@ from uuid import UUID
 from domain.alias import Alias
 from domain.consent import Purpose
 from domain.errors import StoreUnavailable
-from resolvers.live.listener import Listener, Moved, Refusing
+from resolvers.live.listener import Agreed, Listener, Marked, Moved
 from stores.postgres import Database
 from stores.reads import consents, profiles
+from stores.reads.stamps import Stamp, stamps
 
 _EVERY_SECONDS: Final = 1.0
 _STIRRED_SECONDS: Final = 0.05
 
 
 class People:
-    """Asks each second, in at most three statements per workspace, who everyone is and whether they refuse.
+    """Asks each second, in at most three statements per workspace, who everyone is and whether they agree.
 
-    Sooner, when a change came for someone while others are still unknown, as it may be theirs.
+    Sooner, when a change came for someone while others are still unknown, as it may be theirs; and, of those whose
+    state is wanted, when there is news of them.
 
     `move` is told of each listener whose person stands elsewhere than before.
     """
@@ -32,6 +34,7 @@ class People:
         self._listeners: dict[UUID, set[Listener]] = defaultdict(set)
         self._strangers: dict[UUID, set[Listener]] = defaultdict(set)
         self._stirred: set[UUID] = set()
+        self._news: dict[UUID, set[UUID]] = defaultdict(set)
         self._wake = asyncio.Event()
 
     def add(self, listener: Listener) -> None:
@@ -53,6 +56,11 @@ class People:
             self._stirred.add(workspace)
             self._wake.set()
 
+    def hear(self, workspace: UUID, profile: UUID) -> None:
+        """Look soon how a profile stands, whose state is wanted."""
+        self._news[workspace].add(profile)
+        self._wake.set()
+
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         clock = asyncio.get_running_loop().time
@@ -67,6 +75,11 @@ class People:
                 listeners = (self._listeners if everyone else self._strangers).get(workspace, ())
                 with suppress(StoreUnavailable):
                     await self.locate(workspace, list(listeners))
+            news, self._news = self._news, defaultdict(set)
+            for workspace, ids in news.items():
+                watching = [each for each in self._listeners.get(workspace, ()) if each.profile in ids]
+                with suppress(StoreUnavailable):
+                    await self.look(workspace, [] if everyone else watching)
             if everyone:
                 due = clock() + _EVERY_SECONDS
             await asyncio.sleep(_STIRRED_SECONDS)
@@ -82,18 +95,21 @@ class People:
             heirs = await profiles.successors(connection, ids) if ids else {}
             places = {listener: _place(listener, owners, heirs) for listener in listeners}
             asked = list({place for listener, place in places.items() if place and listener.wanted.personalises})
-            refusing = await consents.refusing(connection, asked, Purpose.PERSONALIZATION) if asked else set()
+            agreeing = await consents.agreeing(connection, asked, Purpose.PERSONALIZATION) if asked else {}
+            watched = list({place for listener, place in places.items() if place and listener.wanted.state})
+            marks = await stamps(connection, watched) if watched else {}
         for listener, after in places.items():
             before = listener.profile
             # A listener may have gone while Postgres was asked.
             if after is None or listener not in self._listeners.get(workspace, ()):
                 continue
-            refuses = after in refusing
-            if listener.refuses is not refuses:
-                listener.refuses = refuses
+            agrees = not listener.wanted.personalises or after in agreeing
+            if listener.agrees is not agrees:
+                listener.agrees = agrees
                 if not quietly:
-                    listener.put(Refusing(refuses))
+                    listener.put(Agreed(agrees))
             if after == before:
+                _mark(listener, marks.get(after), quietly=quietly)
                 continue
             self._move(listener, after)
             self._strangers[workspace].discard(listener)
@@ -101,6 +117,35 @@ class People:
                 del self._strangers[workspace]
             if not quietly:
                 listener.put(Moved(before, after))
+            _mark(listener, marks.get(after), quietly=quietly)
+
+    async def look(self, workspace: UUID, listeners: Iterable[Listener]) -> None:
+        """Look how the profiles stand whose state is wanted, and tell those of whom it is another."""
+        watching = [each for each in listeners if each.wanted.state and each.profile]
+        if not watching:
+            return
+        async with self._database.workspace(workspace) as connection:
+            marks = await stamps(connection, list({each.profile for each in watching if each.profile}))
+        for listener in watching:
+            if listener.profile:
+                _mark(listener, marks.get(listener.profile), quietly=False)
+
+
+def _mark(listener: Listener, found: Stamp | None, *, quietly: bool) -> None:
+    if not listener.wanted.state:
+        return
+    stamp = None if found is None or found.restricted else found
+    if (
+        stamp
+        and listener.stamp
+        and stamp.profile_id == listener.stamp.profile_id
+        and stamp.version < listener.stamp.version
+    ):
+        return  # read before what is known already
+    if stamp != listener.stamp:
+        listener.stamp = stamp
+        if not quietly:
+            listener.put(Marked(stamp))
 
 
 def _place(listener: Listener, owners: Mapping[Alias, UUID], heirs: Mapping[UUID, UUID]) -> UUID | None:

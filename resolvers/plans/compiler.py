@@ -26,8 +26,9 @@ from graphql.execution.collect_fields import FieldDetails, FragmentDetails, coll
 from graphql.execution.values import VariableValues
 from strawberry.types.field import StrawberryField
 
-from resolvers.fields import MANY
+from resolvers.fields import LASTING, MANY
 from resolvers.permissions import is_of_caller
+from resolvers.plans.asked import Asked
 from resolvers.plans.leaf import Leaf
 from resolvers.plans.selection import Field, Selection
 from resolvers.plans.shape import Leaves, Lists, Objects, OneOf, Shape
@@ -66,6 +67,8 @@ class Compiler:
         selection = self._selection(root, collected.grouped_field_set)
         if self._operation.operation is OperationType.SUBSCRIPTION and not _streams(selection):
             raise NotCovered
+        if self._operation.operation is OperationType.QUERY:
+            selection.people = _people(selection)
         return selection
 
     def _selection(self, parent: GraphQLObjectType, grouped: Mapping[str, list[FieldDetails]]) -> Selection:
@@ -81,27 +84,27 @@ class Compiler:
         if definition is None or definition in _META:
             raise NotCovered
         source = Constant(parent.name) if definition is TypeNameMetaFieldDef else _source(definition)
-        shape: Leaf | Shape = self._shape(definition.type, details)
-        if isinstance(shape, Leaves):
-            shape = shape.leaf
-        return Field(ordinal, key, parent, details, definition, _nullable(definition.type), source, shape)
+        asked = Asked(ordinal, key, parent, details, definition, _nullable(definition.type))
+        shape, below = self._shape(definition.type, details)
+        return Field(asked, source, shape.leaf if isinstance(shape, Leaves) else shape, below)
 
-    def _shape(self, type_: GraphQLOutputType, details: list[FieldDetails]) -> Shape:
+    def _shape(self, type_: GraphQLOutputType, details: list[FieldDetails]) -> tuple[Shape, list[Selection]]:
+        """Give what becomes of a field's values, and what is asked of the objects in them."""
         nullable = not is_non_null_type(type_)
         if is_non_null_type(type_):
             type_ = type_.of_type
         if is_list_type(type_):
-            return Lists(self._shape(type_.of_type, details), nullable=nullable)
+            item, below = self._shape(type_.of_type, details)
+            return Lists(item, nullable=nullable), below
         if is_leaf_type(type_):
             leaf: GraphQLLeafType = type_
-            return Leaves(Leaf(leaf, nullable=nullable))
+            return Leaves(Leaf(leaf, nullable=nullable)), []
         if is_abstract_type(type_):
             abstract: GraphQLAbstractType = type_
-            types = self._schema.get_possible_types(abstract)
-            possible = {each.name: (each, self._below(each, details)) for each in types}
-            return OneOf(abstract, possible, nullable=nullable)
+            possible = self._schema.get_possible_types(abstract)
+            return OneOf(abstract, possible, nullable=nullable), [self._below(each, details) for each in possible]
         if isinstance(type_, GraphQLObjectType):
-            return Objects(type_, self._below(type_, details), nullable=nullable)
+            return Objects(type_, nullable=nullable), [self._below(type_, details)]
         raise NotCovered
 
     def _below(self, type_: GraphQLObjectType, details: list[FieldDetails]) -> Selection:
@@ -129,6 +132,18 @@ def _source(definition: GraphQLField) -> Source:
 
 def _streams(selection: Selection) -> bool:
     return len(selection.fields) == 1 and isinstance(selection.fields[0].source, Stream)
+
+
+def _people(root: Selection) -> tuple[Field, ...]:
+    """List the root fields, if each is about one person and all that is asked of them lasts; else nothing."""
+    asked = [field for field in root.fields if not isinstance(field.source, Constant)]
+    return tuple(asked) if asked and all(map(_lasts, asked)) else ()
+
+
+def _lasts(field: Field) -> bool:
+    if not isinstance(field.source, Constant | Attribute) and not field.asked.strawberry.metadata.get(LASTING):
+        return False
+    return all(_lasts(each) for selection in field.below for each in selection.fields)
 
 
 def _nullable(type_: GraphQLOutputType) -> tuple[bool, ...]:

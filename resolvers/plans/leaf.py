@@ -30,10 +30,7 @@ _MOST: Final = 2**31
 class Leaf:
     """Completes values of one leaf type: a whole column at once where its values are of the class expected."""
 
-    is_async = False
-
     def __init__(self, type_: GraphQLLeafType, *, nullable: bool) -> None:
-        self.below: list[Any] = []
         self._type = type_
         self._nullable = nullable
         self._expected, self._convert = _quick(type_)

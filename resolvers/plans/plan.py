@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Mapping
 from functools import cached_property
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from graphql import (
     DocumentNode,
@@ -21,7 +21,7 @@ from resolvers.plans.compiler import Compiler, NotCovered
 from resolvers.plans.failures import FAILED
 from resolvers.plans.names import names_within, variables_below
 from resolvers.plans.rows import Rows
-from resolvers.plans.run import Run
+from resolvers.plans.run import Frame, Run
 from resolvers.plans.selection import Selection
 
 _MOST_VARIANTS: Final = 16
@@ -34,15 +34,6 @@ _BYTES_OF_A_FIELD: Final = 2_000
 
 
 _NO_VARIABLES: Final = VariableValues({}, {})
-
-
-class Frame(NamedTuple):
-    """What all runs of an operation share."""
-
-    schema: Schema
-    core: GraphQLSchema
-    operation: OperationDefinitionNode
-    fragments: dict[str, FragmentDefinitionNode]
 
 
 class Plan:
@@ -82,9 +73,24 @@ class Plan:
 
         A subscription is answered for one item of what `follow` gives, which is its `root`.
         """
+        answered, _ = await self.count(variant, context, variables, root)
+        return answered
+
+    async def count(
+        self, variant: Selection, context: Any, variables: VariableValues, root: Any = None
+    ) -> tuple[ExecutionResult, int]:
+        """Answer like `run`, and tell how many objects the answer holds."""
         run = Run(self._frame, context, variables)
         [data] = await variant.wait(run, Rows([root], None))
-        return ExecutionResult(None if data is FAILED else data, run.failures.settle() or None)
+        return ExecutionResult(None if data is FAILED else data, run.failures.settle() or None), run.objects - 1
+
+    def people(self, variant: Selection, context: Any, variables: VariableValues) -> list[dict[str, Any]]:
+        """Give the arguments of the root fields, if each is about one person and the answer lasts; else nothing."""
+        run = Run(self._frame, context, variables)
+        try:
+            return [run.arguments(field.asked) for field in variant.people]
+        except (GraphQLError, ValueError):
+            return []
 
     def follow(self, variant: Selection, context: Any, variables: VariableValues) -> AsyncGenerator[Any, None]:
         """Start a subscription. Raises what its permissions refuse with, and `GraphQLError` for its arguments."""
@@ -128,4 +134,4 @@ class Plan:
 
 
 def _count(selection: Selection) -> int:
-    return sum(1 + sum(map(_count, field.shape.below)) for field in selection.fields)
+    return sum(1 + sum(map(_count, field.below)) for field in selection.fields)

@@ -1,10 +1,9 @@
 """Where values stand in an answer that is made a whole level at a time."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from resolvers.plans.selection import Field
+from resolvers.plans.asked import Asked
 
 Locate = Callable[[int], tuple[int, tuple[int, ...]]]
 """Tells of a value's number in its column which row it belongs to, and where in that row's lists it stands."""
@@ -30,7 +29,7 @@ class Place:
 
     __slots__ = ("field", "locate", "rows")
 
-    def __init__(self, rows: Rows, field: "Field", locate: Locate | None = None) -> None:
+    def __init__(self, rows: Rows, field: Asked, locate: Locate | None = None) -> None:
         self.rows = rows
         self.field = field
         self.locate = locate or _one_each

@@ -1,41 +1,49 @@
 """One run of a plan: for whom, with which variables, and what failed so far."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final, NamedTuple, cast
 
-from graphql import GraphQLResolveInfo
+from graphql import FragmentDefinitionNode, GraphQLResolveInfo, GraphQLSchema, OperationDefinitionNode
 from graphql.execution.values import VariableValues, get_argument_values
 from graphql.pyutils import Path, is_awaitable
 from graphql.type.definition import GraphQLResolveInfoHelpers
 from strawberry.extensions import FieldExtension
 from strawberry.permission import PermissionExtension
+from strawberry.schema import Schema
 from strawberry.types import Info
 from strawberry.types.arguments import convert_arguments
 
+from resolvers.plans.asked import Asked
 from resolvers.plans.failures import Failures
 
-if TYPE_CHECKING:
-    from resolvers.plans.plan import Frame
-    from resolvers.plans.selection import Field
-
-
 _HELPERS: Final = GraphQLResolveInfoHelpers(gather=lambda values: asyncio.gather(*values), track=lambda _: None)
+
+
+class Frame(NamedTuple):
+    """What all runs of an operation share."""
+
+    schema: Schema
+    core: GraphQLSchema
+    operation: OperationDefinitionNode
+    fragments: dict[str, FragmentDefinitionNode]
 
 
 class Run:
     """What a run holds. `context` is what resolvers find as `info.context`."""
 
-    __slots__ = ("_allowed", "_raw", "context", "failures", "frame", "variables")
+    __slots__ = ("_allowed", "_raw", "context", "failures", "frame", "objects", "variables")
 
-    def __init__(self, frame: "Frame", context: Any, variables: VariableValues) -> None:
+    def __init__(self, frame: Frame, context: Any, variables: VariableValues) -> None:
         self.frame = frame
         self.context = context
         self.variables = variables
         self.failures = Failures()
+        self.objects = 0
+        """How many the answer holds, its root among them."""
         self._raw: dict[int, GraphQLResolveInfo[Any]] = {}
         self._allowed: dict[int, Exception | None] = {}
 
-    def arguments(self, field: "Field") -> dict[str, Any]:
+    def arguments(self, field: Asked) -> dict[str, Any]:
         """Give the arguments of a field as its resolver takes them. Raises what is wrong with them."""
         if not field.definition.args:
             return {}
@@ -48,7 +56,7 @@ class Run:
             info=None,
         )
 
-    def given(self, field: "Field") -> dict[str, Any]:
+    def given(self, field: Asked) -> dict[str, Any]:
         """Give the arguments of a field by their names in the schema. Raises `GraphQLError`."""
         if not field.definition.args:
             return {}
@@ -56,7 +64,7 @@ class Run:
             return get_argument_values(field.definition, field.nodes[0], self.variables, None)
         return field.given
 
-    def refusal(self, field: "Field") -> Exception | None:
+    def refusal(self, field: Asked) -> Exception | None:
         """Ask a field's permissions, which depend on the caller alone, once for all its objects."""
         if not field.strawberry.extensions:
             return None
@@ -65,11 +73,11 @@ class Run:
             self._allowed[number] = _refusal(field.strawberry.extensions, self.info(field))
         return self._allowed[number]
 
-    def info(self, field: "Field") -> Info[Any, Any]:
+    def info(self, field: Asked) -> Info[Any, Any]:
         """Give what a resolver is told of the operation; its path ends at the field, whichever object it is of."""
         return Info(_raw_info=cast("Any", _Told(self, field)), _field=field.strawberry)
 
-    def raw_info(self, field: "Field") -> GraphQLResolveInfo[Any]:
+    def raw_info(self, field: Asked) -> GraphQLResolveInfo[Any]:
         """Give the same as graphql-core tells it."""
         number = id(field)
         if number not in self._raw:
@@ -97,7 +105,7 @@ class _Told:
 
     __slots__ = ("_field", "_run", "context")
 
-    def __init__(self, run: Run, field: "Field") -> None:
+    def __init__(self, run: Run, field: Asked) -> None:
         self.context = run.context
         self._run = run
         self._field = field

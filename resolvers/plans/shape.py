@@ -1,6 +1,6 @@
 """Columns of objects and lists: what they hold is answered for all of them at once, then put in place."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import chain, islice
 from typing import Any, Protocol
 
@@ -13,21 +13,18 @@ from resolvers.plans.failures import FAILED
 from resolvers.plans.leaf import Leaf
 from resolvers.plans.rows import Place, Rows
 from resolvers.plans.run import Run
-from resolvers.plans.selection import Selection
 
-Below = list[tuple[Selection, Rows]]
+Below = list[tuple[int, Rows]]
+"""Objects, and which of the selections below their field is to answer them."""
+
 Fold = Callable[[list[list[Any]]], list[Any]]
-"""Takes what each selection below answered, and makes the column."""
+"""Takes what each of them was answered, and makes the column."""
 
 _MOST_CLASSES = 64
 
 
 class Shape(Protocol):
     """How the values of a field become part of the answer."""
-
-    is_async: bool
-    below: list[Selection]
-    """What is asked of the objects inside."""
 
     def unfold(self, run: Run, place: Place, values: list[Any]) -> tuple[Below, Fold]:
         """Name what is to be answered of the values, and what to make of it."""
@@ -37,11 +34,7 @@ class Shape(Protocol):
 class Leaves:
     """Scalars and enums inside of lists."""
 
-    is_async = False
-
     def __init__(self, leaf: Leaf) -> None:
-        self.below: list[Selection] = []
-        self.leaf = leaf
         self.leaf = leaf
 
     def unfold(self, run: Run, place: Place, values: list[Any]) -> tuple[Below, Fold]:
@@ -51,20 +44,17 @@ class Leaves:
 
 
 class Objects:
-    """Objects of one type."""
+    """Objects of one type, with one selection below."""
 
-    def __init__(self, type_: GraphQLObjectType, selection: Selection, *, nullable: bool) -> None:
-        self.is_async = selection.is_async
-        self.below = [selection]
+    def __init__(self, type_: GraphQLObjectType, *, nullable: bool) -> None:
         self._type = type_
-        self._selection = selection
         self._nullable = nullable
         self._known: set[type] = set()
 
     def unfold(self, run: Run, place: Place, values: list[Any]) -> tuple[Below, Fold]:
         """Answer the objects all at once if they are of classes seen before, else look at each."""
         if set(map(type, values)) <= self._known:
-            return [(self._selection, Rows(values, place))], lambda answered: self._passed_on(run, answered[0])
+            return [(0, Rows(values, place))], lambda answered: self._passed_on(run, answered[0])
         numbers: list[int] = []
         column: list[Any] = [None if self._nullable else FAILED] * len(values)
         for number, value in enumerate(values):
@@ -77,7 +67,7 @@ class Objects:
                 column[number] = each
             return column
 
-        return [(self._selection, rows)], fold
+        return [(0, rows)], fold
 
     def _passed_on(self, run: Run, answered: list[Any]) -> list[Any]:
         if self._nullable and run.failures:
@@ -95,15 +85,11 @@ class Objects:
 
 
 class OneOf:
-    """Objects of an interface or a union: those of each type are answered at once."""
+    """Objects of an interface or a union: those of each type are answered at once, by a selection of its own."""
 
-    def __init__(
-        self, type_: GraphQLAbstractType, possible: dict[str, tuple[GraphQLObjectType, Selection]], *, nullable: bool
-    ) -> None:
-        self.below = [selection for _, selection in possible.values()]
-        self.is_async = any(selection.is_async for selection in self.below)
+    def __init__(self, type_: GraphQLAbstractType, possible: Sequence[GraphQLObjectType], *, nullable: bool) -> None:
         self._type = type_
-        self._possible = possible
+        self._possible = {each.name: (place, each) for place, each in enumerate(possible)}
         self._nullable = nullable
         self._of_class: dict[type, str] = {}
 
@@ -119,7 +105,7 @@ class OneOf:
         for current, value in enumerate(values):
             _is_there(run, place, current, value, sort, nullable=self._nullable)
         below = [
-            (self._possible[name][1], Rows([values[number] for number in picked], place.picked(picked)))
+            (self._possible[name][0], Rows([values[number] for number in picked], place.picked(picked)))
             for name, picked in numbers.items()
         ]
 
@@ -140,7 +126,7 @@ class OneOf:
         name = (self._type.resolve_type or default_type_resolver)(value, info, self._type)
         if not isinstance(name, str) or name not in self._possible:
             raise GraphQLError(self._misfit(place, name), place.field.nodes)
-        type_ = self._possible[name][0]
+        _, type_ = self._possible[name]
         if type_.is_type_of and not type_.is_type_of(value, info):
             raise invalid_return_type_error(type_, value, place.field.details)
         # The classes of generic types say nothing: what they hold decides.
@@ -163,8 +149,6 @@ class Lists:
     """Lists of anything."""
 
     def __init__(self, item: Shape, *, nullable: bool) -> None:
-        self.is_async = item.is_async
-        self.below = item.below
         self._item = item
         self._nullable = nullable
 

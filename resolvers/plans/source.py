@@ -4,12 +4,10 @@ import asyncio
 import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
+from resolvers.plans.asked import Asked
 from resolvers.plans.run import Run
-
-if TYPE_CHECKING:
-    from resolvers.plans.selection import Field
 
 
 class Source(Protocol):
@@ -17,11 +15,11 @@ class Source(Protocol):
 
     is_async: bool
 
-    def find(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:
+    def find(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:
         """Find the values."""
         ...
 
-    async def fetch(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:
+    async def fetch(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:
         """Find the values, if `is_async`."""
         ...
 
@@ -34,11 +32,11 @@ class Constant:
     def __init__(self, value: Any) -> None:
         self._value = value
 
-    def find(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:  # noqa: ARG002 - one shape for all
+    def find(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:  # noqa: ARG002 - one shape for all
         """Repeat the value."""
         return [self._value] * len(objects)
 
-    async def fetch(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:
+    async def fetch(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:
         """Repeat the value."""
         return self.find(run, field, objects)
 
@@ -51,14 +49,14 @@ class Attribute:
     def __init__(self, name: str) -> None:
         self._get = attrgetter(name)
 
-    def find(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:  # noqa: ARG002 - one shape for all
+    def find(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:  # noqa: ARG002 - one shape for all
         """Read the attribute of each."""
         try:
             return list(map(self._get, objects))
         except Exception:  # noqa: BLE001 - told object by object below
             return [_tried(self._get, each) for each in objects]
 
-    async def fetch(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:
+    async def fetch(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:
         """Read the attribute of each."""
         return self.find(run, field, objects)
 
@@ -74,16 +72,16 @@ class Method:
         self._info = resolver.info_parameter and resolver.info_parameter.name
         self._parents = [each.name for each in (resolver.parent_parameter, resolver.root_parameter) if each]
 
-    def find(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:
+    def find(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:
         """Call the resolver for each."""
         call = self._prepared(run, field)
         return [call] * len(objects) if isinstance(call, Exception) else [_tried(call, each) for each in objects]
 
-    async def fetch(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:
+    async def fetch(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:
         """Call the resolver for each, and wait for all."""
         return await awaited(self.find(run, field, objects))
 
-    def _prepared(self, run: Run, field: "Field") -> Callable[[Any], Any] | Exception:
+    def _prepared(self, run: Run, field: Asked) -> Callable[[Any], Any] | Exception:
         if refusal := run.refusal(field):
             return refusal
         try:
@@ -111,7 +109,7 @@ class Stream:
         self._takes_self = resolver.self_parameter is not None
         self._info = resolver.info_parameter and resolver.info_parameter.name
 
-    def start(self, run: Run, field: "Field") -> AsyncGenerator[Any, None]:
+    def start(self, run: Run, field: Asked) -> AsyncGenerator[Any, None]:
         """Begin. Raises what permissions refuse with, and what is wrong with the arguments."""
         if refusal := run.refusal(field):
             raise refusal
@@ -121,11 +119,11 @@ class Stream:
         started: AsyncGenerator[Any, None] = self._start(*([None] * self._takes_self), **named)
         return started
 
-    def find(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:  # noqa: ARG002 - one shape for all
+    def find(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:  # noqa: ARG002 - one shape for all
         """Give the items themselves."""
         return objects
 
-    async def fetch(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:
+    async def fetch(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:
         """Give the items themselves."""
         return self.find(run, field, objects)
 
@@ -138,11 +136,11 @@ class Many:
     def __init__(self, find: Callable[..., Awaitable[list[Any]]]) -> None:
         self._find = find
 
-    def find(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:
+    def find(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:
         """Refuse: these are waited for."""
         raise NotImplementedError
 
-    async def fetch(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:
+    async def fetch(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:
         """Ask once for all."""
         if refusal := run.refusal(field):
             return [refusal] * len(objects)
@@ -157,7 +155,7 @@ class Whole:
 
     is_async = True
 
-    def find(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:
+    def find(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:
         """Resolve the field of each."""
         resolve = field.definition.resolve
         if resolve is None:
@@ -169,7 +167,7 @@ class Whole:
             return [error] * len(objects)
         return [_tried(lambda each: resolve(each, info, **given), each) for each in objects]
 
-    async def fetch(self, run: Run, field: "Field", objects: list[Any]) -> list[Any]:
+    async def fetch(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:
         """Resolve the field of each, and wait for all."""
         return await awaited(self.find(run, field, objects))
 

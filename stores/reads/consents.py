@@ -56,23 +56,42 @@ async def controlled_purposes(connection: Connection, profile: UUID) -> set[Purp
     return {Purpose(row["purpose"]) for row in rows}
 
 
-async def refusing(connection: Connection, profiles: Sequence[UUID], purpose: Purpose) -> set[UUID]:
-    """Name those of some people whose last word on a purpose refuses it. Who has said nothing is not among them."""
+async def agreeing(connection: Connection, profiles: Sequence[UUID], purpose: Purpose) -> dict[UUID, bool]:
+    """Name those of some people who let their data be used for a purpose: their last word on it grants it.
+
+    Of someone who was never asked, as where a site's settings grant it, their newest page view was kept for it. Who
+    objected, or is stored only, has not agreed.
+    """
     rows = await connection.fetch(
         """
-        SELECT profile_id FROM (
-            SELECT DISTINCT ON (subject.profile_id) subject.profile_id, state
+        SELECT asked.id
+        FROM unnest($1::uuid[]) AS asked (id)
+        LEFT JOIN profile USING (id)
+        LEFT JOIN LATERAL (
+            SELECT state = 'granted' AS granted
             FROM subject
             JOIN consent ON consent.workspace_id = subject.workspace_id AND consent.subject_id = subject.id
-            WHERE subject.profile_id = ANY($1) AND consent.purpose = $2
-            ORDER BY subject.profile_id, at DESC, state = 'granted'
-        ) AS last
-        WHERE state <> 'granted'
+            WHERE subject.profile_id = asked.id AND consent.purpose = $2
+            ORDER BY at DESC, state = 'granted' LIMIT 1
+        ) AS said ON true
+        LEFT JOIN LATERAL (
+            SELECT $2 = ANY(view.purposes) AS granted
+            FROM subject CROSS JOIN LATERAL (
+                SELECT at, purposes FROM event
+                WHERE event.workspace_id = subject.workspace_id AND event.subject_id = subject.id
+                    AND event.type IN ('page', 'screen')
+                ORDER BY at DESC LIMIT 1
+            ) AS view
+            WHERE said.granted IS NULL AND subject.profile_id = asked.id
+            ORDER BY at DESC LIMIT 1
+        ) AS seen ON true
+        WHERE profile.restricted_at IS NULL AND profile.objected_at IS NULL
+            AND coalesce(said.granted, seen.granted, false)
         """,
         profiles,
         purpose,
     )
-    return {row["profile_id"] for row in rows}
+    return {row["id"]: True for row in rows}
 
 
 async def read_records(connection: Connection, profile: UUID, limit: int) -> list[Record]:

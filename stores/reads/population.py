@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from domain.consent import Purpose
-from domain.event import CallType, ProtectedEvent
+from domain.event import ProtectedEvent
+from stores.history import recorded_event
 from stores.postgres import Connection
 
 
@@ -78,22 +78,4 @@ async def read_recorded(
         since,
         until,
     )
-    return [
-        Recorded(
-            row["profile_id"],
-            ProtectedEvent(
-                workspace=workspace,
-                message_id=row["message_id"],
-                subject=row["subject_id"],
-                type=CallType(row["type"]),
-                name=row["name"],
-                at=row["at"],
-                received_at=row["received_at"],
-                aliases=(),
-                purposes=tuple(map(Purpose, row["purposes"])),
-                properties=row["properties"],
-                traits=row["traits"],
-            ),
-        )
-        for row in rows
-    ]
+    return [Recorded(row["profile_id"], recorded_event(workspace, row)) for row in rows]

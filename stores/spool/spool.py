@@ -19,9 +19,9 @@ from domain.errors import TagwayError
 from privacy.keys import KeyProvider, new_key
 from privacy.parcel import ParcelSealer
 from privacy.sealing import Unreadable
-from stores.spool import segment
+from stores.spool import chunk
 
-_LARGEST_SEGMENT: Final = 8 * 1024 * 1024
+_LARGEST_CHUNK: Final = 8 * 1024 * 1024
 _MOST_FOLDERS: Final = 64
 _REJECTED: Final = ".rejected"
 _DAMAGED: Final = ".damaged"
@@ -127,20 +127,20 @@ class Spool:
             if self._active is not None and self._active[0] == number:
                 os.close(self._active[1])
                 self._active = None
-            content = await asyncio.to_thread(segment.read, segment.path_of(self._folder, number))
-            bodies = segment.open_parcels(content, number, self._sealers[number]) if content else []
+            content = await asyncio.to_thread(chunk.read, chunk.path_of(self._folder, number))
+            bodies = chunk.open_parcels(content, number, self._sealers[number]) if content else []
             return Waiting(number, tuple(bodies))
 
     async def remove(self, number: int) -> None:
         """Forget a file whose bodies have all had their effect."""
         async with self._files:
-            await asyncio.to_thread(self._unlink, segment.path_of(self._folder, number))
+            await asyncio.to_thread(self._unlink, chunk.path_of(self._folder, number))
             del self._counts[number], self._sizes[number], self._sealers[number]
 
     async def reject(self, number: int) -> None:
         """Put a file aside, until the next start, because something in it cannot be taken."""
         async with self._files:
-            path = segment.path_of(self._folder, number)
+            path = chunk.path_of(self._folder, number)
             await asyncio.to_thread(path.rename, path.with_suffix(_REJECTED))
             del self._counts[number], self._sizes[number], self._sealers[number]
 
@@ -180,7 +180,7 @@ class Spool:
         self._active = None
         size, count = self._sizes[number], self._counts[number]
         try:
-            written = segment.write_records(descriptor, number, count, bodies, self._sealers[number])
+            written = chunk.write_records(descriptor, number, count, bodies, self._sealers[number])
             os.fdatasync(descriptor)
         except OSError:
             with suppress(OSError):
@@ -191,17 +191,17 @@ class Spool:
                 self._discard(number)
             raise
         self._sizes[number], self._counts[number] = size + written, count + len(bodies)
-        if self._sizes[number] >= _LARGEST_SEGMENT:
+        if self._sizes[number] >= _LARGEST_CHUNK:
             os.close(descriptor)
         else:
             self._active = number, descriptor
 
     def _begin(self) -> tuple[int, int]:
         number, self._next = self._next, self._next + 1
-        path = segment.path_of(self._folder, number)
+        path = chunk.path_of(self._folder, number)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         try:
-            size = segment.write_header(descriptor, self._wrapped_key)
+            size = chunk.write_header(descriptor, self._wrapped_key)
             _sync_folder(self._folder)
         except OSError:
             os.close(descriptor)
@@ -213,7 +213,7 @@ class Spool:
 
     def _discard(self, number: int) -> None:
         with suppress(OSError):
-            self._unlink(segment.path_of(self._folder, number))
+            self._unlink(chunk.path_of(self._folder, number))
         del self._counts[number], self._sizes[number], self._sealers[number]
 
     def _unlink(self, path: Path) -> None:
@@ -223,11 +223,11 @@ class Spool:
     async def _recover(self, provider: KeyProvider) -> None:
         """Find what an earlier process left. Files that were put aside are tried once more."""
         for path in self._folder.glob(f"*{_REJECTED}"):
-            path.rename(path.with_suffix(segment.SUFFIX))
-        for number in segment.numbers_in(self._folder):
-            path = segment.path_of(self._folder, number)
+            path.rename(path.with_suffix(chunk.SUFFIX))
+        for number in chunk.numbers_in(self._folder):
+            path = chunk.path_of(self._folder, number)
             self._next = number + 1
-            content = await asyncio.to_thread(segment.read, path)
+            content = await asyncio.to_thread(chunk.read, path)
             if content is None and path.stat().st_size > _CUT_HEADER:
                 _LOG.error("spool_file_damaged", file=path.name)
                 path.rename(path.with_suffix(_DAMAGED))

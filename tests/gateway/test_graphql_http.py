@@ -16,7 +16,8 @@ from gateway.wiring import open_resources
 from stores.keys import create_key
 from stores.postgres import Database
 from tests.fixtures.gateway import Gateway, listening, make_tenant
-from tests.fixtures.graphql import Seeds
+from tests.fixtures.seeds import Seeds
+from tests.patience import AT_ALL
 
 _VIEWER = {"query": "{ viewer { scopes endUser } }"}
 
@@ -173,14 +174,16 @@ async def test_an_answer_tells_what_it_cost_and_too_much_is_refused(
     key = gateway.tenant.secret_key
     query = {"query": "{ profiles(first: 7) { nodes { id } } }"}
     _, answer = await _post(gateway, query, key)
-    assert answer["extensions"]["cost"]["requested"] == 14
-    stingy = msgspec.structs.replace(gateway_settings, query_points=30, query_points_per_second=1)
+    cost = answer["extensions"]["cost"]
+    assert (cost["requested"], cost["actual"]) == (14, 1)  # the connection alone: there is nobody
+    stingy = msgspec.structs.replace(gateway_settings, query_points=16, query_points_per_second=1)
     async with open_resources(stingy) as resources, _listening(resources) as (url, http):
         headers = {"Authorization": f"Bearer {key}", "Accept": "application/graphql-response+json"}
-        for _ in range(2):
+        for _ in range(3):  # what is not used is given back
             async with http.post(url + "/graphql", json=query, headers=headers) as response:
-                last = response.status, await response.json(content_type=None)
-        async with http.post(url + "/graphql", json=query, headers=headers) as response:
+                assert response.status == 200
+        larger = {"query": "{ profiles(first: 9) { nodes { id } } }"}
+        async with http.post(url + "/graphql", json=larger, headers=headers) as response:
             last = response.status, await response.json(content_type=None)
     assert last[0] == 429
     [error] = last[1]["errors"]
@@ -191,7 +194,7 @@ async def test_an_answer_tells_what_it_cost_and_too_much_is_refused(
 async def test_a_token_that_expires_ends_its_stream(
     gateway: Gateway, seeds: Seeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.graphql.CHECK_AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr("gateway.welcome.CHECK_AGAIN_SECONDS", 0.0)
     await seeds.segment("vip")
     profile = await seeds.profile(anonymous_id="a-1")
     workspace = await gateway.resources.workspaces.get(gateway.tenant.workspace)
@@ -213,7 +216,7 @@ async def test_a_token_that_expires_ends_its_stream(
 
 
 async def _line(told: aiohttp.StreamReader, beginning: bytes) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(AT_ALL):
         while not (line := await told.readline()).startswith(beginning):
             assert line
     return line

@@ -1,9 +1,13 @@
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from domain.clock import utc_now
-from learning.trending import EMPTY_FRESHNESS, FRESHNESS, Trending
+from domain.errors import StoreUnavailable
+from learning.trending import EMPTY_FRESHNESS, FRESHNESS, STALE, Trending
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.graphql import CountedDatabase, Statements
 
@@ -41,8 +45,33 @@ async def test_a_crowd_has_the_list_made_once_and_once_more_when_it_is_old(gatew
     await crowd()
     assert len(statements.run) == 1
     time[0] += FRESHNESS + timedelta(seconds=1)
-    await crowd()
+    await crowd()  # which gets the list there is, while the next is made
+    await asyncio.gather(*trending._making.values())
     assert len(statements.run) == 2
+    time[0] += STALE + timedelta(seconds=1)
+    await crowd()  # which waits for the next
+    assert (len(statements.run), trending._making) == (3, {})
+    await trending.close()
+
+
+async def test_a_list_that_cannot_be_made_anew_is_served_until_it_is_stale(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    time = [utc_now()]
+    trending = Trending(gateway.resources.database, lambda: time[0])
+    trending._lists[gateway.tenant.workspace] = (time[0].timestamp(), (("lamp", 1.0),))
+
+    async def away(*_args: Any, **_rules: Any) -> None:
+        raise StoreUnavailable("Postgres is not reachable")
+
+    monkeypatch.setattr("learning.trending.trending_items", away)
+    time[0] += FRESHNESS + timedelta(seconds=1)
+    for _ in range(2):
+        assert await trending.items(gateway.tenant.workspace) == (("lamp", 1.0),)
+        await asyncio.gather(*trending._making.values())
+    time[0] += STALE
+    with pytest.raises(StoreUnavailable):
+        await trending.items(gateway.tenant.workspace)
 
 
 async def test_an_empty_list_is_soon_looked_at_again(gateway: Gateway) -> None:

@@ -21,7 +21,7 @@ async def declare(world: World, name: str, definition: dict[str, Any] | None, *,
         await add_trait(connection, world.workspace, name, definition, actor="cli", at=NOON)
         await raise_version(connection, world.workspace)
     if build:
-        await Declaring(world.database, world.clock, world.metrics, at_once=2).finish_all()
+        await Declaring(world.workshop(), at_once=2).finish_all()
 
 
 async def trait(world: World, who: str, name: str) -> Any:
@@ -61,7 +61,7 @@ async def test_while_it_is_applied_nobody_counts_twice(world: World) -> None:
     people = [f"user_id:{number}" for number in range(5)]
     await world.send(*(bought(who, 1) for who in people))
     await declare(world, "spent", SPENT, build=False)
-    declaring = Declaring(world.database, world.clock, world.metrics, at_once=2)
+    declaring = Declaring(world.workshop(), at_once=2)
     more = True
     while more:
         await world.send(*(bought(who, 1) for who in people))

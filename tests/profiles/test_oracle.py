@@ -44,9 +44,9 @@ class Known:
 
 def restart(world: World) -> None:
     """Go on with builders that remember nothing."""
-    world.builder = Builder(world.database, world.clock, world.metrics)
-    world.timers = Timers(world.database, world.clock, world.metrics)
-    world.backfill = Backfill(world.database, world.clock, world.metrics, at_once=3)
+    world.builder = Builder(world.workshop())
+    world.timers = Timers(world.workshop())
+    world.backfill = Backfill(world.workshop(), at_once=3)
 
 
 def told(chance: random.Random, event: ProtectedEvent, noon: datetime) -> Sent:

@@ -203,7 +203,7 @@ async def test_builders_go_on_while_merges_are_made_and_taken_back(world: World)
     batches = [await world.batch(events[start : start + 5], start % 2) for start in range(0, len(events), 5)]
 
     async def lane(partition: int) -> None:
-        builder = Builder(world.database, world.clock, world.metrics)
+        builder = Builder(world.workshop())
         for batch in batches:
             if batch.partition == partition:
                 await builder.build(batch)
@@ -244,8 +244,8 @@ async def another(world: World) -> AsyncIterator[World]:
     await world.execute(
         "INSERT INTO workspace (id, name, wrapped_key, created_at) VALUES ($1, 'test', '', $2)", other.workspace, NOON
     )
-    other.builder = Builder(world.database, world.clock, world.metrics)
-    other.backfill = Backfill(world.database, world.clock, world.metrics)
+    other.builder = Builder(world.workshop())
+    other.backfill = Backfill(world.workshop())
     await segments(other)
     yield other
 

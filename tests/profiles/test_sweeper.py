@@ -12,9 +12,7 @@ from domain.alias import Alias
 from domain.clock import utc_now
 from domain.event import CallType
 from domain.topics import EVENTS
-from profiles.catalogue import Catalogue
 from profiles.fading import What
-from profiles.memory import Memory
 from profiles.sweeper import Sweeper
 from stores.eventlog.open import topics
 from stores.eventlog.port import Record
@@ -45,16 +43,15 @@ class Broom:
     def __init__(self, world: World, log: PostgresLog, **options: Any) -> None:
         self.world = world
         self.forgotten: list[Alias] = []
-        self.options = {"catalogue": Catalogue(), "memory": Memory(), "at_once": 3, **options}
+        self.options = {"at_once": 3, **options}
         self.log = log
+        self.workshop = world.workshop()
 
     async def sweep(self, *, looks: bool = False) -> dict[What, int]:
         """Sweep once, with a sweeper that knows of nothing before it, and sum up what it took."""
         sweeper = Sweeper(
-            self.world.database,
+            self.workshop,
             self.log,
-            self.world.clock,
-            self.world.metrics,
             keep=KEEP,
             keys_of=self.world.keys_of,
             forget=self.forget,
@@ -244,9 +241,7 @@ async def test_who_is_held_back_stays_known_and_who_is_restricted_keeps_everythi
 async def test_a_sweep_goes_on_where_another_left_off(world: World, broom: Broom) -> None:
     await world.send(*(Sent((f"user_id:u{number}",), "ping", message_id=f"m{number}") for number in range(9)))
     world.clock.advance(days=2)
-    sweeper = Sweeper(
-        world.database, broom.log, world.clock, world.metrics, keep=KEEP, keys_of=world.keys_of, at_once=3
-    )
+    sweeper = Sweeper(world.workshop(), broom.log, keep=KEEP, keys_of=world.keys_of, at_once=3)
     steps = sweeper.sweep()
     assert (await anext(steps))[What.EVENTS] == 3
     await steps.aclose()  # type: ignore[attr-defined]  # a generator

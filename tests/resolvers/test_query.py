@@ -7,7 +7,8 @@ from domain.consent import Purpose, State
 from domain.key import Scope
 from privacy.platform import Platform, digest_for
 from tests.fixtures.gateway import make_tenant
-from tests.fixtures.graphql import Api, Seeds, later
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds, later
 
 _EVERYTHING = """
     query ($first: Int!) {
@@ -256,7 +257,7 @@ async def test_each_field_wants_its_scope(api: Api, seeds: Seeds) -> None:
 
 
 async def test_an_end_user_sees_only_themselves(api: Api, seeds: Seeds) -> None:
-    mine = await seeds.profile(anonymous_id="a-1")
+    mine = await seeds.visitor(anonymous_id="a-1")
     await seeds.profile(anonymous_id="a-2")
     await seeds.join(mine, await seeds.segment("vip"))
     visitor = api.as_end_user("a-1")

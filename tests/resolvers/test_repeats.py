@@ -1,6 +1,6 @@
 import asyncio
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -10,9 +10,12 @@ from strawberry.types.execution import PreExecutionError
 
 from domain.errors import Refused
 from domain.key import Scope
+from resolvers.node import to_global
 from resolvers.repeats import Repeatable, run_once
 from stores.answers import Answers
-from tests.fixtures.graphql import Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds
+from tests.patience import AT_ALL
 
 _SAVE = "mutation ($input: SaveSegmentInput!) { saveSegment(input: $input) { __typename } }"
 
@@ -64,7 +67,7 @@ async def test_who_asks_while_the_first_runs_is_told_to_wait(api: Api, seeds: Se
     run = _Runs()
     run.may_end.clear()
     first = asyncio.create_task(_ask(api, seeds, run))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(AT_ALL):
         while not run.count:
             await asyncio.sleep(0.01)
     with pytest.raises(Refused) as refused:
@@ -106,6 +109,48 @@ async def test_an_answer_that_shows_personal_data_is_not_kept(api: Api, seeds: S
 
     await run_once(Answers(seeds.redis), session, "k-1", Repeatable(_SAVE, None, {}), release)
     assert not [name async for name in seeds.redis.scan_iter(f"tagway:answer:{seeds.workspace}:*")]
+
+
+async def test_an_answer_goes_with_the_people_it_shows(api: Api, seeds: Seeds) -> None:
+    """One who is erased while the mutation runs, or later; and somebody else's answer stays."""
+    answers, erased, other = Answers(seeds.redis), uuid4(), uuid4()
+
+    async def ask(key: str, *people: UUID, forget: bool = False) -> None:
+        session = api.session()
+
+        async def run() -> ExecutionResult:
+            session.people.update(people)
+            if forget:
+                await answers.forget(seeds.workspace, [erased])
+            return ExecutionResult(data={}, errors=None)
+
+        await run_once(answers, session, key, Repeatable(_SAVE, None), run)
+
+    async def kept() -> int:
+        return len([name async for name in seeds.redis.scan_iter(f"tagway:answer:{seeds.workspace}:*")])
+
+    await ask("k-1", erased, other)
+    await ask("k-2", other)
+    await ask("k-3")
+    assert await kept() == 3
+    assert await answers.forget(seeds.workspace, [erased]) == 1
+    assert await kept() == 2
+    await ask("k-4", erased, forget=True)
+    assert await kept() == 2
+    assert not [name async for name in seeds.redis.scan_iter(f"*about:{seeds.workspace}:{erased}")]
+
+
+async def test_mutations_note_whom_they_show(api: Api, seeds: Seeds) -> None:
+    profile, loser = await seeds.profile(user_id="u-1"), await seeds.profile(user_id="u-2")
+    session = api.session()
+    session.notes_people = True
+    merge = """mutation ($a: ID!, $b: ID!) { mergeProfiles(input: {profileId: $a, otherProfileId: $b, into: $a,
+        reason: "they are the same person"}) {
+        ... on IdentityPayload { profile { traits } } ... on Problem { code } } }"""
+    ids = {"a": to_global("Profile", profile), "b": to_global("Profile", loser)}
+    result = await api.gateway.resources.graphql.schema.execute(merge, ids, session)
+    assert not result.errors
+    assert profile in session.people
 
 
 async def test_a_mutation_over_http_runs_once_for_each_key(api: Api, seeds: Seeds) -> None:

@@ -17,6 +17,7 @@ from stores.embedded.binaries import BinariesMissing, find_postgres, find_valkey
 from stores.embedded.postgres import EmbeddedPostgres
 from stores.embedded.server import EmbeddedServer, HomeInUse
 from stores.embedded.valkey import EmbeddedValkey
+from tests.patience import AT_ALL
 
 pytestmark = pytest.mark.services
 
@@ -70,7 +71,7 @@ async def _recall(server: EmbeddedServer) -> str | None:
         await connection.close()
 
 
-async def _ended(pid: int, within: float = 30) -> None:
+async def _ended(pid: int, within: float = AT_ALL) -> None:
     """Wait for the end of a process that may be nobody's child."""
     loop = asyncio.get_running_loop()
     descriptor = os.pidfd_open(pid)

@@ -82,19 +82,6 @@ async def test_a_view_announced_as_the_page_ends_is_sent(site: Site, visitor: Vi
     await page.wait_for_url("about:blank")
 
 
-async def test_a_page_rendered_in_advance_counts_when_it_is_shown(site: Site, visitor: Visitor) -> None:
-    await visitor.context.add_init_script(
-        "Object.defineProperty(document, 'prerendering', {get: () => !window.shown, configurable: true})"
-    )
-    site.settings = {"consent": {"analytics": "granted"}}
-    page = await visitor.open(site.url)
-    await page.evaluate("void tagway.track('early')")
-    await page.wait_for_load_state("networkidle")
-    assert site.sent == []
-    await page.evaluate("void (window.shown = true, document.dispatchEvent(new Event('prerenderingchange')))")
-    await site.until(lambda s: len(s.events) == 2)
-
-
 async def test_coming_back_from_the_back_forward_cache_is_a_view_of_the_same_visitor(
     site: Site, caching_browser: Browser
 ) -> None:

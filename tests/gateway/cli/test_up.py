@@ -18,6 +18,7 @@ import pytest
 from gateway.cli.data import DataFolder, DevKeys, find_stores
 from gateway.cli.keeper import Moved, keep
 from gateway.settings import Settings
+from tests.patience import AT_ALL
 
 ROOT = Path(__file__).parents[3]
 _UP_WITHIN = 90
@@ -131,7 +132,7 @@ async def test_every_part_killed_comes_back(data: Path) -> None:
         for _ in before:
             await house.hears("starting it again")
         url = str(find_stores(Settings(data=data)).postgres_url)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(AT_ALL):
             while len(house.children() - before) < 5 or not await _answers(url):
                 await asyncio.sleep(0.05)
 

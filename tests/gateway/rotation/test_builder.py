@@ -9,6 +9,7 @@ from gateway.rotation.index import rotate_index
 from gateway.rotation.job import Job
 from profiles.builder import Builder
 from profiles.metrics import BuildMetrics
+from profiles.workshop import Workshop
 from stores.eventlog.port import Batch, Stored
 from tests.fixtures.gateway import Gateway, event
 from tests.gateway.rotation.test_index import advance, counts, erase
@@ -21,7 +22,8 @@ def signed_in(number: int) -> dict[str, object]:
 
 async def build(gateway: Gateway, job: Job, values: list[bytes]) -> None:
     """Build records as a builder that has just been started."""
-    builder = Builder(job.database, utc_now, BuildMetrics(CollectorRegistry()), open_keys=job.workspaces.keys)
+    workshop = Workshop(job.database, utc_now, BuildMetrics(CollectorRegistry()))
+    builder = Builder(workshop, open_keys=job.workspaces.keys)
     records = tuple(Stored(0, offset, b"", value, utc_now()) for offset, value in enumerate(values))
     await builder.build(Batch(f"test-{uuid4().hex}", 0, records))
     assert await gateway.sql("SELECT FROM event WHERE workspace_id = $1", gateway.tenant.workspace)

@@ -16,7 +16,8 @@ from resolvers.plans.plan import Plan
 from resolvers.plans.plans import Plans
 from resolvers.schema import Schema
 from tests.fixtures.documents import Documents, outcome, settled
-from tests.fixtures.graphql import Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds
 from tests.fixtures.theatre import Later, Query, make
 
 _NOW, _LATER = make(Query), make(Later)
@@ -189,7 +190,8 @@ async def _populate(api: Api, seeds: Seeds) -> dict[str, list[Any]]:
     for number in range(3):
         profile = await seeds.profile(traits={"plan": "pro"}, user_id=f"u-{number}", anonymous_id=f"a-{number}")
         await seeds.join(profile, *segments[: number + 1])
-        await seeds.consent(profile, Purpose.ANALYTICS, State.GRANTED)
+        for purpose in (Purpose.ANALYTICS, Purpose.PERSONALIZATION):
+            await seeds.consent(profile, purpose, State.GRANTED)
         await seeds.event(profile)
         await seeds.event(profile)
     found = await api.data("{ profiles { nodes { id } } segments { nodes { id } edges { cursor } } }")

@@ -132,7 +132,7 @@ async def test_processes_side_by_side_have_folders_of_their_own(tmp_path: Path) 
 
 
 async def test_a_long_spool_is_many_files_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool_module, "_LARGEST_SEGMENT", 1_000)
+    monkeypatch.setattr(spool_module, "_LARGEST_CHUNK", 1_000)
     bodies = [bytes([number]) * 400 for number in range(12)]
     async with opened(tmp_path) as spool:
         for body in bodies:

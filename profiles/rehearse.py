@@ -43,7 +43,7 @@ class Rehearsal:
                 break
             touch, cause = Touch(), {"timer": at.isoformat()}
             for key in (key for instant, key in due if instant == at):
-                touch.leaf(self._index, key, cause)
+                touch.state(self._index, key, cause)
                 state = self.profile.leaves[key]
                 state.due_at = next_look(self._index.kept[key], state, to_micros(at))
             moves += self._judge(touch, at)

@@ -1,4 +1,4 @@
-"""One file of the spool: a header with the wrapped key, then records that are only ever added.
+"""A chunk of the spool, which is one file: a header with the wrapped key, then records that are only ever added.
 
 The header is `magic (5 bytes) | length of the wrapped key (2) | wrapped key | CRC-32 of all before (4)`, a record
 `length of the parcel (4) | CRC-32 of the parcel (4) | parcel`, numbers in network order. The end of a file may be cut
@@ -52,11 +52,11 @@ def write_header(descriptor: int, wrapped_key: bytes) -> int:
 
 def write_records(descriptor: int, number: int, first: int, bodies: Sequence[bytes], sealer: ParcelSealer) -> int:
     """Seal bodies, append them from place `first` on, and return how many bytes that took."""
-    chunks: list[bytes] = []
+    pieces: list[bytes] = []
     for place, body in enumerate(bodies, first):
         parcel = sealer.seal(body, place_of(number, place))
-        chunks += (_RECORD.pack(len(parcel), zlib.crc32(parcel)), parcel)
-    return write_whole(descriptor, b"".join(chunks))
+        pieces += (_RECORD.pack(len(parcel), zlib.crc32(parcel)), parcel)
+    return write_whole(descriptor, b"".join(pieces))
 
 
 def write_whole(descriptor: int, data: bytes) -> int:
