@@ -128,7 +128,7 @@ async def test_article_5_1_e_row_log_cached_name_and_key_go_when_their_time_is_o
         assert await left() == {"event": 2, "log_record": 1, "profile": 1, "alias": 1, "subject": 1}
         world.clock.advance(days=2)
         assert (await left())["event"] == 1, "of another purpose's or event's time nothing is taken"
-        world.clock.advance(days=28, seconds=1)
+        world.clock.advance(days=28, minutes=10)  # the log keeps the time of the store, which may be slow
         assert (await left())["log_record"] == 0
         (row,) = await world.fetch("SELECT traits FROM profile")
         assert row["traits"].keys() == {"age"}
