@@ -46,6 +46,7 @@ class Notice(msgspec.Struct, frozen=True):
     segment_key: str | None = None
     segment_version: int | None = None
     cause: dict[str, Any] | None = None
+    traceparent: str | None = None
 
 
 class Resumption(msgspec.Struct, frozen=True):
@@ -102,7 +103,7 @@ class Changes:
     async def _hold_back(self, heard: Heard) -> AsyncGenerator[Notice, None]:
         """Tell nothing until the person agrees; where they stand by then, the story begins anew."""
         match heard:
-            # What was known before the story began is no news.
+            # Nothing is new where the person was looked up since.
             case Agreed() if heard.agrees is self._withheld:
                 self._withheld = not heard.agrees
                 async for notice in self._nothing(resync=True) if self._withheld else self._start_over():
@@ -204,6 +205,7 @@ class Changes:
             segment_key=change.segment_key,
             segment_version=change.segment_version,
             cause=change.cause,
+            traceparent=change.traceparent,
         )
 
     def _stands(self, standing: Standing) -> Notice:

@@ -134,7 +134,11 @@ export function openQueue(
   };
   // A held lock would keep the page out of the back/forward cache. Back from it, the record tells what is still ours.
   addEventListener("pagehide", () => {
-    if (!owned) return;
+    // A page may end before it was given its lock: what it holds is then a record whose lock is free.
+    if (!owned) {
+      if (wanted && items.length) stored = keep(Date.now());
+      return;
+    }
     owned = false;
     release();
   });

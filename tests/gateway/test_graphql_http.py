@@ -1,4 +1,5 @@
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,8 @@ from gateway.wiring import open_resources
 from stores.keys import create_key
 from stores.postgres import Database
 from tests.fixtures.gateway import Gateway, listening, make_tenant
-from tests.fixtures.graphql import Seeds
+from tests.fixtures.seeds import Seeds
+from tests.patience import AT_ALL
 
 _VIEWER = {"query": "{ viewer { scopes endUser } }"}
 
@@ -127,6 +129,12 @@ async def test_browsers_get_an_explorer_in_development_only(gateway: Gateway, ga
     headers = {"Accept": "text/html"}
     async with gateway.http.get(gateway.url + "/graphql", headers=headers) as response:
         assert (response.status, response.content_type) == (200, "text/html")
+        assert "default-src 'self'" in response.headers["content-security-policy"]
+        page = await response.text()
+    assert "://" not in page, "nothing comes from elsewhere"
+    for file in re.findall(r'(?:src|href)="([^"]+)"', page):
+        async with gateway.http.get(f"{gateway.url}/{file}") as response:
+            assert response.status == 200, file
     status, answer = await _post(gateway, {"query": "{ __schema { queryType { name } } viewer { workspace } }"})
     assert status == 200
     assert answer["errors"][0]["extensions"] == {"code": "missing_key"}
@@ -215,7 +223,7 @@ async def test_a_token_that_expires_ends_its_stream(
 
 
 async def _line(told: aiohttp.StreamReader, beginning: bytes) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(AT_ALL):
         while not (line := await told.readline()).startswith(beginning):
             assert line
     return line

@@ -8,6 +8,7 @@ from typing import Any
 from playwright.async_api import Page, WebSocketRoute
 
 from tests.fixtures.browser import Visitor
+from tests.patience import AT_ALL
 from tests.tag_sdk.conftest import ALL, Site, consent, loaded
 
 SLOTS = {
@@ -58,7 +59,7 @@ class Line:
 
     async def change(self) -> None:
         """Wait until a line was opened or closed."""
-        await asyncio.wait_for(self._changed.wait(), 15)
+        await asyncio.wait_for(self._changed.wait(), AT_ALL)
         self._changed.clear()
 
     def tell(self, *changes: tuple[str, str | None]) -> None:
