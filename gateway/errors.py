@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from domain.errors import FAILURES, TagwayError
 from domain.pace import TooManyEvents
-from gateway.collect.quota import quota_headers
+from gateway.quota import quota_headers
 
 _BY_STATUS: Final = {404: "not_found", 405: "method_not_allowed"}
 

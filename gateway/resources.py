@@ -8,10 +8,10 @@ from starlette.requests import Request
 from domain.clock import Clock
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
+from gateway.collect.feed import LiveFeed
 from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
 from gateway.collect.spooling import Spooling
-from gateway.feed import LiveFeed
 from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
 from gateway.metrics import Metrics

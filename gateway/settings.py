@@ -13,6 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+from domain.errors import CannotRun
+
 PREFIX: Final = "TAGWAY_"
 _MASTER_KEY_BYTES: Final = 32
 _SECRET: Final = frozenset({"master_key", "previous_master_key"})
@@ -32,7 +34,7 @@ Points = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
-class SettingsError(Exception):
+class SettingsError(CannotRun):
     """The settings are not usable; each line of the message names one fault."""
 
 
@@ -44,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8000
     public_url: str | None = None
     """Where browsers reach the gateway, when that is not http://host:port."""
-    base_path: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$", max_length=200)] | None = None
+    base_path: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+\Z", max_length=200)] | None = None
     """A path that a site passes on to the gateway, as `/t`: everything is served under it too."""
     data: Path = Path(".tagway")
     """The folder of the embedded servers and of `keys.json`."""

@@ -15,12 +15,12 @@ from domain.clock import to_micros
 from domain.event import ProtectedEvent
 from domain.segment import ChangeKind, Definition, SegmentStatus
 from profiles.catalogue import compile_segment
+from profiles.rehearse import Rehearsal
 from profiles.segments.evaluate import truth_of
 from profiles.segments.explain import Explanation, explain, hypothetical
 from profiles.segments.index import Index, Segment
 from profiles.segments.leaf import Happened, KeptLeaf, moments_of
 from profiles.segments.references import check_references
-from profiles.segments.rehearse import Rehearsal
 from stores.events import Happening, read_history
 from stores.postgres import Connection
 from stores.profiles import LeafState, Profile, read_profiles

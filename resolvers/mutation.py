@@ -7,6 +7,7 @@ from strawberry.scalars import JSON
 
 from domain.key import Scope
 from resolvers.asking import PrivacyRequestMutations
+from resolvers.catalogue import CatalogueMutations
 from resolvers.consent import ConsentMutations
 from resolvers.consent_settings import ConsentSettingsMutations
 from resolvers.context import Info
@@ -20,7 +21,7 @@ from resolvers.identity_rules import IdentityRuleMutations
 from resolvers.match import MatchMutations
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
-from resolvers.recommending import RecommendationMutations
+from resolvers.recommender import RecommenderMutations
 from resolvers.segment import Segment
 from resolvers.tracking_plan import PlanMutations
 from resolvers.trait import TraitMutations
@@ -66,6 +67,7 @@ DeleteSegmentResult = Annotated[SegmentPayload | InvalidInput | NotFound, strawb
 
 @strawberry.type
 class Mutation(
+    CatalogueMutations,
     ConsentMutations,
     ConsentSettingsMutations,
     DeadLetterMutations,
@@ -76,7 +78,7 @@ class Mutation(
     MatchMutations,
     PlanMutations,
     PrivacyRequestMutations,
-    RecommendationMutations,
+    RecommenderMutations,
     TraitMutations,
 ):
     """The root of mutations."""

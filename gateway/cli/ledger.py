@@ -17,6 +17,7 @@ from domain.clock import utc_now
 from domain.errors import Refused
 from gateway.cli.data import find_stores
 from gateway.cli.workspace import DEV, WorkspaceName, named_workspace
+from gateway.database import open_database
 from gateway.provider import open_provider
 from gateway.settings import read_settings
 from gateway.workspace import Workspaces
@@ -27,7 +28,7 @@ from privacy.ledger.standing import Comparison
 from stores.ledger.heads import Head, list_checkpoints, read_head, sign_head
 from stores.ledger.proofs import prove_events, read_nodes, read_rows
 from stores.ledger.standing import ledger_begun, list_subjects, read_opened, read_stored
-from stores.postgres import Connection, Database
+from stores.postgres import Connection
 
 app = typer.Typer(no_args_is_help=True, help="Verify the consent ledger, prove events by it, check proofs.")
 
@@ -181,12 +182,11 @@ async def _head(name: str) -> None:
 async def _ledger(name: str) -> AsyncIterator[tuple[Connection, UUID, Signer]]:
     """Lend a worker connection, the id of the workspace of this name and who signs for it."""
     settings = find_stores(read_settings())
-    settings.needs("postgres_url")
-    database = await Database.open(str(settings.postgres_url), role="worker", max_size=2)
-    try:
-        async with open_provider(settings) as provider, database.across() as connection:
-            workspace = await named_workspace(connection, name)
-            keys = await Workspaces(database, provider).keys(workspace)
-            yield connection, workspace, Signer(workspace, keys.signing_key("ledger"))
-    finally:
-        await database.close()
+    async with (
+        open_database(settings, connections=2) as database,
+        open_provider(settings) as provider,
+        database.across() as connection,
+    ):
+        workspace = await named_workspace(connection, name)
+        keys = await Workspaces(database, provider).keys(workspace)
+        yield connection, workspace, Signer(workspace, keys.signing_key("ledger"))

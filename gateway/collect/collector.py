@@ -11,9 +11,9 @@ from domain.outcome import Outcome, Result
 from gateway.collect.arrival import Arrival
 from gateway.collect.batch import Batch
 from gateway.collect.decode import Envelope, read_sent_at
+from gateway.collect.feed import LiveFeed
 from gateway.collect.pipeline import Pipeline
 from gateway.collect.spooling import Spooling
-from gateway.feed import LiveFeed
 from gateway.losses import Losses
 from gateway.workspace import Workspaces
 

@@ -17,8 +17,8 @@ from domain.outcome import Result
 from domain.pace import Quota
 from gateway.collect.answer import answer, count
 from gateway.collect.decode import Envelope, read_batch, read_single
-from gateway.collect.quota import QUOTA_HEADERS, quota_headers
 from gateway.collect.request import LARGEST_REQUEST, read_body, read_origin, read_write_key
+from gateway.quota import QUOTA_HEADERS, quota_headers
 from gateway.resources import WebRequest, resources_of
 
 CALLS: Final = {

@@ -13,8 +13,8 @@ from domain.key import Scope
 from domain.outcome import Outcome
 from gateway.collect.answer import answer, count
 from gateway.collect.decode import Envelope, read_json
-from gateway.collect.quota import quota_headers
 from gateway.collect.request import read_body
+from gateway.quota import quota_headers
 from gateway.resources import WebRequest, resources_of
 
 OPERATOR: Final = dict.fromkeys((Purpose.FUNCTIONAL, Purpose.ANALYTICS, Purpose.PERSONALIZATION), State.GRANTED)

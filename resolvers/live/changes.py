@@ -102,7 +102,8 @@ class Changes:
     async def _hold_back(self, heard: Heard) -> AsyncGenerator[Notice, None]:
         """Tell nothing until the person agrees; where they stand by then, the story begins anew."""
         match heard:
-            case Agreed():
+            # Nothing is new where the person was looked up since.
+            case Agreed() if heard.agrees is self._withheld:
                 self._withheld = not heard.agrees
                 async for notice in self._nothing(resync=True) if self._withheld else self._start_over():
                     yield notice

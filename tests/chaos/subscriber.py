@@ -9,6 +9,7 @@ from uuid import UUID
 import aiohttp
 
 from tests.fixtures.stack import Stack
+from tests.patience import AT_ALL
 
 Heard = tuple[UUID, str, str, int]
 """Profile, segment, kind, the profile's version."""
@@ -43,7 +44,7 @@ class Subscriber:
         address = f"{self._stack.url}/graphql"
         async with self._stack.http.ws_connect(address, protocols=["graphql-transport-ws"], heartbeat=5) as socket:
             await socket.send_json({"type": "connection_init", "payload": {"token": self._stack.secret_key}})
-            if (await socket.receive_json(timeout=10))["type"] != "connection_ack":
+            if (await socket.receive_json(timeout=AT_ALL))["type"] != "connection_ack":
                 return
             self.connections += 1
             payload = {"query": _WATCH, "variables": {"after": self._cursor}}

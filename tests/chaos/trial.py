@@ -16,6 +16,7 @@ import asyncpg
 from tests.chaos.load import Answer, Crowd, Ledger
 from tests.chaos.subscriber import Heard, Subscriber
 from tests.fixtures.stack import Stack
+from tests.patience import AT_ALL
 
 THRICE: Final = {"type": "count", "event": "product_view", "op": ">=", "n": 3, "window": "30d"}
 BRIEF_SECONDS: Final = 3
@@ -91,7 +92,7 @@ class Trial:
             await asyncio.sleep(seconds / 2)
         finally:
             stop.set()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(AT_ALL):
                 await load
         began = time.monotonic()
         outcome = await self._settle()
@@ -171,7 +172,7 @@ async def trial(stack: Stack, seed: int) -> AsyncIterator[Trial]:
     await made.prepare()
     following = asyncio.create_task(made.subscriber.run())
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(AT_ALL):
             await made.subscriber.ready.wait()
         yield made
     finally:

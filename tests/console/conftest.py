@@ -22,6 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 import resolvers.schema
 from console import files
 from tag_sdk.files import part_source, site_tag
+from tests.patience import AT_ALL
 
 SECRET_KEY = "sk_test"
 WRITE_KEY = "wk_test"
@@ -57,7 +58,7 @@ class Standin:
 
     async def until(self, reached: Callable[["Standin"], object]) -> None:
         """Wait until what was collected and subscribed to satisfies `reached`."""
-        async with asyncio.timeout(15), self.happened:
+        async with asyncio.timeout(AT_ALL), self.happened:
             await self.happened.wait_for(lambda: reached(self))
 
     async def _happen(self) -> None:

@@ -20,6 +20,7 @@ from stores.embedded.postgres import EmbeddedPostgres
 from stores.embedded.valkey import EmbeddedValkey
 from stores.migrate import MigrationRefused, migrate, require_schema
 from tests.fixtures.gateway import Gateway, event, listening, make_tenant
+from tests.patience import AT_ALL
 
 
 @asynccontextmanager
@@ -32,7 +33,7 @@ async def building(settings: Settings) -> AsyncIterator[asyncio.Task[None]]:
         await task
 
 
-async def built(gateway: Gateway, ids: set[str], within: float = 30) -> None:
+async def built(gateway: Gateway, ids: set[str], within: float = AT_ALL) -> None:
     async with asyncio.timeout(within):
         while True:
             rows: list[Any] = await gateway.sql(

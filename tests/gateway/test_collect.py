@@ -2,7 +2,6 @@ import asyncio
 import base64
 import gzip
 import json
-import time
 from typing import Any
 
 import aiohttp
@@ -11,12 +10,8 @@ import pytest
 
 from domain.alias import AliasKind
 from domain.consent import Purpose
-from domain.errors import LogUnavailable, Refused, TagwayError
 from domain.event import CallType
-from domain.key import KeyKind
 from privacy.platform import Platform, digest_for
-from privacy.protect import protect
-from stores.keys import list_keys, revoke_key
 from tests.fixtures.gateway import GRANTED, Gateway, basic, event, make_tenant
 
 GOOD = ["before", "after"]
@@ -131,68 +126,6 @@ async def test_browsers_content_types_are_taken(gateway: Gateway, content_type: 
         assert response.status == 200
 
 
-@pytest.mark.parametrize("way", ["basic", "body", "query", "bearer", "bearer and body"])
-async def test_the_write_key_may_come_each_way(gateway: Gateway, way: str) -> None:
-    key = gateway.tenant.write_key
-    body: dict[str, Any] = {"batch": [event()]}
-    headers = {}
-    match way:
-        case "basic":
-            headers["Authorization"] = basic(key)
-        case "body":
-            body["writeKey"] = key
-        case "bearer":
-            headers["Authorization"] = f"Bearer {key}"
-        case "bearer and body":
-            headers["Authorization"] = "Bearer an-oauth-token"
-            body["writeKey"] = key
-    path = f"/beacon/v1/batch?writeKey={key}" if way == "query" else "/v1/batch"
-    status, _ = await gateway.post(path, body, key=None, headers=headers)
-    assert status == 200
-
-
-async def test_without_a_key_or_with_the_wrong_kind_nothing_is_taken(gateway: Gateway) -> None:
-    assert await _code(gateway, None) == (401, "missing_key")
-    assert await _code(gateway, gateway.tenant.secret_key) == (403, "wrong_kind_of_key")
-
-
-async def test_a_revoked_key_is_refused_within_five_seconds(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert await _code(gateway, gateway.tenant.write_key) == (200, None)
-    workspace = gateway.tenant.workspace
-    async with gateway.resources.database.workspace(workspace) as connection:
-        key = next(key for key in await list_keys(connection, workspace) if key.kind is KeyKind.WRITE)
-        assert await revoke_key(connection, workspace, key.id, gateway.resources.clock())
-        assert not await revoke_key(connection, workspace, key.id, gateway.resources.clock())
-    later = time.monotonic() + 5.0
-    monkeypatch.setattr(gateway.resources.authenticator, "_ticks", lambda: later)
-    assert await _code(gateway, gateway.tenant.write_key) == (401, "unknown_key")
-
-
-async def test_a_key_is_held_to_its_origins(gateway: Gateway) -> None:
-    tenant = await make_tenant(gateway.database_url, "strict", origins=["https://shop.example"])
-    headers = {"Authorization": basic(tenant.write_key)}
-    right = await gateway.post("/v1/batch", {"batch": []}, headers={**headers, "Origin": "https://shop.example"})
-    wrong = await gateway.post("/v1/batch", {"batch": []}, headers={**headers, "Origin": "https://evil.example"})
-    server = await gateway.post("/v1/batch", {"batch": []}, headers=headers)
-    assert (right[0], server[0]) == (200, 200)
-    assert (wrong[0], wrong[1]["code"]) == (403, "origin_not_allowed")
-
-
-async def test_a_browser_s_preflight_is_answered(gateway: Gateway) -> None:
-    asked = {
-        "Origin": "https://shop.example",
-        "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "authorization,content-type",
-    }
-    async with gateway.http.options(gateway.url + "/v1/t", headers=asked) as response:
-        assert response.status == 200
-        assert response.headers["Access-Control-Allow-Origin"] == "*"
-        assert "authorization" in response.headers["Access-Control-Allow-Headers"]
-    async with gateway.http.post(gateway.url + "/v1/t", data="{", headers=asked) as response:
-        assert response.status == 400
-        assert response.headers["Access-Control-Allow-Origin"] == "*"
-
-
 @pytest.mark.parametrize(
     ("path", "call_type"),
     [
@@ -239,17 +172,6 @@ async def test_a_pixel_is_always_an_image(gateway: Gateway) -> None:
         async with gateway.http.get(gateway.url + path, params=query) as response:
             assert (response.status, response.content_type) == (200, "image/gif")
     assert [each.message_id for each in await gateway.logged()] == ["segment", "rudderstack"]
-
-
-async def test_an_image_is_held_to_the_origins_of_its_key_by_its_referrer(gateway: Gateway) -> None:
-    tenant = await make_tenant(gateway.database_url, "strict", origins=["https://shop.example"])
-    for number, site in enumerate(["https://shop.example/", "https://evil.example/https://shop.example", "no address"]):
-        call = event(messageId=f"m-{number}", writeKey=tenant.write_key)
-        query = {"data": base64.b64encode(msgspec.json.encode(call)).decode()}
-        headers = {"Referer": site}
-        async with gateway.http.get(f"{gateway.url}/pixel/v1/track", params=query, headers=headers) as response:
-            assert response.status == 200
-    assert {each.message_id for each in await gateway.logged(tenant.workspace)} == {"m-0", "m-2"}
 
 
 async def test_a_call_without_a_message_id_gets_one(gateway: Gateway) -> None:
@@ -317,66 +239,6 @@ async def test_workspaces_never_see_each_other(gateway: Gateway) -> None:
         assert await connection.fetchval("SELECT array_agg(id) FROM workspace") == [other.workspace]
 
 
-class DeadLog:
-    """A log that acknowledges nothing."""
-
-    async def append(self, _topic: str, records: Any) -> list[TagwayError | None]:
-        return [LogUnavailable() for _ in records]
-
-
-class PickyLog:
-    """A log that acknowledges the first record, never takes the second, and loses sight of the third."""
-
-    async def append(self, _topic: str, _records: Any) -> list[TagwayError | None]:
-        return [None, Refused("the record is too large for the log"), LogUnavailable()]
-
-
-async def test_without_a_log_the_client_is_asked_to_come_again(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _replace_log(gateway, monkeypatch, DeadLog())
-    status, answer = await gateway.post("/v1/batch", {"batch": [event(), event(consent={})]})
-    assert (status, answer["success"], answer["code"]) == (503, False, "log_unavailable")
-    assert answer["counts"] == {"unavailable": 1, "dropped_consent": 1}
-
-
-async def test_each_record_of_a_write_has_its_own_end(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    _replace_log(gateway, monkeypatch, PickyLog())
-    url, body = gateway.url + "/v1/batch", msgspec.json.encode({"batch": [event(), event(), event()]})
-    async with gateway.http.post(
-        url, data=body, headers={"Authorization": basic(gateway.tenant.write_key), "Content-Type": "text/plain"}
-    ) as response:
-        assert response.status == 503
-        assert int(response.headers["Retry-After"]) > 0
-        results = (await response.json())["results"]
-    assert [result["outcome"] for result in results] == ["accepted", "invalid", "unavailable"]
-
-
-async def test_a_fault_of_ours_costs_one_event(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    def trip(call: Any, *arguments: Any, **keywords: Any) -> Any:
-        if call.message_id == "poison":
-            raise RuntimeError("canary@shop.example")
-        return protect(call, *arguments, **keywords)
-
-    monkeypatch.setattr("gateway.collect.steps.protect", trip)
-    results = await gateway.batch(event(messageId="before"), event(messageId="poison"), event(messageId="after"))
-    assert [result["outcome"] for result in results] == ["accepted", "invalid", "accepted"]
-    assert results[1]["code"] == "internal"
-    assert "canary" not in json.dumps(results)
-
-
-async def test_a_flood_is_refused_and_a_stopping_process_says_so(
-    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    intake = gateway.resources.intake
-    monkeypatch.setattr(intake, "_stopping", False)
-    monkeypatch.setattr(intake, "_most", 0)
-    assert await _code(gateway, gateway.tenant.write_key) == (429, "too_many_requests")
-    monkeypatch.setattr(intake, "_most", 10)
-    intake.stop()
-    assert await _code(gateway, gateway.tenant.write_key) == (503, "shutting_down")
-
-
 async def test_requests_at_once_meet_each_new_person_once(gateway: Gateway) -> None:
     async def visit(number: int) -> None:
         async with aiohttp.ClientSession() as http:
@@ -389,27 +251,3 @@ async def test_requests_at_once_meet_each_new_person_once(gateway: Gateway) -> N
     assert len({each.subject for each in logged}) == 10
     stored = await gateway.sql("SELECT count(*) FROM subject WHERE workspace_id = $1", gateway.tenant.workspace)
     assert [row["count"] for row in stored] == [10]
-
-
-def _replace_log(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, log: Any) -> None:
-    """Put another log under the last step."""
-    (*_, (_, append)) = gateway.resources.collector._pipeline._steps
-    monkeypatch.setattr(append, "_log", log)
-
-
-async def _code(gateway: Gateway, key: str | None) -> tuple[int, str | None]:
-    status, answer = await gateway.post("/v1/batch", {"batch": []}, key=key)
-    return status, answer.get("code")
-
-
-async def test_a_body_that_does_not_arrive_is_given_up(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.collect.request._READ_WITHIN", 0.05)
-    host, port = gateway.url.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(
-        b"POST /v1/batch HTTP/1.1\r\nHost: gateway\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n{"
-    )
-    answer = await asyncio.wait_for(reader.readuntil(b"}"), 5)
-    writer.close()
-    assert b" 408 " in answer.splitlines()[0]
-    assert b'"code":"request_timeout"' in answer

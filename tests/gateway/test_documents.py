@@ -17,6 +17,7 @@ from resolvers.documents import digest
 from stores.keys import create_key
 from stores.postgres import Database
 from tests.fixtures.gateway import Gateway, listening
+from tests.patience import AT_ALL
 
 _TRUSTED = "{ viewer { endUser } }"
 _OTHER = "{ viewer { workspace } }"
@@ -95,12 +96,12 @@ async def test_sockets_run_trusted_documents_only_as_well(production: Production
         http.ws_connect(production.url + "/graphql", protocols=["graphql-transport-ws"]) as socket,
     ):
         await socket.send_json({"type": "connection_init", "payload": {"token": production.visitor}})
-        assert (await socket.receive_json(timeout=5))["type"] == "connection_ack"
+        assert (await socket.receive_json(timeout=AT_ALL))["type"] == "connection_ack"
         await socket.send_json({"type": "subscribe", "id": "1", "payload": {"query": _OTHER}})
-        refused = await socket.receive_json(timeout=5)
+        refused = await socket.receive_json(timeout=AT_ALL)
         assert (refused["type"], refused["payload"][0]["extensions"]["code"]) == ("error", "untrusted_document")
         await socket.send_json({"type": "subscribe", "id": "1", "payload": {"documentId": _ID}})
-        told = await socket.receive_json(timeout=5)
+        told = await socket.receive_json(timeout=AT_ALL)
         assert (told["type"], told["payload"]["data"]) == ("next", {"viewer": {"endUser": True}})
 
 

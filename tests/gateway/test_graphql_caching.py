@@ -6,7 +6,7 @@ from typing import Any
 from domain.clock import utc_now
 from gateway.auth import mint_end_user_token
 from tests.fixtures.gateway import Gateway
-from tests.fixtures.graphql import Seeds
+from tests.fixtures.seeds import Seeds
 
 _PERSON = "query ($id: String!) { profile(by: {externalId: $id}) { id version traits } }"
 

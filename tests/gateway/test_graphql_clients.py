@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,8 @@ import pytest
 from domain.segment import ChangeKind
 from tests.fixtures.clients import node
 from tests.fixtures.gateway import Gateway
-from tests.fixtures.graphql import Seeds
+from tests.fixtures.seeds import Seeds
+from tests.patience import AT_ALL, soonest
 
 _NUMBER = 30
 
@@ -34,7 +36,7 @@ async def _running(script: str, *arguments: str) -> AsyncIterator[asyncio.subpro
 
 async def _output(script: str, *arguments: str) -> Any:
     async with _running(script, *arguments) as process:
-        output, _ = await asyncio.wait_for(process.communicate(), 60)
+        output, _ = await asyncio.wait_for(process.communicate(), AT_ALL)
     assert process.returncode == 0
     return json.loads(output)
 
@@ -58,9 +60,9 @@ async def test_graphql_ws_hears_everything_once(gateway: Gateway, seeds: Seeds, 
     arguments = (_socket_url(gateway), gateway.tenant.secret_key, str(stay), str(_NUMBER))
     async with _running("graphql_ws.mjs", *arguments) as client:
         assert client.stdout
-        told = [json.loads(await asyncio.wait_for(client.stdout.readline(), 30))]
+        told = [json.loads(await asyncio.wait_for(client.stdout.readline(), AT_ALL))]
         publishing = asyncio.create_task(publish())
-        async with asyncio.timeout(40):
+        async with asyncio.timeout(AT_ALL):
             told += [json.loads(line) async for line in client.stdout]
         await publishing
         assert await client.wait() == 0
@@ -72,15 +74,23 @@ async def test_graphql_ws_hears_everything_once(gateway: Gateway, seeds: Seeds, 
 
 
 async def test_graphql_ws_hears_of_a_change_at_once(gateway: Gateway, seeds: Seeds) -> None:
-    await seeds.segment("s0")
+    for number in range(3):
+        await seeds.segment(f"s{number}")
     profile = await seeds.profile(user_id="u-1")
-    async with _running("graphql_ws.mjs", _socket_url(gateway), gateway.tenant.secret_key, "99", "1") as client:
-        assert client.stdout
-        end = json.loads(await asyncio.wait_for(client.stdout.readline(), 30))
+    async with _running("graphql_ws.mjs", _socket_url(gateway), gateway.tenant.secret_key, "99", "4") as client:
+        lines = client.stdout
+        assert lines
+        end = json.loads(await asyncio.wait_for(lines.readline(), AT_ALL))
         assert end["kind"] == "SNAPSHOT_END"
-        await seeds.happen(profile, "s0", kind=ChangeKind.ENTERED)
-        change = json.loads(await asyncio.wait_for(client.stdout.readline(), 1))
-        assert (change["kind"], change["segmentKey"]) == ("ENTERED", "s0")
+
+        async def hear(number: int) -> float:
+            await seeds.happen(profile, f"s{number}", kind=ChangeKind.ENTERED)
+            began = time.perf_counter()
+            change = json.loads(await asyncio.wait_for(lines.readline(), AT_ALL))
+            assert (change["kind"], change["segmentKey"]) == ("ENTERED", f"s{number}")
+            return time.perf_counter() - began
+
+        assert await soonest(hear, 1) < 1
 
 
 async def test_graphql_over_http_is_kept_to_the_letter(gateway: Gateway) -> None:

@@ -16,7 +16,8 @@ from gateway.wiring import open_resources
 from stores.keys import create_key
 from stores.postgres import Database
 from tests.fixtures.gateway import Gateway, listening, make_tenant
-from tests.fixtures.graphql import Seeds
+from tests.fixtures.seeds import Seeds
+from tests.patience import AT_ALL
 
 _VIEWER = {"query": "{ viewer { scopes endUser } }"}
 
@@ -215,7 +216,7 @@ async def test_a_token_that_expires_ends_its_stream(
 
 
 async def _line(told: aiohttp.StreamReader, beginning: bytes) -> bytes:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(AT_ALL):
         while not (line := await told.readline()).startswith(beginning):
             assert line
     return line

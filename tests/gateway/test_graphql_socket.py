@@ -11,7 +11,9 @@ import pytest
 from domain.clock import utc_now
 from gateway.auth import mint_end_user_token
 from tests.fixtures.gateway import Gateway
-from tests.fixtures.graphql import Seeds, eventually
+from tests.fixtures.graphql import eventually
+from tests.fixtures.seeds import Seeds
+from tests.patience import AT_ALL
 
 _CHANGES = "subscription { segmentChanges { kind segmentKey } }"
 
@@ -26,12 +28,12 @@ async def _socket(gateway: Gateway, protocol: str = "graphql-transport-ws", **he
 async def _open(gateway: Gateway, token: str) -> AsyncIterator[Any]:
     async with _socket(gateway) as socket:
         await socket.send_json({"type": "connection_init", "payload": {"token": token}})
-        assert await socket.receive_json(timeout=60) == {"type": "connection_ack"}
+        assert await socket.receive_json(timeout=AT_ALL) == {"type": "connection_ack"}
         yield socket
 
 
 async def _end(socket: aiohttp.ClientWebSocketResponse) -> int | None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(AT_ALL):
         async for _ in socket:
             pass
     return socket.close_code
@@ -46,16 +48,16 @@ async def test_a_visitor_hears_of_themselves_alone(gateway: Gateway, seeds: Seed
     workspace = await gateway.resources.workspaces.get(gateway.tenant.workspace)
     async with _open(gateway, mint_end_user_token(workspace, anonymous_id="a-1", now=utc_now())) as socket:
         await _subscribe(socket, _CHANGES)
-        end = await socket.receive_json(timeout=60)
+        end = await socket.receive_json(timeout=AT_ALL)
         assert end["payload"]["data"]["segmentChanges"] == {"kind": "SNAPSHOT_END", "segmentKey": None}
         await seeds.happen(await seeds.visitor(anonymous_id="a-2"), "vip")
         await seeds.happen(await seeds.visitor(anonymous_id="a-1"), "vip")
-        change = await socket.receive_json(timeout=60)
+        change = await socket.receive_json(timeout=AT_ALL)
         assert change["payload"]["data"]["segmentChanges"] == {"kind": "ENTERED", "segmentKey": "vip"}
         await _subscribe(socket, '{ profile(by: {anonymousId: "a-2"}) { id } }', "2")
-        refused = await socket.receive_json(timeout=60)
+        refused = await socket.receive_json(timeout=AT_ALL)
         assert refused["payload"]["errors"][0]["extensions"] == {"code": "wrong_kind_of_key"}
-        assert (await socket.receive_json(timeout=60))["type"] == "complete"
+        assert (await socket.receive_json(timeout=AT_ALL))["type"] == "complete"
         with pytest.raises(TimeoutError):
             await socket.receive_json(timeout=0.2)
 
@@ -67,9 +69,9 @@ async def test_operations_of_one_socket_do_not_see_each_other_s_loads(gateway: G
         for plan in ("free", "pro"):
             await seeds.set("profile", "traits", {"plan": {"v": plan, "t": 1}})
             await _subscribe(socket, query)
-            answer = await socket.receive_json(timeout=60)
+            answer = await socket.receive_json(timeout=AT_ALL)
             assert answer["payload"]["data"] == {"profile": {"traits": {"plan": plan}}}
-            assert (await socket.receive_json(timeout=60))["type"] == "complete"
+            assert (await socket.receive_json(timeout=AT_ALL))["type"] == "complete"
 
 
 async def test_tokens_are_asked_for(gateway: Gateway) -> None:
@@ -91,7 +93,7 @@ async def test_tokens_are_asked_for(gateway: Gateway) -> None:
     async with _socket(gateway) as socket:
         payload = {"authorization": f"Bearer {gateway.tenant.secret_key}"}
         await socket.send_json({"type": "connection_init", "payload": payload})
-        assert (await socket.receive_json(timeout=60))["type"] == "connection_ack"
+        assert (await socket.receive_json(timeout=AT_ALL))["type"] == "connection_ack"
 
 
 async def test_a_token_that_expires_ends_its_socket(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -100,7 +102,7 @@ async def test_a_token_that_expires_ends_its_socket(gateway: Gateway, monkeypatc
     token = mint_end_user_token(workspace, anonymous_id="a-1", now=utc_now(), valid=timedelta(seconds=2))
     async with _open(gateway, token) as socket:
         await _subscribe(socket, _CHANGES)
-        assert (await socket.receive_json(timeout=60))["type"] == "next"
+        assert (await socket.receive_json(timeout=AT_ALL))["type"] == "next"
         assert await _end(socket) == 4403
 
 
@@ -165,23 +167,23 @@ async def test_other_ways_to_break_the_protocol(gateway: Gateway) -> None:
         assert await _end(socket) in (4406, 1002)
     async with _open(gateway, token) as socket:
         await socket.send_json({"type": "ping"})
-        assert await socket.receive_json(timeout=60) == {"type": "pong"}
+        assert await socket.receive_json(timeout=AT_ALL) == {"type": "pong"}
         await _subscribe(socket, "{ nothing }")
-        answer = await socket.receive_json(timeout=60)
+        answer = await socket.receive_json(timeout=AT_ALL)
         assert (answer["type"], answer["payload"][0]["extensions"]) == ("error", {"code": "invalid_request"})
 
 
 async def test_a_socket_from_another_site_needs_no_more_than_its_token(gateway: Gateway) -> None:
     async with _socket(gateway, Origin="https://shop.example") as socket:
         await socket.send_json({"type": "connection_init", "payload": {"token": gateway.tenant.secret_key}})
-        assert (await socket.receive_json(timeout=60))["type"] == "connection_ack"
+        assert (await socket.receive_json(timeout=AT_ALL))["type"] == "connection_ack"
 
 
 async def test_too_many_operations_are_refused_one_by_one(gateway: Gateway) -> None:
     async with _open(gateway, gateway.tenant.secret_key) as socket:
         for n in range(103):
             await _subscribe(socket, _CHANGES, str(n))
-        answers = [await socket.receive_json(timeout=60) for _ in range(103)]
+        answers = [await socket.receive_json(timeout=AT_ALL) for _ in range(103)]
     assert len([each for each in answers if each["type"] == "error"]) == 3
 
 
@@ -189,7 +191,7 @@ async def test_who_leaves_is_forgotten(gateway: Gateway) -> None:
     hub = gateway.resources.graphql._services.hub
     async with _open(gateway, gateway.tenant.secret_key) as socket:
         await _subscribe(socket, _CHANGES)
-        assert (await socket.receive_json(timeout=60))["type"] == "next"
+        assert (await socket.receive_json(timeout=AT_ALL))["type"] == "next"
         assert gateway.tenant.workspace in hub._listeners
 
     async def is_forgotten() -> bool:
@@ -213,9 +215,9 @@ async def test_a_mutation_on_a_socket_or_stream_runs_once_for_each_key(gateway: 
 
         async def save(name: str, key: str) -> Any:
             await socket.send_json({"id": "1", "type": "subscribe", "payload": asked(name, key)})
-            answer = await socket.receive_json(timeout=60)
+            answer = await socket.receive_json(timeout=AT_ALL)
             if answer["type"] == "next":
-                assert (await socket.receive_json(timeout=60))["type"] == "complete"
+                assert (await socket.receive_json(timeout=AT_ALL))["type"] == "complete"
             return answer["payload"]
 
         first = await save("a", "k-1")

@@ -6,6 +6,7 @@ import msgspec
 import pytest_asyncio
 
 from tests.fixtures.gateway import Gateway, basic, event, listening
+from tests.patience import AT_ALL
 
 
 @pytest_asyncio.fixture
@@ -34,7 +35,7 @@ async def test_the_tag_is_told_the_path_that_it_came_by(gateway: Gateway, url: s
 async def test_sockets_are_passed_on_too(gateway: Gateway, url: str) -> None:
     async with gateway.http.ws_connect(f"{url}/t/graphql", protocols=["graphql-transport-ws"]) as socket:
         await socket.send_json({"type": "connection_init", "payload": {"token": gateway.tenant.secret_key}})
-        assert (await socket.receive_json(timeout=5))["type"] == "connection_ack"
+        assert (await socket.receive_json(timeout=AT_ALL))["type"] == "connection_ack"
 
 
 async def test_only_the_whole_path_counts(gateway: Gateway, url: str) -> None:

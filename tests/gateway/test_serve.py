@@ -4,6 +4,7 @@ import time
 import aiohttp
 
 from tests.fixtures.gateway import Gateway, event
+from tests.patience import AT_ALL
 
 
 async def test_a_process_that_is_told_to_stop_keeps_what_it_acknowledged(gateway_process: Gateway) -> None:
@@ -42,15 +43,15 @@ async def test_a_stopping_process_sends_sockets_elsewhere_and_is_not_held_up_by_
     ):
         await socket.send_json({"type": "connection_init", "payload": {"token": key}})
         await socket.send_json({"type": "subscribe", "id": "1", "payload": query})
-        while "SNAPSHOT_END" not in (await socket.receive(timeout=5)).data:
+        while "SNAPSHOT_END" not in (await socket.receive(timeout=AT_ALL)).data:
             pass
-        while b"SNAPSHOT_END" not in await asyncio.wait_for(stream.content.readline(), 5):
+        while b"SNAPSHOT_END" not in await asyncio.wait_for(stream.content.readline(), AT_ALL):
             pass
         began = time.perf_counter()
         gateway_process.terminate()
         told = [message.data async for message in socket]
         assert (socket.close_code, told) == (1012, [])
-        assert b"complete" in await asyncio.wait_for(stream.content.read(), 5)
+        assert b"complete" in await asyncio.wait_for(stream.content.read(), AT_ALL)
     assert gateway_process.process
-    await asyncio.wait_for(gateway_process.process.wait(), 10)
-    assert time.perf_counter() - began < 8
+    await asyncio.wait_for(gateway_process.process.wait(), AT_ALL)
+    assert time.perf_counter() - began < 15  # which is what it gives its requests

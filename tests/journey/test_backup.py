@@ -13,6 +13,7 @@ from stores.migrate import require_schema
 from tests.fixtures.stack import Stack
 from tests.fixtures.world import Sent, World
 from tests.lacking import missing
+from tests.patience import AT_ALL
 
 CONSENT = {"consent": {"categoryPreferences": {"analytics": True, "personalization": True}}}
 PERSON = "query ($id: String!) { profile(by: {externalId: $id}) { counters } }"
@@ -26,7 +27,7 @@ async def send(stack: Stack, message_id: str) -> None:
 
 
 async def views(stack: Stack, number: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(AT_ALL):
         while True:
             profile = (await stack.graphql(PERSON, id="ada"))["profile"]
             if profile and profile["counters"].get("product_view") == number:

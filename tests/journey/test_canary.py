@@ -3,22 +3,18 @@
 import asyncio
 import base64
 import json
-import secrets
-from collections.abc import Awaitable, Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 from uuid import UUID
 
 import pytest
 
-from domain.alias import AliasKind
 from domain.topics import EVENTS
-from privacy.platform import Platform, digest_for, email_for
 from stores.eventlog.open import open_log
 from stores.eventlog.port import Record
 from stores.postgres import Database
+from tests.fixtures.canary import CONSENT, PERSON, Canary, questions
 from tests.fixtures.office import EXPORT, FOLLOW, OPEN
 from tests.fixtures.stack import Stack
 from tests.fixtures.traces import (
@@ -32,9 +28,8 @@ from tests.fixtures.traces import (
     sightings,
 )
 from tests.journey.test_rights import copy
-from tests.privacy.signals import writing
+from tests.patience import AT_ALL
 
-CONSENT: Final = {"consent": {"categoryPreferences": {"analytics": True, "personalization": True, "functional": True}}}
 RELEASE: Final = """mutation ($detokenize: DetokenizeInput!, $issue: IssueTokenInput!) {
   detokenize(input: $detokenize) { __typename ... on Released { values { value } } }
   issueToken(input: $issue) { __typename ... on IssuedToken { token } } }"""
@@ -53,149 +48,10 @@ WRITTEN: Final = (
 )
 """Tables that must hold something for their silence to prove anything."""
 LOOKS: Final = "{ accessLog(first: 50) { nodes { actor action fields purpose reason } } }"
-PERSON: Final = "query ($by: ProfileBy!) { profile(by: $by) { id traits counters identities { kind } } }"
 EVERYTHING: Final = """{ profiles(first: 50) { nodes {
   id traits counters identities { kind } consents { purpose source } segments { cause segment { key } }
   events(first: 50) { nodes { messageId type name properties } } } } }"""
 KINDS = {"USER_ID", "EMAIL", "PHONE", "DEVICE_ID", "ANONYMOUS_ID"}
-
-
-class Canary:
-    """A person whose every mark is unique, and easily recognised wherever it turns up."""
-
-    def __init__(self) -> None:
-        self.mark = f"cnry{secrets.token_hex(6)}"
-        self.plain = f"item{secrets.token_hex(6)}"
-        """What is no personal data and must be kept: the search has to find it."""
-        digits = f"{secrets.randbelow(10**8):08}"
-        self.user_id = f"user-{self.mark}"
-        self.other_id = f"other-{self.mark}"
-        self.hashed_id = f"hashed-{self.mark}"
-        self.anonymous_id = f"browser-{self.mark}"
-        self.email = f"Ann.{self.mark}@example.com"
-        self.gmail = f"Ann.{self.mark}+shop@gmail.com"
-        """What platforms spell in two ways: of each its digest may stand nowhere."""
-        self.phone = f"+49151{digits}"
-        self.hashed_phone = f"+49160{digits}"
-        self.spaced_phone = f"+49 151 {digits}"
-        today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-        chosen = sorted(secrets.SystemRandom().sample(range(1, 400), 40))
-        tc = writing.tc_string(consents=range(1, 12), made=today, vendor_consents=writing.vendors(*chosen))
-        self.signals: dict[str, Any] = {"tcString": tc, "gpp": f"{writing.gpp_header(2)}~{tc}", "gpp_sid": [2]}
-        """Raw words of consent, as telling as a fingerprint."""
-        self.tokens: list[str] = []
-        """What stands for values outside: nothing that we keep may be turned back into it."""
-        self.address = f"203.0.113.{100 + secrets.randbelow(100)}"
-        self.address6 = "2001:db8:77:1234:5678:9abc:def0:1357"
-
-    @property
-    def secrets(self) -> list[str]:
-        """The texts that must stand nowhere. The mark stands for all that it is part of."""
-        spellings = [email_for(platform, self.gmail) for platform in Platform]
-        identifiers = [self.user_id, self.other_id, self.anonymous_id, self.email, self.gmail, *spellings]
-        phones = [
-            self.hashed_phone,
-            self.hashed_phone[1:],
-            self.phone,
-            self.phone[1:],
-            self.phone[3:],
-            self.spaced_phone,
-        ]
-        addresses = [self.address, self.address6, "9abc:def0:1357"]
-        return [self.mark, *identifiers, *phones, *addresses, self.signals["tcString"]]
-
-    def events(self) -> Iterator[dict[str, Any]]:
-        """All places of an event that may hold personal data, one event for each kind of place."""
-        email, phone, mark = self.email, self.phone, self.mark
-        names = {"firstName": f"Ann-{mark}", "lastName": f"L-{mark}", "name": f"Ann {mark}", "username": f"ann{mark}"}
-        home = {"street": f"{mark} Lane 7", "city": f"{mark}ville"}
-        traits = {"email": email, "phone": phone, **names, "address": home, "birthday": f"1980-{mark}", "plan": "gold"}
-        traits |= {"description": f"mail {email} or call {self.spaced_phone}", "location": f"near {email}"}
-        traits |= {"company": {"name": f"owned by {email}"}, "interests": ["lamps", email], "gender": f"f-{mark}"}
-        traits |= {"avatar": f"https://pictures.test/{mark}.png?of={email}", "website": f"https://{email}/a?b={mark}"}
-        yield {"type": "identify", "traits": traits}
-        yield {"type": "identify", "context": {"traits": {"email": email, "phone": phone, **names}}}
-        yield {"type": "track", "event": f"Ordered by {email} {self.spaced_phone}"}
-        yield {"type": "track", "event": "search", "properties": {"query": f"find {email} {phone} {self.address}"}}
-        yield {"type": "page", "name": f"Hello {email}", "properties": self.addresses() | {"title": f"For {email}"}}
-        yield {"type": "screen", "name": f"Inbox of {email}", "properties": {"name": email, "screen": phone}}
-        yield {"type": "track", "event": "product_view", "properties": {"product_id": self.plain, **self.addresses()}}
-        yield {"type": "track", "event": "purchase", "properties": self.plain_fields()}
-        yield {"type": "track", "event": "seen", "context": self.surroundings()}
-        yield {"type": "track", "event": "odd", "properties": self.unknown(), "context": {"extra": self.unknown()}}
-        yield {"type": "identify", "traits": self.unknown()}
-        yield {"type": "group", "groupId": f"group-{mark}", "traits": {"name": f"of {mark}", "email": email}}
-        yield {"type": "alias", "userId": self.user_id, "previousId": f"earlier-{mark}"}
-        yield {"type": "track", "event": f"Viewed /u/{phone}/{self.address} as {email.replace('@', '%40')}"}
-        # A browser of their own: two people on one, built side by side, would share it in either order.
-        who = {"userId": self.hashed_id, "anonymousId": f"hashed-{self.anonymous_id}"}
-        for platform in Platform:
-            hashed = digest_for(platform, AliasKind.EMAIL, self.gmail.lower())
-            number = digest_for(platform, AliasKind.PHONE, self.hashed_phone)
-            yield {"type": "identify", **who, "traits": {"email": hashed, "phone": number}}
-        yield {"type": "track", "event": "search", email: mark, "integrations": {mark: phone}, "properties": {}}
-        yield {"type": "track", "event": "search", "messageId": email}
-        yield {"type": "track", "event": "search", "messageId": f"of {mark}"}
-
-    def addresses(self) -> dict[str, str]:
-        query = (
-            f"email={self.email}&user={self.user_id}&tel={self.phone}&utm_source={self.email}&utm_term=%40{self.mark}"
-            f"&utm_id={self.phone}"
-        )
-        return {
-            "url": f"https://{self.mark}:secret@shop.test/p/{self.email}/x?{query}#{self.mark}",
-            "referrer": f"https://mail.test/inbox/{self.email.replace('@', '%40')}?{query}",
-            "search": f"?{query}",
-            "path": f"/of/{self.email}/{self.phone}/{quote(self.spaced_phone)}?q={self.mark}",
-            "image_url": f"data:{self.mark}",
-        }
-
-    def plain_fields(self) -> dict[str, Any]:
-        line = {"product_id": self.plain, "name": f"gift for {self.email}", "url": f"/x?{self.mark}", "who": self.mark}
-        return {
-            "order_id": self.email,
-            "coupon": f"{self.email}-10",
-            "label": self.phone,
-            "category": self.address,
-            "products": [line],
-            "filters": [{"type": "mail", "value": self.email}],
-        }
-
-    def surroundings(self) -> dict[str, Any]:
-        return {
-            "ip": self.address,
-            "userAgent": f"Mozilla/5.0 ({self.mark}) {self.email} Chrome/141.0.0.0",
-            "page": {**self.addresses(), "title": f"{self.email} - mail"},
-            "campaign": {"name": self.email, "term": self.spaced_phone, self.email: self.mark},
-            "device": {"id": self.mark, "advertisingId": self.mark, "name": f"{self.mark}'s phone"},
-            "location": {"city": self.mark, "latitude": self.mark},
-            "network": {"carrier": self.mark, "ip": self.address6},
-            "locale": self.email,
-            "timezone": self.address6,
-        }
-
-    def unknown(self) -> dict[str, Any]:
-        """A hundred fields that no plan names, and some whose names are values."""
-        values = [self.email, self.phone, self.mark, {"deep": [self.mark]}, [self.email], f"<b>{self.mark}</b>"]
-        fields = {f"field_{secrets.token_hex(4)}": values[number % len(values)] for number in range(100)}
-        return {self.email: 1, self.phone: 2, self.address: 3, **fields}
-
-    def refused(self) -> Iterator[Any]:
-        """Events that are turned away, each for another reason."""
-        event = {"type": "track", "event": "search", "userId": self.user_id, "context": CONSENT}
-        yield event | {"userId": [self.email]}
-        yield event | {"event": {"name": self.mark}}
-        yield event | {"event": f"{self.email} " * 20}
-        yield event | {"timestamp": self.email}
-        yield event | {"properties": self.mark}
-        yield event | {"type": self.mark}
-        yield event | {"event": "product_view", "properties": {"product_id": [self.email]}}
-        yield event | {"properties": {"total": {"of": self.mark}, "value": self.email, "products": [self.mark]}}
-        yield event | {"properties": {"query": self.email * 2000}}
-        yield event | {"properties": {"query": f"{self.mark}\0"}}
-        yield event | {"context": {}, "userId": f"nobody-{self.mark}", "event": f"Without consent {self.email}"}
-        yield event | {"userId": self.mark * 40, "messageId": self.mark * 10}
-        yield self.email
 
 
 class Client:
@@ -270,7 +126,7 @@ async def look(client: Client, stack: Stack, canary: Canary) -> None:
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
     """Wait until something in the product's other processes holds."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(AT_ALL):
         while not await holds():
             await asyncio.sleep(0.1)
 
@@ -345,26 +201,9 @@ async def be_refused(client: Client, stack: Stack, canary: Canary) -> None:
         await client.send("/graphql", {"query": query, "variables": variables}, key=stack.secret_key)
 
 
-def questions(canary: Canary) -> Iterator[tuple[str, Any]]:
-    """GraphQL look-ups of a person that cannot be answered."""
-    yield f'{{ profile(by: {{email: "{canary.email}"}}) {{ nothing }} }}', None
-    yield f'{{ profile(by: {{email: "{canary.email}}}) {{ id }} }}', None
-    yield f'{{ profile(by: {{email: "{canary.email}", phone: "{canary.phone}"}}) {{ id }} }}', None
-    yield f'{{ profile(by: {{nick: "{canary.mark}"}}) {{ id }} }}', None
-    yield f'{{ profile(by: "{canary.email}") {{ id }} }}', None
-    yield f'{{ segments(after: "{canary.mark}") {{ nodes {{ key }} }} }}', None
-    yield f'{{ node(id: "{canary.mark}") {{ id }} }}', None
-    yield PERSON, {"by": {"id": canary.mark}}
-    yield PERSON, {"by": canary.email}
-    yield PERSON, {"by": {"email": [canary.email]}}
-    yield PERSON, {"by": {"nick": canary.email}}
-    yield PERSON, {"by": {"email": canary.email, "phone": canary.phone}}
-    yield PERSON, {canary.mark: canary.email}
-
-
 async def known(stack: Stack, canary: Canary, identified: int = 5) -> dict[str, Any]:
     """Wait until the person is built, and return what is shown of them."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(AT_ALL):
         while True:
             profile = (await stack.graphql(PERSON, by={"email": canary.email}))["profile"]
             if profile and profile["counters"].get("identify", 0) >= identified:

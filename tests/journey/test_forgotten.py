@@ -11,9 +11,10 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from tests.fixtures.canary import CONSENT, PERSON, Canary
 from tests.fixtures.stack import Stack
 from tests.fixtures.traces import Traces, read_files, read_kafka, read_redis, read_tables, sightings
-from tests.journey.test_canary import CONSENT, PERSON, Canary, Client, ask, known, look, spoil
+from tests.journey.test_canary import Client, ask, known, look, spoil
 from tests.journey.test_rights import become_known, collect, command, copy
 
 MARKED: Final = {"table access_log", "table erasure", "table privacy_request", "table segment_change", "journal"}

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.fixtures.stack import ROOT, Stack
 from tests.fixtures.traces import Traces, read_kafka, read_redis, read_tables, sightings
+from tests.patience import AT_ALL
 
 CONSENT = {"consent": {"categoryPreferences": {"analytics": True, "personalization": True, "functional": True}}}
 PERSON = "query ($by: ProfileBy!) { profile(by: $by) { id counters } }"
@@ -30,7 +31,7 @@ async def become_known(stack: Stack, user: str, email: str) -> None:
         who | {"type": "track", "event": "search", "properties": {"query": f"wish of {user}"}},
     )
     assert outcomes == ["accepted", "accepted"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(AT_ALL):
         while True:
             profile = (await stack.graphql(PERSON, by={"email": email}))["profile"]
             if profile and profile["counters"].get("search"):
@@ -47,7 +48,7 @@ async def command(stack: Stack, *words: str) -> tuple[int, bytes, bytes]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    written, said = await asyncio.wait_for(process.communicate(), 60)
+    written, said = await asyncio.wait_for(process.communicate(), AT_ALL)
     assert process.returncode is not None
     return process.returncode, written, said
 

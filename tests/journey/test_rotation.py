@@ -22,6 +22,7 @@ from gateway.workspace import Workspaces
 from privacy.wrapping import epoch_header
 from stores.postgres import Database
 from tests.fixtures.stack import Stack
+from tests.patience import AT_ALL
 
 CONSENT: Final = {"consent": {"categoryPreferences": {"analytics": True, "personalization": True, "functional": True}}}
 ERASE: Final = """mutation ($input: OpenPrivacyRequestInput!) { openPrivacyRequest(input: $input) {
@@ -77,7 +78,7 @@ class Crowd:
 
     async def meet(self, name: str) -> None:
         """Wait until a new person is built and can be found in every way."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(AT_ALL):
             while None in (found := [await self.find(**way) for way in ways(name)]):
                 await asyncio.sleep(0.02)
         ids = {each["id"] for each in found}
@@ -137,7 +138,7 @@ async def erase(stack: Stack, name: str) -> None:
     """Have a person erased, and wait until they are."""
     asked = {"kind": "ERASE", "by": {"email": f"{name}@shop.example"}}
     request = (await stack.graphql(ERASE, input=asked))["openPrivacyRequest"]["request"]["id"]
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(AT_ALL):
         while (await stack.graphql(FOLLOW, id=request))["privacyRequest"]["status"] != "DONE":
             await asyncio.sleep(0.1)
 

@@ -11,6 +11,7 @@ from playwright.async_api import Browser, Page, Request, expect
 
 from tests.fixtures.browser import Visitor
 from tests.fixtures.stack import Stack
+from tests.patience import AT_ALL
 
 KEEN: Final = {"type": "count", "event": "product_view", "op": ">=", "n": 3, "window": "24h"}
 SAVE: Final = "mutation ($input: SaveSegmentInput!) { saveSegment(input: $input) { __typename } }"
@@ -101,7 +102,7 @@ async def test_a_visit_from_consent_to_withdrawal(stack: Stack, visitor: Visitor
     await expect(feed.filter(has_text="product_view")).to_have_count(4)
     await expect(feed.filter(has_text="accepted").first).to_be_visible()
     await expect(console.locator("#changes")).to_contain_text("keen", ignore_case=True)
-    await expect(console.locator("#sizes .count")).to_have_text("1", timeout=10_000)
+    await expect(console.locator("#sizes .count")).to_have_text("1")
     await picture(console, "console-live")
 
     await page.get_by_role("button", name="Privacy").click()
@@ -139,7 +140,7 @@ async def test_a_visit_on_a_phone(stack: Stack, visitor: Visitor) -> None:
     await expect(page.locator("#self-segments")).to_have_text("keen")
     await fits(page, "shop")
     await expect(console.locator("#feed li").filter(has_text="product_view")).to_have_count(3)
-    await expect(console.locator("#sizes .count")).to_have_text("1", timeout=10_000)
+    await expect(console.locator("#sizes .count")).to_have_text("1")
     for name in ("live", "segments", "people"):
         await console.get_by_role("navigation").get_by_role("link", name=name.title()).click()
         await expect(console.locator(f"#{name}").get_by_text("Keen looker").first).to_be_visible()
@@ -162,7 +163,7 @@ async def test_picks_are_shown_to_who_agreed_and_what_became_of_them_is_counted(
     await picture(page, "shop-picks")
     await picks.first.get_by_role("link").click()
     await expect(page.get_by_role("heading", level=1)).not_to_have_text("Dune cushion")
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(AT_ALL):
         while not await clicked_lists(stack):
             await asyncio.sleep(0.1)
     assert visitor.complaints == []

@@ -16,6 +16,7 @@ import pytest
 
 from tests.fixtures.parts import PARTS, come_back, family_of, kill
 from tests.fixtures.stack import Stack
+from tests.patience import AT_ALL
 
 MOST: Final = 2_000
 PAUSE: Final = 0.02
@@ -45,10 +46,10 @@ class Sender:
             await asyncio.sleep(PAUSE)
         raise AssertionError("the trickle ran dry")
 
-    async def more(self, number: int, within: float) -> None:
+    async def more(self, number: int) -> None:
         """Wait until so many more events are acknowledged."""
         wanted = len(self.acknowledged) + number
-        async with asyncio.timeout(within), self.news:
+        async with asyncio.timeout(AT_ALL), self.news:
             await self.news.wait_for(lambda: len(self.acknowledged) >= wanted)
 
     async def _send(self, message_id: str, person: str) -> bool:
@@ -83,7 +84,7 @@ async def sending(stack: Stack) -> AsyncIterator[Sender]:
 
 async def well(stack: Stack) -> None:
     """Wait until every store answers again: Postgres may recover for longer than the spool lets anybody notice."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(AT_ALL):
         while True:
             async with stack.http.get(f"{stack.url}/readyz") as response:
                 if (await response.json())["status"] == "ready":
@@ -93,7 +94,7 @@ async def well(stack: Stack) -> None:
 
 async def built(stack: Stack, number: int) -> None:
     """Wait until the builder has counted so many views over all people."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(AT_ALL):
         while True:
             profiles = [(await stack.graphql(PERSON, id=f"person-{each}"))["profile"] for each in range(7)]
             if sum(profile["counters"]["product_view"] for profile in profiles if profile) >= number:
@@ -119,11 +120,11 @@ async def test_every_part_is_killed_in_turn_and_nothing_acknowledged_is_lost(
 ) -> None:
     stack = await start_stack()
     async with sending(stack) as sender:
-        await sender.more(20, within=20)
+        await sender.more(20)
         for name in PARTS:
             killed = kill(stack, name)
             await come_back(stack, name, killed)
-            await sender.more(20, within=40)
+            await sender.more(20)
     acknowledged = sender.acknowledged
     assert sender.refusals > 0
     await well(stack)
@@ -144,4 +145,4 @@ async def test_every_part_is_killed_in_turn_and_nothing_acknowledged_is_lost(
     assert set(acknowledged) <= set(ids)
     assert len(ids) - len(acknowledged) <= 1
     async with sending(again) as sender:
-        await sender.more(1, within=20)
+        await sender.more(1)

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from profiles.segments.reading import MAX_N
 from tests.fixtures.world import NOON, Sent, World
+from tests.patience import AT_ALL
 
 TWICE = {"type": "count", "event": "view", "op": ">=", "n": 2, "window": "2h"}
 THRICE = {**TWICE, "n": 3}
@@ -178,7 +179,7 @@ async def test_live_traffic_during_builds_loses_nobody(world: World) -> None:
         await world.save_segment("fans", THRICE)
         done.set()
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(AT_ALL):
         await asyncio.gather(traffic(0), traffic(1), edits())
     expected = {await world.profile_of(person) for person, count in views.items() if count >= 3}
     assert expected

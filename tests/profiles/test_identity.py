@@ -14,6 +14,7 @@ from domain.event import CallType
 from profiles.builder import Builder
 from stores.reads.profiles import identities
 from tests.fixtures.world import NOON, Sent, World
+from tests.patience import AT_ALL
 from tests.profiles.crowd import GOLD, SECOND_EVENT_OF, SEGMENTS, check_equals_single_profiles, crowd
 
 
@@ -150,7 +151,7 @@ async def test_a_batch_that_waited_for_a_merge_builds_into_the_winner(world: Wor
     await world.send(Sent(("user_id:u",)), Sent(("anonymous_id:a",)))
     user, visitor = [UUID(await world.profile_of(who)) for who in ("user_id:u", "anonymous_id:a")]
     batch = await world.batch([Sent(("anonymous_id:a",))])
-    async with world.database.across() as connection, asyncio.timeout(10):
+    async with world.database.across() as connection, asyncio.timeout(AT_ALL):
         async with connection.transaction():
             await connection.execute("SELECT FROM profile WHERE id = $1 FOR UPDATE", visitor)
             waiting = asyncio.create_task(world.builder.build(batch))

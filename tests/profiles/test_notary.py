@@ -19,6 +19,7 @@ from stores.eventlog.port import Record
 from stores.ledger.heads import list_checkpoints, read_head
 from stores.postgres import Connection
 from tests.fixtures.world import Sent, World
+from tests.patience import AT_ALL
 
 
 class KeptLog:
@@ -145,7 +146,7 @@ async def test_nobody_is_erased_while_they_are_told_of(office: Office) -> None:
     subject = await office.speak()
     office.log.open.clear()
     telling = asyncio.create_task(office.tell())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ALL):
         await office.log.asked.wait()
     try:
         async with office.world.database.across() as connection, connection.transaction():
@@ -171,7 +172,7 @@ async def test_what_the_log_did_not_take_is_told_again(office: Office) -> None:
 async def test_one_notary_works_and_another_takes_over(office: Office) -> None:
     other = Office(office.world)
     first = asyncio.create_task(office.notary.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ALL):
         await office.speak()
         while not await office.noted():
             await asyncio.sleep(0.02)
@@ -179,7 +180,7 @@ async def test_one_notary_works_and_another_takes_over(office: Office) -> None:
     first.cancel()
     with suppress(asyncio.CancelledError):
         await first
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ALL):
         await office.speak()
         while not other.log.told:
             await asyncio.sleep(0.02)

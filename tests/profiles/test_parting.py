@@ -22,6 +22,7 @@ from profiles.joining import Deed, Outcome, merge
 from profiles.parting import unmerge
 from stores.sweeps import delete_events, events_after
 from tests.fixtures.world import NOON, Sent, World
+from tests.patience import AT_ALL
 from tests.profiles.crowd import SEGMENTS, crowd
 
 STATE = """
@@ -214,7 +215,7 @@ async def test_builders_go_on_while_merges_are_made_and_taken_back(world: World)
                 await undo(world, claim)
             await asyncio.sleep(0)
 
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(AT_ALL), asyncio.TaskGroup() as group:
         for work in (lane(0), lane(1), meddle()):
             group.create_task(work)
     while left := await merges(world):

@@ -18,6 +18,7 @@ from gateway.settings import Settings
 from stores.eventlog.open import open_log
 from stores.eventlog.port import EventLog, Record
 from tests.fixtures.world import Sent, World
+from tests.patience import AT_ALL
 from tests.profiles.crowd import SEGMENTS, check_equals_single_profiles, crowd
 
 ROOT = Path(__file__).parents[2]
@@ -45,13 +46,13 @@ async def append(world: World, log: EventLog, events: list[Sent]) -> None:
 
 
 async def built(world: World, count: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(AT_ALL):
         while len(await world.fetch("SELECT FROM event")) < count:
             await asyncio.sleep(0.05)
 
 
 async def drained(world: World, log: EventLog) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(AT_ALL):
         while True:
             rows = await world.fetch("SELECT partition, next_offset FROM consumer_offset")
             ends = {partition: end for partition, end in (await log.ends(EVENTS)).items() if end}
@@ -92,7 +93,7 @@ async def test_two_processors_share_the_log_and_drain(settings: Settings, world:
             await append(world, log, events[start : start + 25])
         await built(world, len(events))
         stop.set()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(AT_ALL):
             await running
     await check_equals_single_profiles(world, events)
 
@@ -136,6 +137,6 @@ async def test_killing_a_builder_changes_nothing_in_the_end(settings: Settings, 
         await built(world, len(events))
         await drained(world, log)
         process.terminate()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(AT_ALL):
             assert await process.wait() == 0
     await check_equals_single_profiles(world, events)

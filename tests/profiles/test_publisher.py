@@ -22,6 +22,7 @@ from stores.eventlog.postgres import PostgresLog
 from stores.postgres import Database
 from stores.redis import Redis, open_redis
 from tests.fixtures.world import World
+from tests.patience import AT_ALL
 
 pytestmark = pytest.mark.services
 decode = msgspec.json.Decoder(list[SegmentChange]).decode
@@ -47,7 +48,7 @@ class Ear:
         self.heard: list[SegmentChange] = []
 
     async def until(self, position: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(AT_ALL):
             while not self.heard or self.heard[-1].position < position:
                 message = await self._pubsub.get_message(ignore_subscribe_messages=True, timeout=1.0)
                 if message is not None:
@@ -117,7 +118,7 @@ async def logged(log: PostgresLog) -> list[int]:
 
 async def published(world: World, through: int) -> None:
     """Wait until it is noted that everything has reached both Redis and the log."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(AT_ALL):
         while (await world.fetch("SELECT published_through FROM publisher"))[0][0] < through:
             await asyncio.sleep(0.02)
 

@@ -8,8 +8,9 @@ import pytest
 
 from domain.key import Scope
 from resolvers.node import to_global
-from tests.fixtures.graphql import Api, Seeds
+from tests.fixtures.graphql import Api
 from tests.fixtures.person import EMAIL, REASON, detokenize
+from tests.fixtures.seeds import Seeds
 
 LOG = """query ($by: ProfileBy, $actor: String, $from: DateTime, $to: DateTime, $first: Int! = 20, $after: String) {
   accessLog(by: $by, actor: $actor, from: $from, to: $to, first: $first, after: $after) {

@@ -11,7 +11,8 @@ from privacy.ledger.checkpoint import Signer, read_checkpoint
 from privacy.ledger.proof import check_proof, read_proof
 from stores.ledger.heads import sign_head
 from tests.fixtures.gateway import event
-from tests.fixtures.graphql import Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds
 
 _SET = """mutation ($input: SetConsentInput!) { setConsent(input: $input) {
     __typename

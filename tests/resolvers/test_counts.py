@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from domain.key import Scope
 from resolvers.counts import rounded
 from stores.workspaces import save_settings
-from tests.fixtures.graphql import Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds
 
 _COUNTS = """{
     viewer { countThreshold }

@@ -8,7 +8,8 @@ from domain.event import CallType, ProtectedEvent, encode_event
 from domain.key import Scope
 from resolvers.node import to_global
 from tests.fixtures.gateway import Gateway, make_tenant
-from tests.fixtures.graphql import Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds
 
 LIST = "{ deadLetters(first: 1) { totalCount pageInfo { endCursor hasNextPage } nodes { id reason content fixedAt } } }"
 FIX = """

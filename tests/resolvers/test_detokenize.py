@@ -18,8 +18,9 @@ from privacy.platform import Platform, digest_for
 from privacy.sealing import Sealer
 from privacy.token import token_hash
 from stores.vault import add_token
-from tests.fixtures.graphql import Api, Seeds, eventually, later
+from tests.fixtures.graphql import Api, eventually
 from tests.fixtures.person import DETOKENIZE, EMAIL, PHONE, REASON, USER, detokenize, told
+from tests.fixtures.seeds import Seeds, later
 
 WISH = {"by": {"email": EMAIL}, "fields": ["traits.email"], "purpose": "PERSONALIZATION", "reason": REASON}
 READ_OWN = """mutation ($fields: [String!]!) { readOwnData(input: {fields: $fields}) {

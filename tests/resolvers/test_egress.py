@@ -10,8 +10,9 @@ from domain.alias import AliasKind
 from domain.consent import Purpose, State
 from domain.key import Scope
 from privacy.platform import Platform, digest_for
-from tests.fixtures.graphql import Api, Seeds
+from tests.fixtures.graphql import Api
 from tests.fixtures.person import EMAIL, PHONE, REASON, USER, detokenize, told
+from tests.fixtures.seeds import Seeds
 
 ISSUE = """mutation ($input: IssueTokenInput!) { issueToken(input: $input) {
   __typename ... on IssuedToken { token accessNumber clientMutationId } ... on Problem { code message path } } }"""

@@ -2,7 +2,8 @@ from typing import Any
 
 from domain.key import Scope
 from resolvers.node import to_global
-from tests.fixtures.graphql import Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds
 
 CLAIMS = """query ($profile: ID, $decisions: [IdentityDecision!]) {
     identityClaims(profileId: $profile, decisions: $decisions) {

@@ -12,7 +12,8 @@ from domain.key import Scope
 from resolvers.context import Operation, Session
 from resolvers.keeping import KeptAnswers
 from resolvers.live.groups import Payload
-from tests.fixtures.graphql import NOON, Api, Seeds, later
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import NOON, Seeds, later
 
 DOCUMENT = """query ($id: String!) { profile(by: {externalId: $id}) {
   id version traits counters identities { kind } consents { purpose state }

@@ -49,9 +49,9 @@ def test_introspection_is_not_too_deep() -> None:
 def test_doubling_fragments_cost_nothing(spread: str) -> None:
     fragments = [f"fragment F{n} on Query {{ {spread.format(n=n, next=n + 1)} }}" for n in range(150)]
     document = " ".join(["{ ...F0 }", *fragments, "fragment F150 on Query { viewer { workspace } }"])
-    began = time.perf_counter()
+    began = time.process_time()
     _faults(document)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 5  # one that doubled them would not end
 
 
 def test_circles_end() -> None:

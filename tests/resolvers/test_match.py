@@ -3,7 +3,8 @@ from uuid import UUID, uuid4
 
 from domain.key import Scope
 from resolvers.node import to_global
-from tests.fixtures.graphql import NOON, Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import NOON, Seeds
 
 LIST = """query ($status: MatchStatus! = OPEN) { matchCandidates(status: $status) {
     id profileId otherProfileId score status fields { name score } } }"""

@@ -4,7 +4,9 @@ from uuid import UUID
 
 import asyncpg
 
-from tests.fixtures.graphql import DEFINITION, Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import DEFINITION, Seeds
+from tests.patience import AT_ALL
 
 _SAVE = """mutation ($input: SaveSegmentInput!) { saveSegment(input: $input) {
     __typename
@@ -104,7 +106,7 @@ async def test_builders_are_woken_and_reload(api: Api, seeds: Seeds) -> None:
     await seeds.connection.add_listener("segment_definition", hear)
     before = await seeds.value("definitions_version", "workspace")
     await _save(api, key="vip", definition=DEFINITION)
-    assert await asyncio.wait_for(heard.get(), 5) == str(seeds.workspace)
+    assert await asyncio.wait_for(heard.get(), AT_ALL) == str(seeds.workspace)
     assert await seeds.value("definitions_version", "workspace") > before
     await seeds.connection.remove_listener("segment_definition", hear)
 

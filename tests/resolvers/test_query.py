@@ -7,7 +7,8 @@ from domain.consent import Purpose, State
 from domain.key import Scope
 from privacy.platform import Platform, digest_for
 from tests.fixtures.gateway import make_tenant
-from tests.fixtures.graphql import Api, Seeds, later
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds, later
 
 _EVERYTHING = """
     query ($first: Int!) {

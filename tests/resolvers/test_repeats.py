@@ -13,7 +13,9 @@ from domain.key import Scope
 from resolvers.node import to_global
 from resolvers.repeats import Repeatable, run_once
 from stores.answers import Answers
-from tests.fixtures.graphql import Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds
+from tests.patience import AT_ALL
 
 _SAVE = "mutation ($input: SaveSegmentInput!) { saveSegment(input: $input) { __typename } }"
 
@@ -65,7 +67,7 @@ async def test_who_asks_while_the_first_runs_is_told_to_wait(api: Api, seeds: Se
     run = _Runs()
     run.may_end.clear()
     first = asyncio.create_task(_ask(api, seeds, run))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(AT_ALL):
         while not run.count:
             await asyncio.sleep(0.01)
     with pytest.raises(Refused) as refused:

@@ -2,7 +2,8 @@ from typing import Any
 
 from domain.key import Scope
 from domain.segment import ChangeKind
-from tests.fixtures.graphql import DEFINITION, Api, Seeds, later
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import DEFINITION, Seeds, later
 
 _SAVE = """mutation ($input: SaveSegmentInput!) { saveSegment(input: $input) {
     __typename ... on SegmentPayload { segment { key text definition status progress lastChangeAt } }

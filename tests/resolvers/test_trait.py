@@ -1,7 +1,8 @@
 from typing import Any
 
 from domain.key import Scope
-from tests.fixtures.graphql import Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds
 
 DECLARE = """mutation ($input: DeclareTraitInput!) { declareTrait(input: $input) {
     __typename ... on DeclareTraitPayload { trait { name version status progress definition } }

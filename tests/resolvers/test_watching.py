@@ -9,7 +9,8 @@ from domain.consent import Purpose, State
 from domain.key import Scope
 from resolvers.node import to_global
 from stores.news import News, news_channel
-from tests.fixtures.graphql import NOON, Api, Seeds, eventually
+from tests.fixtures.graphql import Api, eventually
+from tests.fixtures.seeds import NOON, Seeds
 from tests.fixtures.shopping import Shopping
 
 WATCH = """subscription ($id: String!, $after: String) { profileChanges(profile: {externalId: $id}, after: $after) {

@@ -17,6 +17,7 @@ from stores.embedded.binaries import BinariesMissing, find_postgres, find_valkey
 from stores.embedded.postgres import EmbeddedPostgres
 from stores.embedded.server import EmbeddedServer, HomeInUse
 from stores.embedded.valkey import EmbeddedValkey
+from tests.patience import AT_ALL
 
 pytestmark = pytest.mark.services
 
@@ -70,7 +71,7 @@ async def _recall(server: EmbeddedServer) -> str | None:
         await connection.close()
 
 
-async def _ended(pid: int, within: float = 30) -> None:
+async def _ended(pid: int, within: float = AT_ALL) -> None:
     """Wait for the end of a process that may be nobody's child."""
     loop = asyncio.get_running_loop()
     descriptor = os.pidfd_open(pid)
@@ -164,7 +165,7 @@ async def test_a_killed_parent_leaves_no_orphan(home: Path) -> None:
         env={**os.environ, "PYTHONPATH": "."},
     )
     assert parent.stdout is not None
-    children = [int(await asyncio.wait_for(parent.stdout.readline(), 60)) for _ in _SERVERS]
+    children = [int(await asyncio.wait_for(parent.stdout.readline(), AT_ALL)) for _ in _SERVERS]
     ends = [asyncio.create_task(_ended(child)) for child in children]
     await asyncio.sleep(0)  # both are watched before the parent dies
     parent.kill()

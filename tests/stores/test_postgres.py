@@ -14,6 +14,7 @@ from domain.errors import Refused, StoreUnavailable
 from stores.embedded.postgres import EmbeddedPostgres
 from stores.migrate import migrate
 from stores.postgres import Database, set_codecs
+from tests.patience import AT_ALL
 
 _JSON = st.recursive(
     st.none()
@@ -154,7 +155,7 @@ async def _end_and_use(database: Database, url: str) -> None:
         other = await asyncpg.connect(url)
         await other.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
         await other.close()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(AT_ALL):
             await ended.wait()
         await connection.execute("SELECT 1")
 

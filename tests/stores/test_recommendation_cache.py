@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any, cast
 from uuid import uuid4
@@ -10,13 +9,7 @@ from domain.errors import StoreUnavailable
 from profiles.rights.lists import ForgetLists
 from stores.recommendation_cache import RecommendationCache
 from stores.redis import Redis, open_redis
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    client = await open_redis(redis_url)
-    yield client
-    await client.aclose()
+from tests.patience import AT_ALL
 
 
 async def test_entries_are_kept_for_a_minute_and_apart(redis: Redis) -> None:
@@ -50,7 +43,7 @@ async def test_a_redis_that_hangs_is_not_waited_for() -> None:
     client = await open_redis(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
     hanging = True
     cache, shop, ann = RecommendationCache(client), uuid4(), uuid4()
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(AT_ALL):
         with pytest.raises(StoreUnavailable):
             await cache.read(shop, [(ann, b"q")])
         with pytest.raises(StoreUnavailable):

@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
+from domain.alias import AliasKind
+from privacy.normal import digests_of
 from tests.fixtures.browser import Visitor
-from tests.tag_sdk.conftest import PURPOSES, Site, agreed, loaded, names
+from tests.patience import AT_ALL
+from tests.tag_sdk.conftest import NOON, PURPOSES, Site, agreed, loaded, names
 
 GRANTED = dict.fromkeys(PURPOSES, "granted")
 
@@ -57,10 +60,11 @@ async def test_engaged_time_counts_while_the_visitor_is_there(site: Site, visito
     await visitor.context.add_init_script("Document.prototype.hasFocus = () => !window.away")
     site.settings = {"consent": GRANTED, "extras": {"engagement": {"idle": 10}}}
     page = await visitor.open()
-    await page.clock.install()
+    await page.clock.install(time=NOON)
     await page.goto(site.url)
     await page.wait_for_load_state("networkidle")
-    await page.clock.pause_at(await page.evaluate("Date.now() + 1000"))
+    shown = await page.evaluate("Date.now() + 1000")
+    await page.clock.pause_at(shown)
     await page.mouse.move(5, 5)
     await page.clock.run_for(60_000)
     await page.evaluate("void (window.away = true)")
@@ -69,7 +73,8 @@ async def test_engaged_time_counts_while_the_visitor_is_there(site: Site, visito
     await page.evaluate("dispatchEvent(new Event('pagehide'))")
     await site.until(lambda s: s.named("engagement"))
     (seconds,) = [event["properties"]["seconds"] for event in site.named("engagement")]
-    assert 9 <= seconds <= 13
+    # The ten seconds after which they count as away, and what the page took to come.
+    assert 9 <= seconds <= 11 + shown / 1000 - NOON.timestamp()
 
 
 @pytest.mark.parametrize("kind", ["video", "audio"])
@@ -160,7 +165,7 @@ async def test_web_vitals_are_told_once_as_the_page_is_left(site: Site, visitor:
     vitals = {event["properties"]["metric"]: event["properties"] for event in site.named("web_vital")}
     assert {"TTFB", "FCP", "LCP", "CLS", "INP"} == set(vitals)
     assert len(site.named("web_vital")) == 5
-    assert 100 <= vitals["INP"]["value"] < 1000
+    assert 100 <= vitals["INP"]["value"] < 1000 * AT_ALL
     assert vitals["CLS"] == {"metric": "CLS", "value": 0, "rating": "good"}
 
 
@@ -192,6 +197,7 @@ async def test_identifiers_are_hashed_as_the_gateway_joins_them(site: Site, visi
     await page.evaluate("""() => new Promise(done => tagway.use('hash', {}, async hash => {
         window.refused = await hash.phone('0151 23456').catch(error => error.message);
         await hash.identify('ann', {email: ' Ann@Example.COM ', phone: '0049 (151) 234-567', plan: 'gold'});
+        window.dialled = await hash.phone('+49 (0)151 2345 6789');
         done();
     }))""")
     await page.evaluate("void tagway.flush()")
@@ -202,6 +208,8 @@ async def test_identifiers_are_hashed_as_the_gateway_joins_them(site: Site, visi
         "plan": "gold",
     }
     assert "country" in await page.evaluate("refused")
+    joined = digests_of(AliasKind.PHONE, "+49 (0)151 2345 6789") + digests_of(AliasKind.EMAIL, "ANN@example.com ")
+    assert {site.events[2]["traits"]["email"], await page.evaluate("dialled")} <= {each.hex() for each in joined}
 
 
 async def test_a_data_layer_s_events_become_calls_by_its_rules(site: Site, visitor: Visitor) -> None:
@@ -281,6 +289,9 @@ async def test_the_preview_shows_each_event_its_consent_and_the_answer(site: Sit
     await preview.locator("details").first.wait_for()
     await page.evaluate("void tagway.consent.withdraw()")
     assert "analytics denied" in await preview.locator("header").inner_text()
+    await page.evaluate("void tagway.track('refused')")
+    refused = preview.locator("details", has_text="refused").last
+    assert await refused.locator("span").all_inner_texts() == ["", "dropped: consent"]
     await preview.get_by_role("button", name="Close").click()
     await page.goto(site.url)
     await page.wait_for_load_state("networkidle")

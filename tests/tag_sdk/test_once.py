@@ -8,6 +8,7 @@ import pytest
 from tests.fixtures.browser import Visitor
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.office import Office
+from tests.patience import AT_ALL
 from tests.tag_sdk.conftest import Site, loaded
 from tests.tag_sdk.stored import embed
 
@@ -17,7 +18,7 @@ TELL = "names => { for (const name of names) tagway.track('product_view', {produ
 async def viewed(gateway: Gateway, number: int) -> list[str]:
     """Wait until as many views are stored as there were; return the products."""
     rows: list[Any] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(AT_ALL):
         while len(rows) < number:
             await asyncio.sleep(0.2)
             rows = await gateway.sql(
@@ -40,8 +41,9 @@ async def test_offline_and_back_in_two_tabs_each_event_is_stored_once(
     await visitor.context.set_offline(True)
     await first.evaluate(TELL, ["a", "b", "c"])
     await second.evaluate(TELL, ["d", "e"])
-    # Its events are left to whoever comes by.
-    await second.close(run_before_unload=True)
+    # Its events are left to whoever comes by; closing only begins with the call.
+    async with second.expect_event("close"):
+        await second.close(run_before_unload=True)
     await visitor.context.set_offline(False)
     for number in range(2, 4):
         tab = await loaded(await visitor.open(f"{site.url}/{number}"))

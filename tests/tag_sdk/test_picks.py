@@ -7,7 +7,8 @@ from playwright.async_api import Page, Route
 
 from tag_sdk import files
 from tests.fixtures.browser import Visitor
-from tests.fixtures.graphql import Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds
 from tests.tag_sdk.conftest import ALL, Site, consent, loaded
 
 BODY = """<section id="picks" data-tagway-picks="2" data-tagway-placement="home" hidden><h2>For you</h2><template>

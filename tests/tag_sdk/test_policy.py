@@ -4,6 +4,7 @@ import asyncio
 
 from tag_sdk import files
 from tests.fixtures.browser import Visitor
+from tests.patience import AT_ALL
 from tests.tag_sdk.conftest import PURPOSES, WRITE_KEY, Site, agreed, loaded
 
 TAG = f'<script nonce="r4nd0m" src="/tag/{WRITE_KEY}.js"></script>'
@@ -41,7 +42,7 @@ async def test_every_part_keeps_to_a_strict_policy(site: Site, visitor: Visitor)
     await page.fill("#field", "words")
     await page.locator("tagway-preview details", has_text="form_start").wait_for()
     await page.evaluate("sources => sources.forEach(source => tagway.consent.from(source))", sources)
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(AT_ALL):
         while not set(files.part_hashes()) <= set(await page.evaluate(FETCHED)):
             await asyncio.sleep(0.05)
     assert visitor.complaints == []

@@ -10,7 +10,7 @@ from playwright.async_api import Page, Route
 from domain.consent import Purpose
 from tests.fixtures.browser import Visitor
 from tests.fixtures.gateway import GRANTED, Gateway, event
-from tests.fixtures.graphql import Seeds
+from tests.fixtures.seeds import Seeds
 from tests.tag_sdk.conftest import ALL, BANNERS, STATEMENT, Site, consent, loaded
 from tests.tag_sdk.stored import embed, logged, named
 

@@ -1,9 +1,6 @@
-"""`tagway ledger` as its users run it: a process of its own, on a ledger that somebody may have meddled with."""
+"""`tagway ledger` as its users run it, on a ledger that somebody may have meddled with."""
 
-import asyncio
 import json
-import os
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,8 @@ from gateway.cli.ledger import examine
 from privacy.ledger.audit import Broken
 from privacy.ledger.checkpoint import Signer, Untrusted
 from stores.ledger.heads import sign_head
-from tests.fixtures.gateway import REPOSITORY, Gateway, Tenant, event, make_tenant
+from tests.fixtures.gateway import Gateway, Tenant, event, make_tenant
+from tests.fixtures.terminal import tagway, tagway_process
 
 YES = {"functional": True, "analytics": True, "personalization": True}
 
@@ -32,22 +30,13 @@ class Shop:
     folder: Path
 
     async def run(self, *arguments: str, bare: bool = False) -> tuple[int, str, str]:
-        """Run the command; `bare` without any setting."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TAGWAY_")}
-        environment["TAGWAY_DATA"] = str(self.folder / "data")
-        if not bare:
-            environment |= self.gateway.resources.settings.environment()
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "gateway.cli.main", "ledger", *arguments),
-            cwd=REPOSITORY,
-            env=environment,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-        assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
+        """Run the command; `bare` as a process of its own, without any setting."""
+        data = str(self.folder / "data")
+        if bare:
+            return await tagway_process("ledger", *arguments, data=data)
+        named = self.gateway.resources.settings.environment()
+        settings = {name.removeprefix("TAGWAY_").lower(): value for name, value in named.items()}
+        return await tagway("ledger", *arguments, **(settings | {"data": data}))
 
     async def signer(self) -> Signer:
         keys = (await self.gateway.resources.workspaces.get(self.tenant.workspace)).keys

@@ -16,6 +16,7 @@ from gateway.cli.replay import rebuild
 from gateway.settings import Settings
 from gateway.wiring import open_resources
 from tests.fixtures.gateway import Gateway, event, listening, make_tenant
+from tests.patience import AT_ALL
 
 PEOPLE = """
     SELECT array_agg(encode(index, 'hex') ORDER BY kind, index) AS aliases, traits, counters,
@@ -78,7 +79,7 @@ async def live_a_little(settings: Settings) -> None:
                     for n in range(turn * 2, turn * 2 + 3)
                 ]
                 await gateway.batch(*events, *signed_in)
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(AT_ALL):
                 while not (
                     (await gateway.sql("SELECT count(*) FROM event"))[0][0] == 60
                     and (await gateway.sql("SELECT status FROM segment"))[0][0] == "live"

@@ -18,6 +18,7 @@ import pytest
 from gateway.cli.data import DataFolder, DevKeys, find_stores
 from gateway.cli.keeper import Moved, keep
 from gateway.settings import Settings
+from tests.patience import AT_ALL
 
 ROOT = Path(__file__).parents[3]
 _UP_WITHIN = 90
@@ -56,7 +57,7 @@ class House:
 
     async def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), 60)
+        return await asyncio.wait_for(self.process.wait(), AT_ALL)
 
 
 def _environment(data: Path, port: int) -> dict[str, str]:
@@ -84,7 +85,7 @@ async def _up(data: Path, port: int, **settings: str) -> AsyncIterator[House]:
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
-            await asyncio.wait_for(process.communicate(), 60)
+            await asyncio.wait_for(process.communicate(), AT_ALL)
 
 
 async def _command(data: Path, *words: str) -> tuple[int | None, str]:
@@ -95,7 +96,7 @@ async def _command(data: Path, *words: str) -> tuple[int | None, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    output, _ = await asyncio.wait_for(process.communicate(), AT_ALL)
     return process.returncode, output.decode()
 
 
@@ -131,7 +132,7 @@ async def test_every_part_killed_comes_back(data: Path) -> None:
         for _ in before:
             await house.hears("starting it again")
         url = str(find_stores(Settings(data=data)).postgres_url)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(AT_ALL):
             while len(house.children() - before) < 5 or not await _answers(url):
                 await asyncio.sleep(0.05)
 
@@ -144,7 +145,7 @@ async def test_up_killed_leaves_nothing_running(data: Path) -> None:
         watched = [os.pidfd_open(pid) for pid in house.children()]
         house.process.kill()
         await house.process.communicate()
-        await asyncio.wait_for(asyncio.gather(*(asyncio.to_thread(_wait_for_end, each) for each in watched)), 60)
+        await asyncio.wait_for(asyncio.gather(*(asyncio.to_thread(_wait_for_end, each) for each in watched)), AT_ALL)
 
 
 @services

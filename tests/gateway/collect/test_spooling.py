@@ -20,6 +20,7 @@ from stores.embedded.postgres import EmbeddedPostgres
 from stores.eventlog.port import Record
 from stores.migrate import migrate
 from tests.fixtures.gateway import Gateway, event, listening, make_tenant
+from tests.patience import AT_ALL
 
 
 class Door:
@@ -63,7 +64,7 @@ def _door(resources: Resources) -> Door:
     return door
 
 
-async def emptied(gateway: Gateway, within: float = 20) -> None:
+async def emptied(gateway: Gateway, within: float = AT_ALL) -> None:
     waiting = gateway.resources.spooling
     assert waiting is not None
     async with asyncio.timeout(within):

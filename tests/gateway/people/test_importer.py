@@ -19,6 +19,7 @@ from gateway.settings import Settings
 from privacy.pseudonym import aliases_for
 from tests.fixtures.gateway import Gateway, event
 from tests.fixtures.office import Office
+from tests.patience import AT_ALL
 
 FUNCTIONAL = {Purpose.FUNCTIONAL: State.GRANTED, Purpose.PERSONALIZATION: State.GRANTED}
 CONTRACT = Terms("crm", declared=FUNCTIONAL, basis="contract")
@@ -129,7 +130,7 @@ async def test_a_second_run_repeats_nothing_and_a_stopped_one_goes_on(
 async def built(office: Office) -> None:
     """Wait until all that is on the log is built."""
     ids = [each.message_id for each in await office.gateway.logged()]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(AT_ALL):
         while len(await office._seen(ids)) < len(ids):
             await asyncio.sleep(0.02)
 

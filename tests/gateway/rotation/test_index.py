@@ -19,6 +19,7 @@ from privacy.pseudonym import aliases_for
 from stores.reindex import CARRIED, IndexTable
 from tests.fixtures.gateway import Gateway, event
 from tests.gateway.rotation.conftest import View, start_rotation
+from tests.patience import AT_ALL
 
 Refresh = Callable[[], Awaitable[WorkspaceKeys]]
 MakeView = Callable[[], Awaitable[View]]
@@ -215,7 +216,7 @@ async def test_a_rotation_that_is_killed_goes_on_where_it_was(gateway: Gateway, 
         MANY,
     )
     process = await start_rotation("index", gateway)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(AT_ALL):
         while 2 not in await counts(gateway):
             await asyncio.sleep(0.05)
     process.kill()

@@ -16,6 +16,7 @@ from privacy.keys import WorkspaceKeys
 from privacy.wrapping import UnknownEpoch, epoch_header
 from tests.fixtures.gateway import Gateway, event
 from tests.gateway.rotation.conftest import View, start_rotation
+from tests.patience import AT_ALL
 
 Refresh = Callable[[], Awaitable[WorkspaceKeys]]
 MANY = 20_000
@@ -131,7 +132,7 @@ async def test_a_person_whom_somebody_is_changing_is_waited_for(gateway: Gateway
         await changing.start()
         await connection.execute("SELECT FROM subject WHERE workspace_id = $1 FOR UPDATE", gateway.tenant.workspace)
         rotation = asyncio.create_task(rotate_wrap(job, [gateway.tenant.workspace]))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(AT_ALL):
             while await states(gateway) != ["leaving", "active"]:
                 await asyncio.sleep(0.01)
         assert not rotation.done()
@@ -151,7 +152,7 @@ async def test_a_rotation_that_is_killed_goes_on_where_it_was(gateway: Gateway, 
     process = await start_rotation("wrap", gateway)
     moved = "SELECT count(*) FROM subject WHERE workspace_id = $1 AND substring(wrapped_key FOR 3) = $2"
     done = 0
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(AT_ALL):
         while not done:
             await asyncio.sleep(0.05)
             ((done,),) = await gateway.sql(moved, gateway.tenant.workspace, epoch_header(2))

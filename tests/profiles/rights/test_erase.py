@@ -14,6 +14,7 @@ from tests.fixtures.gateway import event
 from tests.fixtures.graphql import Api
 from tests.fixtures.office import Office, did, identify
 from tests.fixtures.traces import read_redis, read_tables, sightings
+from tests.patience import AT_ALL
 
 SAVE = """mutation ($key: String!, $definition: JSON!) {
     saveSegment(input: {key: $key, definition: $definition}) { __typename } }"""
@@ -29,7 +30,7 @@ async def become_known(office: Office, user: str = "ann", email: str = "ann@exam
         did(user, "search", query=f"lamp for {user}"),
     )
     await office.tell(identify(user, email=email) | {"anonymousId": f"phone of {user}"})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ALL):
         while not (person := await office.person(externalId=user))["segments"]:
             await asyncio.sleep(0.05)
     return person
@@ -44,7 +45,7 @@ async def test_nothing_is_left_of_an_erased_person(office: Office) -> None:
     (subject,) = {row["subject_id"] for row in await office.gateway.sql(OF_EMAIL, office.workspace, marks[1])} - {None}
     (profile,) = {row["profile_id"] for row in await office.gateway.sql(OF_SUBJECT, subject)}
     await bury(office, f'{{"subject":"{subject}","name":"spoilt"}}'.encode())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ALL):
         while not await told_of(office, subject):
             await asyncio.sleep(0.05)
     before = await read_tables(office.gateway.database_url)

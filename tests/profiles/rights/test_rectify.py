@@ -5,6 +5,7 @@ from typing import Any
 
 from tests.fixtures.office import OPEN, Office, did, identify
 from tests.fixtures.traces import read_tables, sightings
+from tests.patience import AT_ALL
 from tests.profiles.rights.test_erase import become_known
 
 
@@ -67,7 +68,7 @@ async def test_whoever_is_not_called_so_is_not_compared_by_that_name(office: Off
     wrong: dict[str, Any] = {"name": "Bob Jones", "birthday": "1980-02-29", "address": {"postcode": "70173"}}
     await office.tell(identify("ann", **wrong), identify("bob", **wrong))
     question = "SELECT FROM match_candidate WHERE workspace_id = $1 AND status = 'open'"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(AT_ALL):
         while not await office.gateway.sql(question, office.workspace):
             await asyncio.sleep(0.05)
     await office.ask("RECTIFY", {"externalId": "ann"}, traits={"name": "Ann Miller"})

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from domain.segment import ChangeKind
+from profiles.rehearse import Rehearsal
 from profiles.segments.definition import parse_definition
 from profiles.segments.index import Index, Segment
-from profiles.segments.rehearse import Rehearsal
 from tests.profiles.segments.chance import definition, instants, traffic
 from tests.profiles.segments.oracle import Oracle
 

@@ -9,7 +9,9 @@ from strawberry.types import ExecutionResult
 from domain.consent import Purpose, State
 from domain.key import Scope
 from resolvers.live.groups import Group, Groups, Payload
-from tests.fixtures.graphql import Api, Seeds, Story
+from tests.fixtures.graphql import Api, Story
+from tests.fixtures.seeds import Seeds
+from tests.patience import AT_ALL
 
 _CHANGES = """subscription ($keys: [String!], $after: String, $deep: Boolean = true) {
     segmentChanges(segmentKeys: $keys, after: $after) {
@@ -103,7 +105,7 @@ async def test_one_change_is_one_execution_and_one_encoding_however_many_hear_it
     monkeypatch.setattr(Payload, "of", noted)
     api.statements.run.clear()
     await seeds.happen(profile, "vip")
-    results = [await asyncio.wait_for(anext(story._stream), 5) for story in stories]
+    results = [await asyncio.wait_for(anext(story._stream), AT_ALL) for story in stories]
     assert len({id(each) for each in results}) == 1
     assert len(encoded) == 1
     assert sum("FROM profile" in statement for statement in api.statements.run) == 1
@@ -129,7 +131,7 @@ async def test_two_groups_never_share(api: Api, seeds: Seeds) -> None:
         await _started(api.as_end_user(user_id="u-1", anonymous_id="a-1")),
     ]
     await seeds.happen(profile, "vip")
-    results = [await asyncio.wait_for(anext(story._stream), 5) for story in everyone]
+    results = [await asyncio.wait_for(anext(story._stream), AT_ALL) for story in everyone]
     assert len({id(each) for each in results}) == len(everyone)
     assert results[0].data["segmentChanges"]["profile"] == {"traits": {"plan": "pro"}}
     assert results[1].data["segmentChanges"]["profile"] is None
@@ -149,7 +151,7 @@ async def test_who_resumes_shares_with_those_who_stayed(api: Api, seeds: Seeds) 
     waiting = asyncio.create_task(anext(resumed._stream))
     await asyncio.sleep(0.1)
     await seeds.happen(profiles[1], "vip")
-    assert await asyncio.wait_for(waiting, 5) is await asyncio.wait_for(anext(stayed._stream), 5)
+    assert await asyncio.wait_for(waiting, AT_ALL) is await asyncio.wait_for(anext(stayed._stream), AT_ALL)
     await stayed.close()
     await resumed.close()
 

@@ -16,7 +16,8 @@ from resolvers.plans.plan import Plan
 from resolvers.plans.plans import Plans
 from resolvers.schema import Schema
 from tests.fixtures.documents import Documents, outcome, settled
-from tests.fixtures.graphql import Api, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import Seeds
 from tests.fixtures.theatre import Later, Query, make
 
 _NOW, _LATER = make(Query), make(Later)

