@@ -16,7 +16,6 @@ BUILT: Final = frozenset(
         "event_tally",
         "leaf_state",
         "likeness",
-        "match_candidate",
         "membership",
         "message_seen",
         "profile",
@@ -53,6 +52,12 @@ _CARRY_HOLDS: Final = """
     JOIN subject ON subject.workspace_id = held.workspace_id AND subject.id = held.subject_id
     WHERE profile.workspace_id = held.workspace_id AND profile.id = subject.profile_id
 """
+_ASK_AGAIN: Final = """
+    WITH found_again AS (DELETE FROM match_candidate WHERE status = 'merged')
+    UPDATE match_candidate SET status = 'open', decided_at = NULL, actor = NULL WHERE status = 'accepted'
+"""
+"""What somebody answered by a merge is asked again, since the log tells nothing of it. What the matcher
+merged by itself it finds again."""
 _HOLDS: Final = """
     SELECT coalesce(jsonb_agg(to_jsonb(held)), '[]')::text FROM (
         SELECT subject.workspace_id, subject.id AS subject_id, restricted_at, objected_at
@@ -79,6 +84,7 @@ async def transfer(source: str, target: str, *, with_log: bool, progress: Callab
                     continue
                 progress(table, await _copy(reading, writing, table))
             await writing.execute("UPDATE subject SET profile_id = id WHERE profile_id <> id")
+            await writing.execute(_ASK_AGAIN)
     finally:
         await reading.close()
         await writing.close()

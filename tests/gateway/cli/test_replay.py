@@ -39,6 +39,24 @@ async def people(url: str) -> list[dict[str, Any]]:
         await connection.close()
 
 
+QUESTIONS = """
+    INSERT INTO match_candidate (workspace_id, id, subject_id, other_subject_id, score, scores, status, found_at, actor)
+    SELECT workspace_id, gen_random_uuid(), id, later, 0.9, '{}', status, now(), 'import'
+    FROM (SELECT workspace_id, id, lead(id) OVER (ORDER BY id) AS later, row_number() OVER (ORDER BY id) AS place
+          FROM subject) AS pair
+    JOIN unnest(ARRAY['open', 'rejected', 'accepted', 'merged']) WITH ORDINALITY AS answer (status, place) USING (place)
+"""
+
+
+async def answers(url: str) -> list[str]:
+    connection = await asyncpg.connect(url)
+    try:
+        rows = await connection.fetch("SELECT status FROM match_candidate ORDER BY subject_id")
+        return [row["status"] for row in rows]
+    finally:
+        await connection.close()
+
+
 async def live_a_little(settings: Settings) -> None:
     """Let people come, look, sign in on two devices, and be merged."""
     url = str(settings.postgres_url)
@@ -67,6 +85,7 @@ async def live_a_little(settings: Settings) -> None:
                     and (await gateway.sql("SELECT status FROM segment"))[0][0] == "live"
                 ):
                     await asyncio.sleep(0.1)
+            await gateway.sql(QUESTIONS)
         stop.set()
         await building
 
@@ -84,6 +103,8 @@ async def test_profiles_counters_traits_and_segments_are_the_same(
     assert len(before) < 12  # some were merged
     assert any(person["segments"] for person in before)
     assert after == before
+    assert await answers(database_url) == ["open", "rejected", "accepted", "merged"]
+    assert await answers(empty_database_url) == ["open", "rejected", "open"]
     assert await people(database_url) == before
 
     with Progress(disable=True) as progress, pytest.raises(Refused, match="not empty"):
