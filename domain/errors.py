@@ -84,6 +84,10 @@ class StoreUnavailable(TagwayError):
     code = "store_unavailable"
 
 
+class CannotRun(Exception):
+    """A process cannot run, or not on. Its message tells the operator what to mend; no caller ever sees it."""
+
+
 class LogUnavailable(TagwayError):
     """The event log did not acknowledge in time."""
 

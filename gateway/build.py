@@ -15,6 +15,8 @@ from gateway.logs import configure_logs
 from gateway.provider import open_provider
 from gateway.replay import open_journal, replay_erasures
 from gateway.settings import Settings
+from gateway.stores import open_stores
+from gateway.tracing import open_tracer
 from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
 from profiles.builder import Builder
@@ -31,12 +33,9 @@ from profiles.sweeper import Sweeper
 from profiles.timers import Timers
 from profiles.workshop import Workshop
 from stores.answers import Answers
-from stores.eventlog.open import open_log
 from stores.migrate import require_schema
 from stores.news import News
-from stores.postgres import Database
 from stores.recommendation_cache import RecommendationCache
-from stores.redis import open_redis
 from stores.subject_cache import SubjectCache
 
 
@@ -67,16 +66,12 @@ def collect_rarely() -> None:
 @asynccontextmanager
 async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Processor]:
     """Open the stores, put everything on top, and close all of it in reverse."""
-    settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
+        tracer = await stack.enter_async_context(open_tracer(settings, "tagway-build"))
         provider = await stack.enter_async_context(open_provider(settings))
         connections = max(settings.postgres_connections, CONNECTIONS)
-        database = await Database.open(settings.postgres_url or "", role="worker", max_size=connections)
-        stack.push_async_callback(database.close)
-        redis = await open_redis(settings.redis_url or "")
-        stack.push_async_callback(redis.aclose)
-        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
-        stack.push_async_callback(log.close)
+        stores = await stack.enter_async_context(open_stores(settings, role="worker", connections=connections))
+        database, redis, log = stores
 
         registry = CollectorRegistry()
         metrics = BuildMetrics(registry)
@@ -94,13 +89,14 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             open_keys=workspaces.keys,
             wake_timers=timers.wake,
             tell=News(redis).publish,
+            tracer=tracer,
         )
         chores: dict[str, Chore] = {
             "timers": timers.run,
             "backfill": Backfill(workshop).run,
             "declaring": Declaring(workshop).run,
             "matcher": Matcher(database, clock, forget=cache.drop).run,
-            "publisher": Publisher(database, redis, log, metrics).run,
+            "publisher": Publisher(database, redis, log, metrics, tracer).run,
             "notary": Notary(database, log, clock, workspaces.keys).run,
             "desk": Desk(
                 database,
@@ -119,6 +115,8 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
                 ),
                 memory=workshop.memory,
             ).run,
-            "sweeper": Sweeper(workshop, log, keep=settings.log_retention, forget=cache.drop).run,
+            "sweeper": Sweeper(
+                workshop, log, keep=settings.log_retention, keys_of=workspaces.keys, forget=cache.drop
+            ).run,
         }
         yield Processor(database, log, metrics, builder=builder, chores=chores)

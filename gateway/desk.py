@@ -1,22 +1,21 @@
 """The desk of privacy requests for the command line, on the stores of a running installation."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from domain.clock import Clock, utc_now
 from gateway.provider import open_provider
 from gateway.replay import open_journal
 from gateway.settings import Settings
+from gateway.stores import open_stores
 from gateway.workspace import Workspaces
 from profiles.rights.desk import Desk
 from profiles.rights.lists import ForgetAnswers, ForgetLists
 from profiles.rights.procedures import procedures
 from stores.answers import Answers
-from stores.eventlog.open import open_log
 from stores.postgres import Database
 from stores.recommendation_cache import RecommendationCache
-from stores.redis import open_redis
 from stores.subject_cache import SubjectCache
 
 
@@ -33,15 +32,10 @@ class Office:
 @asynccontextmanager
 async def open_office(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Office]:
     """Open the stores and close them at the end. Raises as `open_processor` does."""
-    settings.needs("postgres_url", "redis_url")
-    async with AsyncExitStack() as stack:
-        provider = await stack.enter_async_context(open_provider(settings))
-        database = await Database.open(settings.postgres_url or "", role="worker", max_size=4)
-        stack.push_async_callback(database.close)
-        redis = await open_redis(settings.redis_url or "")
-        stack.push_async_callback(redis.aclose)
-        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
-        stack.push_async_callback(log.close)
+    async with (
+        open_provider(settings) as provider,
+        open_stores(settings, role="worker", connections=4) as (database, redis, log),
+    ):
         workspaces = Workspaces(database, provider)
         lists = ForgetLists(RecommendationCache(redis))
         steps = procedures(

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
+from domain.errors import CannotRun
+
 PREFIX: Final = "TAGWAY_"
 _MASTER_KEY_BYTES: Final = 32
 _SECRET: Final = frozenset({"master_key", "previous_master_key"})
@@ -32,7 +34,7 @@ Points = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 
 
-class SettingsError(Exception):
+class SettingsError(CannotRun):
     """The settings are not usable; each line of the message names one fault."""
 
 
@@ -56,7 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """32 bytes in base64 or hex; wraps the keys of the workspaces."""
     master_key_file: Path | None = None
     previous_master_key: str | None = None
-    """Opens what it wrapped until `tagway keys rotate-master` is done."""
+    """The key before this one or the one to come: it opens what it wrapped, and wraps nothing."""
     previous_master_key_file: Path | None = None
     key_provider: str = "local"
     """`local`: the master key above; `package.module:factory`: a key service, see docs/operate.md."""
@@ -96,6 +98,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Points that one key may save up for GraphQL; an operation costs one for each object it may return."""
     query_points_per_second: Points = 20_000
     """Points that one key gets back each second."""
+    token_issuers: Path | None = None
+    """The JSON file that lists identity providers whose tokens speak for visitors, see docs/operate.md."""
+    traces: Literal["off", "otlp"] = "off"
+    """`otlp`: spans are sent to where OTEL_EXPORTER_OTLP_ENDPOINT says; needs `tagway[traces]`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod

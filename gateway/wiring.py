@@ -3,20 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from domain.access import LookLimits
 from domain.clock import Clock, utc_now
 from domain.pace import Pace
 from domain.spending import Allowance
+from domain.tracing import Tracer
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
+from gateway.collect.entrance import Entrance
 from gateway.collect.feed import LiveFeed
 from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.collect.spooling import Spooling
 from gateway.graphql import GraphQLApp
+from gateway.issuers import Issuers, read_issuers
 from gateway.losses import Losses
 from gateway.manifest import read_manifest
 from gateway.metrics import Metrics
@@ -24,7 +27,9 @@ from gateway.provider import open_provider
 from gateway.resources import Resources
 from gateway.settings import Settings
 from gateway.sites import Sites
+from gateway.stores import Stores, open_stores
 from gateway.subjects import Subjects
+from gateway.tracing import open_tracer
 from gateway.workspace import Workspaces
 from learning.exposures import Exposures
 from learning.recommender import Recommender
@@ -38,28 +43,14 @@ from resolvers.live.hub import Hub
 from resolvers.schema import build_schema
 from stores.answers import Answers
 from stores.broadcast import Broadcast
-from stores.eventlog.open import open_log
-from stores.eventlog.port import EventLog
 from stores.feed import Feed
 from stores.paces import Paces
-from stores.postgres import Database
 from stores.purse import Purse
 from stores.recommendation_cache import RecommendationCache
-from stores.redis import Redis, open_redis
 from stores.spool.spool import Spool
 from stores.subject_cache import SubjectCache
 
 _COLLECTING_AT_MOST: Final = 256
-
-
-class _Stores(NamedTuple):
-    database: Database
-    redis: Redis
-    log: EventLog
-
-    async def healthy(self) -> bool:
-        """Tell whether what takes events in answers; without Redis they are taken in all the same."""
-        return all(await asyncio.gather(self.database.healthy(), self.log.healthy()))
 
 
 @asynccontextmanager
@@ -68,35 +59,41 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
 
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable`.
     """
-    settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(open_provider(settings))
-        stores = await _open_stores(settings, stack)
+        connections = settings.postgres_connections
+        stores = await stack.enter_async_context(open_stores(settings, role="app", connections=connections))
         database, redis, log = stores
         metrics = Metrics()
+        tracer = await stack.enter_async_context(open_tracer(settings, "tagway-serve"))
         workspaces = Workspaces(database, provider)
-        authenticator = Authenticator(database, workspaces, clock)
+        issuers = Issuers(read_issuers(settings.token_issuers))
+        authenticator = Authenticator(database, workspaces, clock, issuers=issuers)
         feed = LiveFeed(Feed(redis), metrics)
         await stack.enter_async_context(_running(feed.run(), "live feed"))
         losses = Losses(database, clock, metrics)
         await stack.enter_async_context(_running(losses.run(), "losses"))
         recommender = await _open_recommender(stack, stores, clock)
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
-        services = _services(settings, stores, workspaces, recommender, hub, clock)
-
         spool = await _open_spool(settings, stack, provider)
         spooling = Spooling(spool, workspaces, metrics, healthy=stores.healthy) if spool else None
         subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
         collector = Collector(
-            Pipeline(build_steps(subjects, log, metrics), metrics),
+            Pipeline(build_steps(subjects, log, metrics, tracer), metrics, tracer),
             workspaces,
             feed=feed,
             losses=losses,
             clock=clock,
             spooling=spooling,
+            tracer=tracer,
         )
+        stack.push_async_callback(collector.close)
         if spooling is not None:
             await stack.enter_async_context(_running(spooling.run(collector.run), "spool"))
+        intake = Intake(_COLLECTING_AT_MOST, metrics)
+        limit = EventLimit(Paces(redis), Pace(settings.events_per_second, settings.events_at_once), metrics)
+        entrance = Entrance(collector, intake, limit)
+        services = _services(settings, stores, workspaces, recommender, hub, clock, entrance, tracer)
         yield Resources(
             settings=settings,
             clock=clock,
@@ -109,26 +106,18 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             losses=losses,
             collector=collector,
             spooling=spooling,
-            intake=Intake(_COLLECTING_AT_MOST, metrics),
-            limit=EventLimit(Paces(redis), Pace(settings.events_per_second, settings.events_at_once), metrics),
+            intake=intake,
+            limit=limit,
+            entrance=entrance,
             feed=feed,
             recommender=recommender,
             metrics=metrics,
             graphql=_graphql(settings, services, authenticator, workspaces),
+            tracer=tracer,
         )
 
 
-async def _open_stores(settings: Settings, stack: AsyncExitStack) -> _Stores:
-    database = await Database.open(settings.postgres_url or "", role="app", max_size=settings.postgres_connections)
-    stack.push_async_callback(database.close)
-    redis = await open_redis(settings.redis_url or "")
-    stack.push_async_callback(redis.aclose)
-    log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
-    stack.push_async_callback(log.close)
-    return _Stores(database, redis, log)
-
-
-async def _open_recommender(stack: AsyncExitStack, stores: _Stores, clock: Clock) -> Recommender:
+async def _open_recommender(stack: AsyncExitStack, stores: Stores, clock: Clock) -> Recommender:
     database = stores.database
     exposures = await stack.enter_async_context(Exposures(database).running())
     shelves = Shelves(database, clock)
@@ -140,7 +129,14 @@ async def _open_recommender(stack: AsyncExitStack, stores: _Stores, clock: Clock
 
 
 def _services(
-    settings: Settings, stores: _Stores, workspaces: Workspaces, recommender: Recommender, hub: Hub, clock: Clock
+    settings: Settings,
+    stores: Stores,
+    workspaces: Workspaces,
+    recommender: Recommender,
+    hub: Hub,
+    clock: Clock,
+    entrance: Entrance,
+    tracer: Tracer,
 ) -> Services:
     """Give resolvers all that they may reach."""
     return Services(
@@ -157,6 +153,8 @@ def _services(
         look_limits=LookLimits(settings.looks_per_minute, settings.people_per_day),
         holidays=frozenset(settings.holidays),
         answers=Answers(stores.redis),
+        collect=entrance.take,
+        tracer=tracer,
     )
 
 

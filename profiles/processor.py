@@ -13,8 +13,8 @@ from domain.topics import EVENTS
 from profiles.builder import GROUP, Builder
 from profiles.metrics import BuildMetrics
 from stores.eventlog.port import Consumer, EventLog
-from stores.faults import STORE_FAULTS
 from stores.offsets import read_offsets
+from stores.outage import STORE_FAULTS
 from stores.postgres import Database
 
 LANES: Final = 2

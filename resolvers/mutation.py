@@ -8,6 +8,8 @@ from strawberry.scalars import JSON
 from domain.key import Scope
 from resolvers.asking import PrivacyRequestMutations
 from resolvers.catalogue import CatalogueMutations
+from resolvers.cdp.telling import CdpMutations
+from resolvers.collecting import CollectMutations
 from resolvers.consent import ConsentMutations
 from resolvers.consent_settings import ConsentSettingsMutations
 from resolvers.context import Info
@@ -68,6 +70,8 @@ DeleteSegmentResult = Annotated[SegmentPayload | InvalidInput | NotFound, strawb
 @strawberry.type
 class Mutation(
     CatalogueMutations,
+    CdpMutations,
+    CollectMutations,
     ConsentMutations,
     ConsentSettingsMutations,
     DeadLetterMutations,

@@ -9,6 +9,7 @@ from domain.key import Scope
 from resolvers.access import AccessQueries
 from resolvers.asking import PrivacyRequestQueries
 from resolvers.catalogue import CatalogueQueries
+from resolvers.cdp.reading import CdpQueries
 from resolvers.connection import MOST, After, Connection, First
 from resolvers.consent import ConsentQueries
 from resolvers.consent_settings import ConsentSettingsQueries
@@ -50,6 +51,7 @@ class Viewer:
 
 @strawberry.type
 class Query(
+    CdpQueries,
     AccessQueries,
     CatalogueQueries,
     ConsentQueries,

@@ -1,6 +1,7 @@
 """Lists that need no person, and what became of all lists."""
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import strawberry
 
@@ -11,7 +12,9 @@ from resolvers.connection import First
 from resolvers.context import Info
 from resolvers.fields import field
 from resolvers.permissions import needs
+from resolvers.profile import ProfileBy, wanted
 from resolvers.recommendation import (
+    PersonalStrategy,
     RecommendationConnection,
     RecommendationContext,
     RecommendationFilter,
@@ -41,6 +44,26 @@ class RecommendationPerformance:
 @strawberry.type
 class RecommendationQueries:
     """Lists that need no person, and how all lists fare."""
+
+    @field(needs(Scope.RECOMMENDATIONS_READ, end_users=True))
+    async def recommendations(
+        self,
+        info: Info,
+        by: ProfileBy | None = None,
+        first: First = 10,
+        strategy: PersonalStrategy = PersonalStrategy.FOR_YOU,
+        filter: RecommendationFilter | None = None,  # noqa: A002 - what every such argument is called
+        context: RecommendationContext | None = None,
+    ) -> RecommendationConnection:
+        """What to show to a person. Whoever is unknown, or has not agreed, gets what is trending, and it says so.
+
+        End users leave `by` out and mean themselves.
+        """
+        whom, question = wanted(by, info.context.caller), question_of(Strategy(strategy.value), first, filter, context)
+        if isinstance(whom, UUID):
+            return await recommendations_for(info, whom, question)
+        workspace = info.context.caller.principal.workspace
+        return await shown(info, await info.context.services.recommender.for_named(workspace, whom, question))
 
     @field(needs(Scope.RECOMMENDATIONS_READ, end_users=True))
     async def trending(

@@ -4,9 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
-import redis.exceptions
 
-from domain.errors import StoreUnavailable, TagwayError
+from domain.errors import StoreUnavailable
 from stores.postgres import Connection
 
 _DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
@@ -19,20 +18,6 @@ class Contended(Exception):
 
 class Unfit(Exception):
     """Postgres cannot hold this data, today or later. Nothing was changed; the message is safe to show."""
-
-
-STORE_FAULTS = (
-    TagwayError,
-    Contended,
-    Unfit,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    redis.exceptions.RedisError,
-    OSError,
-    TimeoutError,
-)
-"""All that work on the stores may raise while one of them goes away and comes back."""
 
 
 @asynccontextmanager

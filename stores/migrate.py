@@ -9,7 +9,7 @@ from pathlib import Path
 
 import asyncpg
 
-from domain.errors import StoreUnavailable
+from domain.errors import CannotRun, StoreUnavailable
 
 MIGRATIONS = Path(__file__).parents[1] / "migrations"
 
@@ -17,7 +17,7 @@ _ONE_AT_A_TIME = 0x7461677761790001
 _NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 
 
-class MigrationRefused(Exception):
+class MigrationRefused(CannotRun):
     """The files and the database do not fit; nothing was changed."""
 
 

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from domain.errors import CannotRun
 from gateway.settings import Settings
 from stores.embedded.account import make_passage, write_private
 
 
-class AlreadyUp(Exception):
+class AlreadyUp(CannotRun):
     """Another `tagway up` runs on this data."""
 
 

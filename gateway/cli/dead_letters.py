@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from domain.clock import utc_now
 from domain.errors import Refused
 from gateway.cli.data import find_stores
 from gateway.cli.workspace import named_workspace
+from gateway.database import open_database
 from gateway.settings import read_settings
 from privacy.redact import redact
 from profiles import dead_letters
@@ -67,15 +68,8 @@ def replay(
     print(f"{sent:,} sent again" + (f", {left:,} left: they are no events, correct them first" if left else ""))
 
 
-@asynccontextmanager
-async def _open() -> AsyncIterator[Database]:
-    settings = find_stores(read_settings())
-    settings.needs("postgres_url")
-    database = await Database.open(str(settings.postgres_url), role="worker", max_size=4)
-    try:
-        yield database
-    finally:
-        await database.close()
+def _open() -> AbstractAsyncContextManager[Database]:
+    return open_database(find_stores(read_settings()))
 
 
 async def _named(connection: Connection, name: str | None) -> UUID | None:

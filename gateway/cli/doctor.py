@@ -11,17 +11,18 @@ from rich.console import Console
 from rich.table import Table
 
 from domain.clock import utc_now
-from domain.errors import TagwayError
+from domain.errors import CannotRun, TagwayError
 from domain.topics import EVENTS
 from gateway.cli.data import find_stores
+from gateway.database import open_database
+from gateway.issuers import Issuers, read_issuers
 from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
 from profiles.builder import GROUP
-from stores.embedded.binaries import BinariesMissing, find_postgres, find_valkey
+from stores.embedded.binaries import find_postgres, find_valkey
 from stores.eventlog.open import open_log
 from stores.migrate import MigrationRefused, pending
 from stores.offsets import read_offsets
-from stores.postgres import Database
 from stores.redis import open_redis
 from stores.vitals import Vitals, read_vitals
 from stores.workspace_keys import list_moving
@@ -60,12 +61,13 @@ async def _check(settings: Settings, console: Console) -> bool:
         "settings": _wisdom,
         "master key": _master_key,
         "rotation of keys": _rotation,
+        "token issuers": _issuers,
     }
     well = True
     for name, check in checks.items():
         try:
             console.print(f"[green]✓[/] {name}: {await check(settings)}")
-        except (TagwayError, SettingsError, BinariesMissing, MigrationRefused, OSError, TimeoutError) as error:
+        except (TagwayError, CannotRun, OSError, TimeoutError) as error:
             console.print(f"[red]✗[/] {name}: {error}")
             well = False
     return well
@@ -126,8 +128,7 @@ async def _clocks(settings: Settings) -> str:
 async def _lag(settings: Settings) -> str:
     if settings.postgres_url is None:
         return _NOT_ASKED
-    database = await Database.open(settings.postgres_url, role="worker", max_size=3)
-    try:
+    async with open_database(settings, connections=3) as database:
         log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
         try:
             async with asyncio.timeout(_ASK_WITHIN):
@@ -137,8 +138,6 @@ async def _lag(settings: Settings) -> str:
         async with database.across() as connection:
             offsets = await read_offsets(connection, GROUP, source)
             vitals = await read_vitals(connection)
-    finally:
-        await database.close()
     behind = sum(max(end - offsets.get(partition, 0), 0) for partition, end in ends.items())
     if behind > _MUCH:
         raise SettingsError(f"{behind:,} events are not built yet: start more `tagway build`, or look why none builds")
@@ -198,27 +197,26 @@ async def _wisdom(settings: Settings) -> str:
 
 
 async def _vitals(settings: Settings) -> Vitals:
-    database = await Database.open(settings.postgres_url or "", role="worker", max_size=1)
-    try:
-        async with database.across() as connection:
-            return await read_vitals(connection)
-    finally:
-        await database.close()
+    async with open_database(settings, connections=1) as database, database.across() as connection:
+        return await read_vitals(connection)
 
 
 async def _rotation(settings: Settings) -> str:
     if settings.postgres_url is None:
         return _NOT_ASKED
-    database = await Database.open(settings.postgres_url, role="worker", max_size=1)
-    try:
-        async with database.across() as connection:
-            moving = await list_moving(connection)
-    finally:
-        await database.close()
+    async with open_database(settings, connections=1) as database, database.across() as connection:
+        moving = await list_moving(connection)
     if not moving:
         return "none is under way"
     what = ", ".join(f"{name} {use} version {version} is {state}" for name, use, version, state in moving)
     return f"under way, and ends with `tagway keys rotate-kek` or `rotate-index`: {what}"
+
+
+async def _issuers(settings: Settings) -> str:
+    listed = read_issuers(settings.token_issuers)
+    if silent := await Issuers(listed).check():
+        raise SettingsError(f"no usable keys from {', '.join(silent)}")
+    return f"{len(listed)} of them, keys read" if listed else "none"
 
 
 async def _master_key(settings: Settings) -> str:

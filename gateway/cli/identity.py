@@ -2,8 +2,7 @@
 
 import asyncio
 import csv
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -18,14 +17,15 @@ from domain.errors import Refused
 from domain.identity import Decision
 from gateway.cli.data import find_stores
 from gateway.cli.workspace import DEV, WorkspaceName, named_workspace, open_workspace
+from gateway.database import open_database
 from gateway.settings import read_settings
+from gateway.stores import open_redis
 from privacy.resemblance import alike
 from profiles.joining import Deed, Outcome, merge
 from profiles.parting import unmerge
 from stores.claims import StoredClaim, list_claims
 from stores.identities import current_profiles
-from stores.postgres import Connection, Database
-from stores.redis import open_redis
+from stores.postgres import Connection
 from stores.subject_cache import SubjectCache
 
 app = typer.Typer(no_args_is_help=True, help="Who was taken to be whom; merge people, and take merges back.")
@@ -124,23 +124,13 @@ async def _claims(name: str, profile: UUID | None, decision: Decision | None, mo
 
 
 async def _decide(name: str, reason: str, act: Callable[[Connection, UUID, Deed], Awaitable[Outcome]]) -> Outcome:
-    async with _stores() as (database, cache), database.across() as connection:
+    settings = find_stores(read_settings())
+    async with (
+        open_database(settings, connections=1) as database,
+        open_redis(settings) as redis,
+        database.across() as connection,
+    ):
         workspace = await named_workspace(connection, name)
         outcome = await act(connection, workspace, Deed("cli", reason, utc_now()))
-        await cache.drop(workspace, outcome.stale)
+        await SubjectCache(redis).drop(workspace, outcome.stale)
         return outcome
-
-
-@asynccontextmanager
-async def _stores() -> AsyncIterator[tuple[Database, SubjectCache]]:
-    settings = find_stores(read_settings())
-    settings.needs("postgres_url", "redis_url")
-    database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
-    try:
-        redis = await open_redis(str(settings.redis_url))
-        try:
-            yield database, SubjectCache(redis)
-        finally:
-            await redis.aclose()
-    finally:
-        await database.close()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
+from domain.errors import CannotRun
 from gateway.settings import Settings, child_environment
 from stores.embedded.process import Child
 from stores.embedded.server import ServerFailed
@@ -18,7 +19,7 @@ _DRAIN_WITHIN = 30.0
 Say = Callable[[str], None]
 
 
-class Moved(Exception):
+class Moved(CannotRun):
     """A store came back at another address; the parts that use it must be started afresh."""
 
 

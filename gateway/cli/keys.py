@@ -11,10 +11,12 @@ from rich.table import Column, Table
 from domain.clock import utc_now
 from domain.errors import Refused
 from domain.key import KeyKind, Scope
+from gateway.cli import rotation
 from gateway.cli.workspace import DEV, WorkspaceName, open_workspace
 from stores.keys import create_key, list_keys, revoke_key
 
 app = typer.Typer(no_args_is_help=True, help="List, create and revoke keys.")
+app.add_typer(rotation.app)
 
 
 @app.command("list")

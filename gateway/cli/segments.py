@@ -1,6 +1,7 @@
 """`tagway segments`: what there is, and the ready-made ones."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Annotated
 from uuid import UUID, uuid4
@@ -14,6 +15,7 @@ from domain.clock import utc_now
 from domain.errors import Refused
 from gateway.cli.data import find_stores
 from gateway.cli.workspace import DEV, WorkspaceName, open_workspace
+from gateway.database import open_database
 from gateway.settings import read_settings
 from profiles.segments.definition import parse_definition
 from profiles.segments.templates import TEMPLATES, Template, as_json
@@ -83,28 +85,20 @@ def check(file: Annotated[Path, typer.Argument(help="A definition, as JSON or in
 
 async def _list(name: str) -> list[tuple[SegmentRow, int]]:
     workspace = await _workspace(name)
-    database = await _open()
-    try:
-        async with database.workspace(workspace) as connection:
-            rows = await segments.page(connection, _MOST, None)
-            sizes = await segments.sizes(connection, [row.id for row in rows])
-    finally:
-        await database.close()
+    async with _database() as database, database.workspace(workspace) as connection:
+        rows = await segments.page(connection, _MOST, None)
+        sizes = await segments.sizes(connection, [row.id for row in rows])
     return [(row, sizes.get(row.id, 0)) for row in rows]
 
 
 async def _add(template: Template, name: str) -> None:
     workspace = await _workspace(name)
-    database = await _open()
-    try:
-        async with database.workspace(workspace) as connection, connection.transaction():
-            if await definitions.find_for_update(connection, template.key):
-                raise Refused(f"there is a segment {template.key} already", code="conflict")
-            draft = Draft(template.key, template.name, template.description, template.document)
-            await definitions.create(connection, uuid4(), draft, utc_now())
-            await definitions.announce(connection, workspace)
-    finally:
-        await database.close()
+    async with _database() as database, database.workspace(workspace) as connection, connection.transaction():
+        if await definitions.find_for_update(connection, template.key):
+            raise Refused(f"there is a segment {template.key} already", code="conflict")
+        draft = Draft(template.key, template.name, template.description, template.document)
+        await definitions.create(connection, uuid4(), draft, utc_now())
+        await definitions.announce(connection, workspace)
 
 
 async def _workspace(name: str) -> UUID:
@@ -112,7 +106,5 @@ async def _workspace(name: str) -> UUID:
         return workspace
 
 
-async def _open() -> Database:
-    settings = find_stores(read_settings())
-    settings.needs("postgres_url")
-    return await Database.open(str(settings.postgres_url), role="app", max_size=1)
+def _database() -> AbstractAsyncContextManager[Database]:
+    return open_database(find_stores(read_settings()), role="app", connections=1)

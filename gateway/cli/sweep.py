@@ -10,14 +10,14 @@ from rich.console import Console
 
 from domain.clock import utc_now
 from gateway.cli.data import find_stores
+from gateway.provider import open_provider
 from gateway.settings import Settings, read_settings
+from gateway.stores import open_stores
+from gateway.workspace import Workspaces
 from profiles.fading import What
 from profiles.metrics import BuildMetrics
 from profiles.sweeper import Sweeper
 from profiles.workshop import Workshop
-from stores.eventlog.open import open_log
-from stores.postgres import Database
-from stores.redis import open_redis
 from stores.subject_cache import SubjectCache
 
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would go by now; the log is not counted.")]
@@ -26,7 +26,6 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Only tell what would go
 def sweep(dry_run: DryRun = False) -> None:
     """Delete what has outlived its retention. Builders do so by themselves; this is for not waiting."""
     settings = find_stores(read_settings())
-    settings.needs("postgres_url", "redis_url")
     taken = asyncio.run(_sweep(settings, dry_run=dry_run))
     for what in What:
         if taken[what]:
@@ -38,26 +37,20 @@ def sweep(dry_run: DryRun = False) -> None:
 
 
 async def _sweep(settings: Settings, *, dry_run: bool) -> Counter[What]:
-    database = await Database.open(str(settings.postgres_url), role="worker", max_size=4)
-    redis = await open_redis(str(settings.redis_url))
-    log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
     taken: Counter[What] = Counter()
-    sweeper = Sweeper(
-        Workshop(database, utc_now, BuildMetrics(CollectorRegistry())),
-        log,
-        keep=settings.log_retention,
-        forget=SubjectCache(redis).drop,
-        looks=dry_run,
-    )
-    try:
+    async with open_provider(settings) as provider, open_stores(settings, role="worker", connections=4) as stores:
+        sweeper = Sweeper(
+            Workshop(stores.database, utc_now, BuildMetrics(CollectorRegistry())),
+            stores.log,
+            keep=settings.log_retention,
+            keys_of=Workspaces(stores.database, provider).keys,
+            forget=SubjectCache(stores.redis).drop,
+            looks=dry_run,
+        )
         with Console(stderr=True).status("looking …") as status:
             steps = 0
             async for each in sweeper.sweep():
                 steps += 1
                 taken.update(each)
                 status.update(f"step {steps:,}: {taken.total():,} {'would go' if dry_run else 'gone'}")
-    finally:
-        await log.close()
-        await redis.aclose()
-        await database.close()
     return taken

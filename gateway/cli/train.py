@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Annotated, Final, NoReturn
 from uuid import UUID
@@ -19,6 +17,7 @@ from domain.errors import StoreUnavailable
 from gateway.cli.data import find_stores
 from gateway.cli.progress import Bar
 from gateway.cli.workspace import DEV, no_workspace
+from gateway.database import open_database
 from gateway.logs import configure_logs
 from gateway.settings import Settings, child_environment, read_settings
 from learning.gleaning import Gleaner
@@ -50,7 +49,7 @@ async def _train(settings: Settings, named: str) -> None:
     from learning.training import Trainer  # noqa: PLC0415 - numpy, scipy and surprise take a second to load
 
     console = Console(highlight=False)
-    async with _database(settings) as database:
+    async with open_database(settings) as database:
         async with database.across() as connection:
             workspace = await _find(connection, named)
         await Gleaner(database, utc_now).gather(workspace)
@@ -64,7 +63,7 @@ async def _watch(settings: Settings) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with _database(settings) as database:
+    async with open_database(settings) as database:
         watching = asyncio.create_task(_keep_fresh(settings, database), name="watch")
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -112,16 +111,6 @@ async def _spawn(settings: Settings, workspace: UUID) -> bool:
         await child.stop(_END_WITHIN)
     _log.info("trained" if code == 0 else "training_failed", workspace=str(workspace), code=code)
     return code == 0
-
-
-@asynccontextmanager
-async def _database(settings: Settings) -> AsyncIterator[Database]:
-    settings.needs("postgres_url")
-    database = await Database.open(str(settings.postgres_url), role="worker", max_size=4)
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 async def _find(connection: Connection, named: str) -> UUID:

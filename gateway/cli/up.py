@@ -11,8 +11,8 @@ from rich.console import Console
 
 from domain.clock import utc_now
 from gateway.cli.data import DataFolder, DevKeys
+from gateway.cli.founding import ensure_dev_keys
 from gateway.cli.keeper import Command, Say, keep
-from gateway.cli.workspace import ensure_dev_keys
 from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
 from stores.embedded.postgres import EmbeddedPostgres

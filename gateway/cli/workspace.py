@@ -1,26 +1,18 @@
-"""Workspaces by name, and new ones; the development workspace, made once, and the keys that try it out."""
+"""Workspaces by name."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 import typer
-import uuid_utils.compat
 
 from domain.errors import Refused
-from domain.key import KeyKind, Scope
-from domain.rotation import KeyUse
-from gateway.cli.data import DevKeys, find_stores
-from gateway.settings import SettingsError, read_settings
-from privacy.keys import KeyProvider, new_key
-from privacy.plan import default_document
-from privacy.sealing import Unreadable
-from stores.keys import create_key, find_key
-from stores.postgres import Connection, Database
-from stores.workspace_keys import add_first_versions
-from stores.workspaces import create_workspace, find_workspace, read_workspace
+from gateway.cli.data import find_stores
+from gateway.database import open_database
+from gateway.settings import read_settings
+from stores.postgres import Connection
+from stores.workspaces import find_workspace
 
 DEV = "dev"
 
@@ -30,14 +22,11 @@ WorkspaceName = Annotated[str, typer.Option("--workspace", help="Name of the wor
 @asynccontextmanager
 async def open_workspace(name: str) -> AsyncIterator[tuple[Connection, UUID]]:
     """Lend a worker connection and the id of the workspace of this name. Raises `Refused`, `StoreUnavailable`."""
-    settings = find_stores(read_settings())
-    settings.needs("postgres_url")
-    database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
-    try:
-        async with database.across() as connection:
-            yield connection, await named_workspace(connection, name)
-    finally:
-        await database.close()
+    async with (
+        open_database(find_stores(read_settings()), connections=1) as database,
+        database.across() as connection,
+    ):
+        yield connection, await named_workspace(connection, name)
 
 
 async def named_workspace(connection: Connection, name: str) -> UUID:
@@ -51,52 +40,3 @@ async def named_workspace(connection: Connection, name: str) -> UUID:
 def no_workspace(name: str) -> Refused:
     """Say that a name is not that of a workspace."""
     return Refused(f"there is no workspace named {name}: see `tagway workspaces list`", code="not_found")
-
-
-async def make_workspace(
-    connection: Connection, provider: KeyProvider, name: str, plan: Mapping[str, Any], at: datetime
-) -> UUID:
-    """Store a new workspace with keys of its own and its first tracking plan, and return its id.
-
-    Runs inside the caller's transaction.
-    """
-    workspace = uuid_utils.compat.uuid7()
-    wrapped = await provider.wrap(new_key())
-    await create_workspace(connection, workspace, name, wrapped_key=wrapped, plan=plan, at=at)
-    # Keys that derive from no other, so that they can be destroyed one day.
-    first = [(use, await provider.wrap(new_key())) for use in KeyUse]
-    await add_first_versions(connection, workspace, first, at)
-    return workspace
-
-
-async def ensure_dev_keys(database: Database, provider: KeyProvider, kept: Iterable[DevKeys], at: datetime) -> DevKeys:
-    """Return working keys of the development workspace: the first of those kept from earlier runs, else new ones.
-
-    `database` is of the worker role. Raises `StoreUnavailable`, and `SettingsError` when the workspace was sealed under
-    another master key.
-    """
-    async with database.across() as connection, connection.transaction():
-        workspace = await find_workspace(connection, DEV)
-        if workspace is None:
-            workspace = await make_workspace(connection, provider, DEV, default_document(), at)
-        else:
-            await _require_same_master_key(connection, workspace, provider)
-        for keys in kept:
-            if await _work(connection, workspace, keys):
-                return keys
-        _, write_key = await create_key(connection, workspace, KeyKind.WRITE, "development", at=at)
-        _, secret_key = await create_key(connection, workspace, KeyKind.SECRET, "development", scopes=Scope, at=at)
-    return DevKeys(str(workspace), write_key, secret_key)
-
-
-async def _require_same_master_key(connection: Connection, workspace: UUID, provider: KeyProvider) -> None:
-    row = await read_workspace(connection, workspace)
-    try:
-        await provider.unwrap(row.wrapped_key if row else b"")
-    except Unreadable:
-        raise SettingsError("this data was sealed under another master key: set that one") from None
-
-
-async def _work(connection: Connection, workspace: UUID, keys: DevKeys) -> bool:
-    found = [await find_key(connection, value) for value in (keys.write_key, keys.secret_key)]
-    return keys.workspace == str(workspace) and all(key is not None and key.workspace == workspace for key in found)

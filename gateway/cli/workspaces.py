@@ -13,11 +13,12 @@ from domain.clock import utc_now
 from domain.errors import Refused
 from domain.workspace import WorkspaceSettings
 from gateway.cli.data import find_stores
-from gateway.cli.workspace import make_workspace, named_workspace
+from gateway.cli.founding import make_workspace
+from gateway.cli.workspace import named_workspace
+from gateway.database import open_database
 from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
 from privacy.plan import default_document, read_plan
-from stores.postgres import Database
 from stores.workspaces import find_workspace, list_workspaces, save_settings
 from stores.workspaces import read_settings as read_workspace_settings
 
@@ -64,9 +65,7 @@ def set_(
 
 
 def _settings() -> Settings:
-    settings = find_stores(read_settings())
-    settings.needs("postgres_url")
-    return settings
+    return find_stores(read_settings())
 
 
 def _read(path: Path) -> dict[str, object]:
@@ -80,12 +79,8 @@ def _read(path: Path) -> dict[str, object]:
 
 
 async def _list(settings: Settings) -> None:
-    database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
-    try:
-        async with database.across() as connection:
-            found = await list_workspaces(connection)
-    finally:
-        await database.close()
+    async with open_database(settings, connections=1) as database, database.across() as connection:
+        found = await list_workspaces(connection)
     table = Table(Column("id", no_wrap=True, min_width=36), "name", "plan version", box=None)
     for workspace in found:
         table.add_row(str(workspace.id), workspace.name, str(workspace.plan_version))
@@ -93,9 +88,12 @@ async def _list(settings: Settings) -> None:
 
 
 async def _set(settings: Settings, name: str, smallest_count: int | None, told: dict[str, str]) -> None:
-    database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
     try:
-        async with database.across() as connection, connection.transaction():
+        async with (
+            open_database(settings, connections=1) as database,
+            database.across() as connection,
+            connection.transaction(),
+        ):
             workspace = await named_workspace(connection, name)
             kept = await read_workspace_settings(connection, workspace, to_change=True)
             given = msgspec.to_builtins(
@@ -110,17 +108,16 @@ async def _set(settings: Settings, name: str, smallest_count: int | None, told: 
                 await save_settings(connection, workspace, part, document)
     except msgspec.ValidationError as error:
         raise Refused(str(error)) from None
-    finally:
-        await database.close()
     print(msgspec.json.format(msgspec.json.encode(given)).decode())
 
 
 async def _create(settings: Settings, name: str, plan: dict[str, object]) -> None:
-    database = await Database.open(str(settings.postgres_url), role="worker", max_size=1)
-    try:
-        async with open_provider(settings) as provider, database.across() as connection, connection.transaction():
-            if await find_workspace(connection, name) is not None:
-                raise Refused(f"there is a workspace named {name} already", code="conflict")
-            print(await make_workspace(connection, provider, name, plan, utc_now()))
-    finally:
-        await database.close()
+    async with (
+        open_database(settings, connections=1) as database,
+        open_provider(settings) as provider,
+        database.across() as connection,
+        connection.transaction(),
+    ):
+        if await find_workspace(connection, name) is not None:
+            raise Refused(f"there is a workspace named {name} already", code="conflict")
+        print(await make_workspace(connection, provider, name, plan, utc_now()))

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
@@ -26,15 +26,14 @@ from gateway.people.resemblances import Resemblance, Resemblances
 from gateway.people.rows import Row
 from gateway.provider import open_provider
 from gateway.settings import Settings
+from gateway.stores import open_stores
 from gateway.subjects import Subjects
 from gateway.workspace import Workspace, Workspaces
 from privacy.ledger.record import DECLARED
 from privacy.protect import Reason
-from stores.eventlog.open import open_log
 from stores.eventlog.port import EventLog
 from stores.events import seen_messages
 from stores.postgres import Database
-from stores.redis import open_redis
 from stores.subject_cache import SubjectCache
 
 AT_ONCE: Final = 500
@@ -208,13 +207,8 @@ def _steps(database: Database, subjects: Subjects, log: EventLog, metrics: Metri
 @asynccontextmanager
 async def open_importer(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Importer]:
     """Open the stores, and close them at the end. Raises as `open_resources` does."""
-    settings.needs("postgres_url", "redis_url")
-    async with AsyncExitStack() as stack:
-        provider = await stack.enter_async_context(open_provider(settings))
-        database = await Database.open(settings.postgres_url or "", role="app", max_size=_CONNECTIONS)
-        stack.push_async_callback(database.close)
-        redis = await open_redis(settings.redis_url or "")
-        stack.push_async_callback(redis.aclose)
-        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
-        stack.push_async_callback(log.close)
+    async with (
+        open_provider(settings) as provider,
+        open_stores(settings, role="app", connections=_CONNECTIONS) as (database, redis, log),
+    ):
         yield Importer(database, Workspaces(database, provider), SubjectCache(redis), log, clock)

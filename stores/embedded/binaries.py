@@ -7,10 +7,11 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from domain.errors import CannotRun
 from stores.embedded.account import Account
 
 
-class BinariesMissing(Exception):
+class BinariesMissing(CannotRun):
     """No usable server program on this machine; the message says what to install or set."""
 
 

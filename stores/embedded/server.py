@@ -9,6 +9,7 @@ import socket
 from abc import ABC, abstractmethod
 from pathlib import Path
 
+from domain.errors import CannotRun
 from stores.embedded.account import Account, make_home, write_private
 from stores.embedded.process import Child, end_leftovers
 
@@ -17,11 +18,11 @@ _STARTS = 3
 _LEFTOVER_GRACE = 5.0
 
 
-class HomeInUse(Exception):
+class HomeInUse(CannotRun):
     """Another process of ours runs a server in this home."""
 
 
-class ServerFailed(Exception):
+class ServerFailed(CannotRun):
     """The server did not get ready; the message holds the end of its log."""
 
 

@@ -92,7 +92,7 @@ class Trial:
             await asyncio.sleep(seconds / 2)
         finally:
             stop.set()
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(AT_ALL):
                 await load
         began = time.monotonic()
         outcome = await self._settle()

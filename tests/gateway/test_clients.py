@@ -11,6 +11,7 @@ from segment.analytics.client import Client
 from domain.event import CallType
 from tests.fixtures.clients import node
 from tests.fixtures.gateway import GRANTED, Gateway
+from tests.patience import AT_ALL
 
 CONTEXT = {"consent": {"categoryPreferences": GRANTED}}
 EVERY_TYPE = dict.fromkeys(CallType, 1)
@@ -61,6 +62,6 @@ async def test_segment_s_node_sdk(gateway_process: Gateway) -> None:
 
 async def _report(script: str, *arguments: str) -> Any:
     process = await node(script, *arguments)
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    output, _ = await asyncio.wait_for(process.communicate(), AT_ALL)
     assert process.returncode == 0
     return json.loads(output)

@@ -48,7 +48,7 @@ async def command(stack: Stack, *words: str) -> tuple[int, bytes, bytes]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    written, said = await asyncio.wait_for(process.communicate(), 60)
+    written, said = await asyncio.wait_for(process.communicate(), AT_ALL)
     assert process.returncode is not None
     return process.returncode, written, said
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from profiles.segments.reading import MAX_N
 from tests.fixtures.world import NOON, Sent, World
+from tests.patience import AT_ALL
 
 TWICE = {"type": "count", "event": "view", "op": ">=", "n": 2, "window": "2h"}
 THRICE = {**TWICE, "n": 3}
@@ -52,6 +53,23 @@ async def test_the_previous_definition_serves_until_a_profile_is_reached(world: 
     assert len(await world.members("fans")) == 3
     await world.backfill.finish_all()
     assert not await world.members("fans")
+
+
+async def test_a_live_definition_that_can_no_longer_be_read_has_failed_and_says_why(world: World) -> None:
+    await world.save_segment("twice", TWICE)
+    await world.send(Sent(("anonymous_id:a",)), Sent(("anonymous_id:a",)))
+    await world.execute('UPDATE segment SET definition = definition || \'{"n": "many"}\'')
+    await world.backfill.inspect()
+    [row] = await world.fetch("SELECT status, error FROM segment")
+    assert row["status"] == "failed"
+    assert row["error"].startswith("the definition is not valid: ")
+    assert "n" in row["error"]
+    world.clock.advance(hours=3)
+    await world.timers.fire()
+    assert len(await world.members("twice")) == 1
+    await world.save_segment("twice", THRICE)
+    assert await status(world, "twice") == "live"
+    assert not await world.members("twice")
 
 
 async def test_a_deleted_segment_lets_everybody_go(world: World) -> None:
@@ -161,7 +179,7 @@ async def test_live_traffic_during_builds_loses_nobody(world: World) -> None:
         await world.save_segment("fans", THRICE)
         done.set()
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(AT_ALL):
         await asyncio.gather(traffic(0), traffic(1), edits())
     expected = {await world.profile_of(person) for person, count in views.items() if count >= 3}
     assert expected

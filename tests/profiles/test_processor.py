@@ -46,7 +46,7 @@ async def append(world: World, log: EventLog, events: list[Sent]) -> None:
 
 
 async def built(world: World, count: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(AT_ALL):
         while len(await world.fetch("SELECT FROM event")) < count:
             await asyncio.sleep(0.05)
 

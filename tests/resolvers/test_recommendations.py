@@ -358,3 +358,16 @@ async def test_a_rollback_under_traffic_costs_no_request(trained: Shopping, api:
     await asyncio.gather(roll_back(), *(keep_asking(person) for person in people))
     assert versions[0] == 2
     assert set(versions) == {1, 2}
+
+
+async def test_a_list_at_the_root_needs_nobody_known(trained: Shopping, api: Api) -> None:
+    query = """query ($id: String!) { recommendations(by: {externalId: $id}, first: 3) {
+      personalized nodes { item { productId } } } }"""
+    person = await trained.person(State.GRANTED, user_id="u-7")
+    await trained.does(person, "t1-4")
+    only = api.with_scopes({Scope.RECOMMENDATIONS_READ})
+    assert (await only.data(query, id="u-7"))["recommendations"]["personalized"]
+    stranger = (await only.data(query, id="nobody"))["recommendations"]
+    assert (stranger["personalized"], len(stranger["nodes"])) == (False, 3)
+    own = await api.as_end_user(user_id="u-7").data("{ recommendations { personalized } }")
+    assert own["recommendations"]["personalized"]

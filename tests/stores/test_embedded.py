@@ -165,7 +165,7 @@ async def test_a_killed_parent_leaves_no_orphan(home: Path) -> None:
         env={**os.environ, "PYTHONPATH": "."},
     )
     assert parent.stdout is not None
-    children = [int(await asyncio.wait_for(parent.stdout.readline(), 60)) for _ in _SERVERS]
+    children = [int(await asyncio.wait_for(parent.stdout.readline(), AT_ALL)) for _ in _SERVERS]
     ends = [asyncio.create_task(_ended(child)) for child in children]
     await asyncio.sleep(0)  # both are watched before the parent dies
     parent.kill()

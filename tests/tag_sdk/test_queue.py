@@ -43,6 +43,25 @@ async def test_closed_tab_leaves_its_events_to_exactly_one_other(site: Site, vis
     assert len(site.named("orphan")) == 1
 
 
+async def test_a_page_that_ends_before_it_has_its_lock_leaves_its_events_to_the_next(
+    site: Site, visitor: Visitor
+) -> None:
+    first = await agreed(site, visitor)
+    await visitor.context.add_init_script(
+        "if (location.pathname === '/quick') navigator.locks.request = () => new Promise(() => {})"
+    )
+    await first.close()
+    page = await loaded(await visitor.open(f"{site.url}/quick"))
+    await site.until(lambda s: len(s.events) == 3)
+    site.answers = [(503, {})] * 50
+    await page.evaluate("tagway.track('orphan') && 0")
+    await page.goto("about:blank")
+    await site.until(lambda s: s.named("orphan"))
+    site.answers.clear()
+    await page.goto(f"{site.url}/next")
+    await site.until(lambda s: len(s.named("orphan")) == 2)
+
+
 async def test_without_locks_a_closed_tab_leaves_its_events_to_the_next_page_at_once(
     site: Site, visitor: Visitor
 ) -> None:

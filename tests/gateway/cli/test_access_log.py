@@ -1,9 +1,5 @@
-import asyncio
 import json
-import os
-import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -13,23 +9,18 @@ from domain.access import Access
 from domain.consent import Purpose
 from stores.access_log import record_access
 from stores.postgres import Database
+from tests.fixtures.terminal import tagway, tagway_process
 
-ROOT = Path(__file__).parents[3]
 KEY = uuid4()
 FROM_TO = ("--from", "2026-05-04T09:00", "--to", "2026-05-04T10:00Z")
 
 
-async def tagway(url: str, *arguments: str) -> tuple[int, str, str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TAGWAY_")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway.cli.main", "access-log", *arguments, "--workspace", "shop"),
-        cwd=ROOT,
-        env={**environment, "TAGWAY_POSTGRES_URL": url, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    said, complained = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode or 0, said.decode(), complained.decode()
+async def verify(url: str, *arguments: str) -> tuple[int, str, str]:
+    return await tagway("access-log", "verify", *arguments, "--workspace", "shop", postgres_url=url)
+
+
+async def report(url: str, *arguments: str) -> tuple[int, str, str]:
+    return await tagway("access-log", "report", *arguments, *FROM_TO, "--workspace", "shop", postgres_url=url)
 
 
 @pytest.fixture
@@ -51,35 +42,37 @@ async def person(database_url: str) -> UUID:
 
 async def test_verify_ends_in_two_where_the_log_does_not_hold(database_url: str, person: UUID) -> None:
     assert person
-    code, said, _ = await tagway(database_url, "verify")
+    code, said, _ = await verify(database_url)
     assert (code, said.startswith("2 entries hold; head 2:")) == (0, True)
     head = said.split()[-1]
     connection = await asyncpg.connect(database_url)
     await connection.execute("DELETE FROM access_log WHERE seq = 2")
-    assert (await tagway(database_url, "verify"))[0] == 0
-    code, said, _ = await tagway(database_url, "verify", "--head", head)
+    assert (await verify(database_url))[0] == 0
+    code, said, _ = await verify(database_url, "--head", head)
     assert (code, "entry 2 does not hold" in said) == (2, True)
     await connection.execute("UPDATE access_log SET reason = '' WHERE seq = 1")
     await connection.close()
-    code, said, _ = await tagway(database_url, "verify")
+    code, said, _ = await verify(database_url)
     assert (code, "entry 1 does not hold" in said) == (2, True)
 
 
 async def test_report_tells_whom_a_key_saw_in_some_hours(database_url: str, person: UUID) -> None:
-    code, said, _ = await tagway(database_url, "report", "--key", str(KEY), *FROM_TO)
+    code, said, _ = await report(database_url, "--key", str(KEY))
     assert code == 0
     assert str(person) in said
     assert "traits.email" in said
     assert "traits.phone" not in said
-    code, said, _ = await tagway(database_url, "report", "--actor", f"key:{KEY}", *FROM_TO, "--json")
-    report = json.loads(said)
-    assert (report["people"], report["looks"], report["fields"]) == (1, 1, {"traits.email": 1})
-    assert report["seen"][0]["profile_id"] == str(person)
+    code, said, _ = await report(database_url, "--actor", f"key:{KEY}", "--json")
+    told = json.loads(said)
+    assert (told["people"], told["looks"], told["fields"]) == (1, 1, {"traits.email": 1})
+    assert told["seen"][0]["profile_id"] == str(person)
 
 
 async def test_a_wrong_wish_ends_in_one_line(database_url: str, person: UUID) -> None:
     assert person
-    code, _, complained = await tagway(database_url, "report", *FROM_TO)
+    code, _, complained = await report(database_url)
     assert (code, complained) == (1, "tagway: say who looked: either --key or --actor\n")
-    code, _, complained = await tagway(database_url, "verify", "--head", "x")
+    code, _, complained = await tagway_process(
+        *("access-log", "verify", "--head", "x", "--workspace", "shop"), postgres_url=database_url
+    )
     assert (code, "Traceback" in complained) == (2, False)

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from domain.errors import Refused
 from gateway.cli.main import app
 from tests.fixtures.gateway import MASTER_KEY, REPOSITORY, make_tenant
+from tests.patience import AT_ALL
 
 
 async def test_a_file_is_brought_in_and_what_was_not_is_told(database_url: str, redis_url: str, tmp_path: Path) -> None:
@@ -28,7 +29,7 @@ async def test_a_file_is_brought_in_and_what_was_not_is_told(database_url: str, 
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    said, complained = (text.decode() for text in await asyncio.wait_for(process.communicate(), 60))
+    said, complained = (text.decode() for text in await asyncio.wait_for(process.communicate(), AT_ALL))
     assert process.returncode == 1
     assert complained.splitlines()[-1] == "tagway: 1 of 2 rows were not taken"
     lines = said.splitlines()

@@ -1,30 +1,13 @@
 """`tagway keys rotate-…` as operators run it."""
 
-import asyncio
-import os
-import sys
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures.gateway import make_tenant
+from tests.fixtures.terminal import tagway, tagway_process
 
-ROOT = Path(__file__).parents[3]
 MASTER_KEY = bytes(range(32)).hex()
-
-
-async def tagway(*arguments: str, **settings: str) -> tuple[int | None, str, str]:
-    """Run a command and return its exit code, what it printed, and what it said to the terminal."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TAGWAY_")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway.cli.main", *arguments),
-        cwd=ROOT,
-        env=environment | {f"TAGWAY_{name.upper()}": value for name, value in settings.items()},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    printed, said = await process.communicate()
-    return process.returncode, printed.decode(), said.decode()
 
 
 async def test_a_rotation_is_foretold_run_and_listed(database_url: str, tmp_path: Path) -> None:
@@ -32,7 +15,7 @@ async def test_a_rotation_is_foretold_run_and_listed(database_url: str, tmp_path
     known = {"postgres_url": database_url, "data": str(tmp_path)}
     code, printed, _ = await tagway("keys", "rotate-index", "--dry-run", **known)
     assert (code, "nothing was changed" in printed) == (0, True)
-    code, printed, said = await tagway("keys", "rotate-kek", "--settle", "6", master_key=MASTER_KEY, **known)
+    code, printed, said = await tagway_process("keys", "rotate-kek", "--settle", "6", master_key=MASTER_KEY, **known)
     assert code == 0, said
     assert "1 workspaces rotated" in printed
     assert "wrapping data keys anew" in said
@@ -66,5 +49,5 @@ async def test_the_master_key_is_replaced(database_url: str, tmp_path: Path) -> 
     code, printed, said = await tagway("keys", "rotate-master", previous_master_key=MASTER_KEY, **known)
     assert code == 0, said
     assert printed.startswith("1 keys wrapped anew")
-    code, _, said = await tagway("keys", "rotate-kek", "--settle", "6", **known)
+    code, _, said = await tagway_process("keys", "rotate-kek", "--settle", "6", **known)
     assert code == 0, said

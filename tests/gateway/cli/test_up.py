@@ -57,7 +57,7 @@ class House:
 
     async def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return await asyncio.wait_for(self.process.wait(), 60)
+        return await asyncio.wait_for(self.process.wait(), AT_ALL)
 
 
 def _environment(data: Path, port: int) -> dict[str, str]:
@@ -85,7 +85,7 @@ async def _up(data: Path, port: int, **settings: str) -> AsyncIterator[House]:
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
-            await asyncio.wait_for(process.communicate(), 60)
+            await asyncio.wait_for(process.communicate(), AT_ALL)
 
 
 async def _command(data: Path, *words: str) -> tuple[int | None, str]:
@@ -96,7 +96,7 @@ async def _command(data: Path, *words: str) -> tuple[int | None, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    output, _ = await asyncio.wait_for(process.communicate(), AT_ALL)
     return process.returncode, output.decode()
 
 
@@ -145,7 +145,7 @@ async def test_up_killed_leaves_nothing_running(data: Path) -> None:
         watched = [os.pidfd_open(pid) for pid in house.children()]
         house.process.kill()
         await house.process.communicate()
-        await asyncio.wait_for(asyncio.gather(*(asyncio.to_thread(_wait_for_end, each) for each in watched)), 60)
+        await asyncio.wait_for(asyncio.gather(*(asyncio.to_thread(_wait_for_end, each) for each in watched)), AT_ALL)
 
 
 @services

@@ -1,26 +1,9 @@
-import asyncio
-import os
-import sys
-from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
 import msgspec
 
-ROOT = Path(__file__).parents[3]
-
-
-async def tagway(url: str, *arguments: str) -> tuple[int, str, str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("TAGWAY_")}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "gateway.cli.main", "workspaces", *arguments),
-        cwd=ROOT,
-        env={**environment, "TAGWAY_POSTGRES_URL": url, "PYTHONPATH": str(ROOT), "COLUMNS": "200"},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    said, complained = await asyncio.wait_for(process.communicate(), 60)
-    return process.returncode or 0, said.decode(), complained.decode()
+from tests.fixtures.terminal import tagway, tagway_process
 
 
 async def test_what_is_not_named_stays_as_it_was_set(database_url: str) -> None:
@@ -31,9 +14,8 @@ async def test_what_is_not_named_stays_as_it_was_set(database_url: str) -> None:
         uuid4(),
         msgspec.json.encode({"consent": consent, "controller": {"name": "Shop Ltd"}}).decode(),
     )
-    code, said, complained = await tagway(
-        database_url, "set", "shop", "--smallest-count", "30", "--contact", "dpo@shop.test"
-    )
+    words = ("--smallest-count", "30", "--contact", "dpo@shop.test")
+    code, said, complained = await tagway("workspaces", "set", "shop", *words, postgres_url=database_url)
     kept = msgspec.json.decode(await connection.fetchval("SELECT settings FROM workspace WHERE name = 'shop'"))
     await connection.close()
 
@@ -44,7 +26,9 @@ async def test_what_is_not_named_stays_as_it_was_set(database_url: str) -> None:
 
 
 async def test_an_unknown_workspace_is_one_clear_line(database_url: str) -> None:
-    code, _, complained = await tagway(database_url, "set", "nowhere", "--smallest-count", "30")
+    code, _, complained = await tagway_process(
+        *("workspaces", "set", "nowhere", "--smallest-count", "30"), postgres_url=database_url
+    )
     assert code == 1
     assert complained.strip().count("\n") == 0
     assert "there is no workspace named nowhere" in complained

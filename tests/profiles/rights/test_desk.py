@@ -21,6 +21,7 @@ from stores.postgres import Database
 from stores.requests import open_request, read_request
 from tests.fixtures.office import FOLLOW, Office, building, identify
 from tests.fixtures.traces import read_tables, sightings
+from tests.patience import AT_ALL
 from tests.profiles.rights.test_erase import become_known
 
 ROOT = Path(__file__).parents[3]
@@ -40,7 +41,7 @@ async def die_at(office: Office, step: str) -> None:
         stderr=asyncio.subprocess.DEVNULL,
     )
     try:
-        assert await asyncio.wait_for(process.wait(), 60) == -9
+        assert await asyncio.wait_for(process.wait(), AT_ALL) == -9
     finally:
         if process.returncode is None:
             process.kill()

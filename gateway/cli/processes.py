@@ -1,0 +1,34 @@
+"""`tagway serve`, `tagway build` and `tagway migrate`: what runs the product where its stores are kept elsewhere."""
+
+import asyncio
+
+from gateway.cli.data import find_stores
+from gateway.settings import read_settings
+
+
+def serve() -> None:
+    """Run the gateway. Run as many as you like: they keep no state."""
+    import uvloop  # noqa: PLC0415  the web stack, which the others should not wait for
+
+    from gateway import serve as gateway  # noqa: PLC0415  as above
+
+    uvloop.run(gateway.serve(find_stores(read_settings())))
+
+
+def build() -> None:
+    """Run a profile builder. Run as many as the events topic has partitions."""
+    import uvloop  # noqa: PLC0415  as above
+
+    from gateway import build as builder  # noqa: PLC0415  as above
+
+    uvloop.run(builder.build(find_stores(read_settings())))
+
+
+def migrate() -> None:
+    """Bring the database to the schema of this version."""
+    from stores.migrate import migrate as apply_migrations  # noqa: PLC0415  as above
+
+    settings = find_stores(read_settings())
+    settings.needs("postgres_url")
+    applied = asyncio.run(apply_migrations(str(settings.postgres_url), progress=lambda name: print(f"{name} …")))
+    print(f"{len(applied)} migrations applied" if applied else "the schema is up to date")

@@ -1,0 +1,18 @@
+"""The database that the settings name, for as long as something works on it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from gateway.settings import Settings
+from stores.postgres import Database, Role
+
+
+@asynccontextmanager
+async def open_database(settings: Settings, *, role: Role = "worker", connections: int = 4) -> AsyncIterator[Database]:
+    """Lend a pool of at most so many connections. Raises `SettingsError` and `StoreUnavailable`."""
+    settings.needs("postgres_url")
+    database = await Database.open(settings.postgres_url or "", role=role, max_size=connections)
+    try:
+        yield database
+    finally:
+        await database.close()

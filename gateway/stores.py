@@ -1,0 +1,52 @@
+"""The stores that the settings name, for as long as a process works on them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import NamedTuple
+
+from gateway.database import open_database
+from gateway.settings import Settings
+from stores.eventlog.open import open_log
+from stores.eventlog.port import EventLog
+from stores.postgres import Database, Role
+from stores.redis import Redis
+from stores.redis import open_redis as connect
+
+
+class Stores(NamedTuple):
+    """All three, open."""
+
+    database: Database
+    redis: Redis
+    log: EventLog
+
+    async def healthy(self) -> bool:
+        """Tell whether what takes events in answers; without Redis they are taken in all the same."""
+        return all(await asyncio.gather(self.database.healthy(), self.log.healthy()))
+
+
+@asynccontextmanager
+async def open_stores(settings: Settings, *, role: Role, connections: int) -> AsyncIterator[Stores]:
+    """Open Postgres, Redis and the log, and close them in reverse.
+
+    Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable`.
+    """
+    settings.needs("postgres_url", "redis_url")
+    async with AsyncExitStack() as stack:
+        database = await stack.enter_async_context(open_database(settings, role=role, connections=connections))
+        redis = await stack.enter_async_context(open_redis(settings))
+        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
+        stack.push_async_callback(log.close)
+        yield Stores(database, redis, log)
+
+
+@asynccontextmanager
+async def open_redis(settings: Settings) -> AsyncIterator[Redis]:
+    """Lend a client of the Redis that the settings name. Raises `SettingsError` and `StoreUnavailable`."""
+    settings.needs("redis_url")
+    redis = await connect(settings.redis_url or "")
+    try:
+        yield redis
+    finally:
+        await redis.aclose()
