@@ -16,7 +16,7 @@ from tests.patience import AT_ALL
 from tests.tag_sdk.conftest import ALL, Site, consent
 from tests.tag_sdk.stored import embed, lacking, logged, named
 
-NAVIGATIONS, TABS, SECONDS = 1000, 2, 150
+NAVIGATIONS, TABS, SECONDS = 1000, 1, 120
 TAB = 10_000
 """A tab's first position."""
 
