@@ -37,8 +37,8 @@ bench: dev-setup ## speed against its bars, in one run; for one bench: make benc
 chaos: dev-setup ## kill and freeze every part under load, and print the ledger of what was acknowledged; more: make chaos options="--kafka --rounds 3"
 	@$(BIN)/python -m tests.chaos $(options)
 
-audit: dev-setup ## ask for known vulnerabilities of the pinned dependencies (needs uv and a network)
-	@uvx pip-audit --disable-pip --require-hashes -r requirements/run.txt
+audit: ## ask for known vulnerabilities of the pinned dependencies; where that cannot be asked, say so
+	@$(PYTHON) scripts/audit requirements/traces.txt
 
 tag: ## check and rebuild the tag (needs Node)
 	@scripts/tag
@@ -48,6 +48,7 @@ schema: dev-setup ## rewrite resolvers/schema.graphql
 
 lock: ## resolve the dependencies anew (needs uv)
 	@$(COMPILE) --group build -o requirements/run.txt
+	@$(COMPILE) --extra traces -c requirements/run.txt -o requirements/traces.txt
 	@$(COMPILE) --group dev -o requirements/dev.txt
 
 run-setup:

@@ -1,4 +1,4 @@
-"""`python -m bench [name …]`: ask every bench, or those named. The whole table is also kept in results.md."""
+"""`python -m bench [name …]`: ask those named, or all but the soak; that table is also kept in results.md."""
 
 import asyncio
 import os
@@ -23,6 +23,7 @@ from bench import (
     protect,
     recommend,
     segments,
+    soak,
     tag,
     timers,
     trending,
@@ -43,7 +44,9 @@ _BENCHES = {
     "recommend": recommend,
     "trending": trending,
     "tag": tag,
+    "soak": soak,
 }
+_ASKED_FOR_ALONE = {"soak"}
 _AT_MOST_SECONDS = 120
 _RESULTS = Path(__file__).with_name("results.md")
 _SIGNS = {True: "✓", False: "✗", None: ""}
@@ -65,7 +68,7 @@ def main(names: list[str]) -> int:
             f"[yellow]others are using this machine (load {load:.1f} on {cores} cores): trust the ratios only"
         )
     answers: Answers = {}
-    for name in names or _BENCHES:
+    for name in names or [each for each in _BENCHES if each not in _ASKED_FOR_ALONE]:
         bench = _BENCHES[name]
         question = (bench.__doc__ or "").strip()
         answers[question] = _ask(bench, f"{name}: {question}", console)

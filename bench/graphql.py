@@ -20,11 +20,17 @@ A_SECOND = 25
 PACED = 150
 ROUNDS = 3
 SECONDS = 2.0
+HALF_SECONDS = 5
 QUERY = """query ($id: String!) { profile(by: {externalId: $id}) {
   id traits counters segments { segment { key } enteredAt }
   events(first: 10) { edges { node { name at properties } } } } }"""
 
+JOINED = """query ($id: String!) { profile(by: {externalId: $id}) {
+  id version traits segments { segment { key name } enteredAt }
+  recommendations(first: 10) { listId personalized nodes { position item { productId } } } } }"""
+
 _ANSWERED = b'"product_view"'
+_JOINED_ANSWERED = b'"listId"'
 
 
 async def run() -> list[Figure]:
@@ -42,9 +48,22 @@ async def run() -> list[Figure]:
             costs = gateway.processor_seconds() - before[0], bare.processor_seconds() - before[1]
             used.append((costs[0] / ours[-1] / SECONDS * 1e3, costs[1] / theirs[-1] / SECONDS * 1e3))
         waits = [wait * 1e3 for _, wait in await pace(gateway.port, queries[:PACED], A_SECOND, _ANSWERED)]
+        joined = [house.graphql(JOINED, id=f"person-{person}") for person in range(PEOPLE)]
+        most = [await saturate(gateway.port, joined, SECONDS, CONNECTIONS, _JOINED_ANSWERED) for _ in range(ROUNDS)]
+        half = max(1, int(median(most) / 2))
+        asked = [joined[number % PEOPLE] for number in range(half * HALF_SECONDS)]
+        together = [wait * 1e3 for _, wait in await pace(gateway.port, asked, half, _JOINED_ANSWERED)]
     return [
         Figure(f"p99 of the answer, {A_SECOND} a second", quantile(waits, 0.99), "ms", at_most=30),
         Figure("p50", quantile(waits, 0.5), "ms"),
+        Figure(
+            f"profile, segments and recommendations: p99 at half load, {half} a second",
+            quantile(together, 0.99),
+            "ms",
+            at_most=30,
+        ),
+        Figure("of that, p50", quantile(together, 0.5), "ms"),
+        Figure("of that, most a second", median(most), "queries/s"),
         Figure("throughput", median(ours), "queries/s"),
         Figure("share of a hand-written route with the same SQL", median(ours) / median(theirs), at_least=0.5),
         Figure("processor time of a query", median(cost for cost, _ in used), "ms"),

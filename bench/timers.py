@@ -81,7 +81,7 @@ async def crowd(database: Database, workspace: UUID, instant: datetime) -> None:
             "INSERT INTO leaf_state SELECT $1, unnest($2::uuid[]), $3, ARRAY[$4::bigint], $5",
             workspace,
             ids,
-            leaf.key,
+            leaf.state,
             to_micros(instant) - leaf.window,
             instant,
         )

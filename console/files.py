@@ -15,6 +15,11 @@ def console_static() -> Path:
     return _HERE / "static"
 
 
+def explorer_page() -> Path:
+    """Return the page to try GraphQL on, for `/graphql`."""
+    return _HERE / "explorer.html"
+
+
 def demo_page() -> Path:
     """Return the shop's page, for `/demo` and every path below it but `/demo/static`: the shop routes by itself."""
     return _HERE / "demo" / "index.html"

@@ -33,6 +33,12 @@ Statements = Mapping[Purpose, State]
 """What one source says; a purpose it does not mention is left to the other sources."""
 
 
+OPERATOR: Final[Statements] = dict.fromkeys(
+    (Purpose.FUNCTIONAL, Purpose.ANALYTICS, Purpose.PERSONALIZATION), State.GRANTED
+)
+"""What an operator's own system stands for when it tells of its customer; a refusal of the person still wins."""
+
+
 class Consent(msgspec.Struct, frozen=True):
     """What is stored for one purpose of one person: their last word, and where it came from."""
 

@@ -23,7 +23,7 @@ PER_PROFILE: Final[Mapping[AliasKind, int]] = MappingProxyType(
 )
 """How many identifiers of a kind one person may have, unless the workspace says otherwise."""
 
-Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9_]{0,63}$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9_]{0,63}\Z")]
 Limit = Annotated[int, msgspec.Meta(ge=0, le=1_000)]
 
 

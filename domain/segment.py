@@ -197,7 +197,7 @@ class ChangeKind(StrEnum):
     EXITED = "exited"
 
 
-class SegmentChange(msgspec.Struct, frozen=True, tag_field="v", tag=1):
+class SegmentChange(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="v", tag=1):
     """One membership change, committed with what caused it and numbered afterwards without gaps."""
 
     position: int
@@ -214,3 +214,5 @@ class SegmentChange(msgspec.Struct, frozen=True, tag_field="v", tag=1):
     `{"unmerge": profile id}`, `{"model": name}`,
     `{"deleted": true}`, `{"request": kind}` where the person asked for it, `{"retention": [names of traits whose time
     is over]}`."""
+    traceparent: str | None = None
+    """Where it is in the trace of the event that caused it, if that is traced."""

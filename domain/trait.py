@@ -7,7 +7,7 @@ import msgspec
 
 from domain.segment import Where
 
-Name = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,63}$")]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[a-zA-Z][a-zA-Z0-9_]{0,63}\Z")]
 Source = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 SHOWN: Final = {"rfm": ("last_at", "frequency", "monetary"), "session": ("id", "length", "depth")}

@@ -41,7 +41,7 @@ def create_app(resources: Resources) -> Starlette:
     async def lifespan(_app: Starlette) -> AsyncIterator[State]:
         yield State(resources=resources)
 
-    middleware = [Middleware(AccessLog, metrics=resources.metrics)]
+    middleware = [Middleware(AccessLog, metrics=resources.metrics, tracer=resources.tracer)]
     if resources.settings.base_path:
         middleware.append(Middleware(Prefix, path=resources.settings.base_path))
     return Starlette(

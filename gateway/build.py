@@ -16,6 +16,7 @@ from gateway.provider import open_provider
 from gateway.replay import open_journal, replay_erasures
 from gateway.settings import Settings
 from gateway.stores import open_stores
+from gateway.tracing import open_tracer
 from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
 from profiles.builder import Builder
@@ -66,6 +67,7 @@ def collect_rarely() -> None:
 async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Processor]:
     """Open the stores, put everything on top, and close all of it in reverse."""
     async with AsyncExitStack() as stack:
+        tracer = await stack.enter_async_context(open_tracer(settings, "tagway-build"))
         provider = await stack.enter_async_context(open_provider(settings))
         connections = max(settings.postgres_connections, CONNECTIONS)
         stores = await stack.enter_async_context(open_stores(settings, role="worker", connections=connections))
@@ -87,13 +89,14 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             open_keys=workspaces.keys,
             wake_timers=timers.wake,
             tell=News(redis).publish,
+            tracer=tracer,
         )
         chores: dict[str, Chore] = {
             "timers": timers.run,
             "backfill": Backfill(workshop).run,
             "declaring": Declaring(workshop).run,
             "matcher": Matcher(database, clock, forget=cache.drop).run,
-            "publisher": Publisher(database, redis, log, metrics).run,
+            "publisher": Publisher(database, redis, log, metrics, tracer).run,
             "notary": Notary(database, log, clock, workspaces.keys).run,
             "desk": Desk(
                 database,
@@ -112,6 +115,8 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
                 ),
                 memory=workshop.memory,
             ).run,
-            "sweeper": Sweeper(workshop, log, keep=settings.log_retention, forget=cache.drop).run,
+            "sweeper": Sweeper(
+                workshop, log, keep=settings.log_retention, keys_of=workspaces.keys, forget=cache.drop
+            ).run,
         }
         yield Processor(database, log, metrics, builder=builder, chores=chores)

@@ -26,9 +26,11 @@ from strawberry.types.execution import PreExecutionError
 from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
+from console.files import explorer_page
 from domain.errors import FAILURES, Refused, TagwayError
 from gateway.auth import Authenticator, token_in
 from gateway.operation import Asked, Posted, read_asked, read_bounded, read_queried, replayed
+from gateway.pages import page
 from gateway.socket import Socket, SocketHandler
 from gateway.welcome import while_welcome
 from gateway.workspace import Workspaces
@@ -104,6 +106,14 @@ class GraphQLApp(GraphQL[Session, None]):
         principal = await self._authenticator.token(token)
         return Caller(principal, (await self._workspaces.get(principal.workspace)).keys)
 
+    async def ask(self, caller: Caller, request_id: str, document: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """Run a document of ours for a caller, for routes that speak no GraphQL. Raises `Refused` for any error."""
+        session = Session(self._services, request_id, caller)
+        result = await self.schema.execute(document, variables, session)
+        for error in result.errors or ():
+            raise Refused(error.message, code=(error.extensions or {}).get("code", "internal"))
+        return result.data or {}
+
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Session:  # noqa: ARG002 - their signature
         """Open a session; that of a socket learns its caller from `connection_init`."""
         if isinstance(request, Request):
@@ -134,6 +144,10 @@ class GraphQLApp(GraphQL[Session, None]):
             and request.query_params.get("query") is None
             and "text/html" in request.headers.get("accept", "")
         )
+
+    async def render_graphql_ide(self, request: Request) -> Response:  # noqa: ARG002 - their signature
+        """Serve our own explorer: theirs comes from a public network."""
+        return page(explorer_page())
 
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         """Note which of the two media types the answer shall have."""

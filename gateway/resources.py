@@ -6,8 +6,10 @@ from typing import TypedDict
 from starlette.requests import Request
 
 from domain.clock import Clock
+from domain.tracing import Tracer
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
+from gateway.collect.entrance import Entrance
 from gateway.collect.feed import LiveFeed
 from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
@@ -40,11 +42,13 @@ class Resources:
     collector: Collector
     intake: Intake
     limit: EventLimit
+    entrance: Entrance
     spooling: Spooling | None
     feed: LiveFeed
     recommender: Recommender
     metrics: Metrics
     graphql: GraphQLApp
+    tracer: Tracer
 
 
 class State(TypedDict):

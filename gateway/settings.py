@@ -46,7 +46,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     port: Port = 8000
     public_url: str | None = None
     """Where browsers reach the gateway, when that is not http://host:port."""
-    base_path: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+$", max_length=200)] | None = None
+    base_path: Annotated[str, msgspec.Meta(pattern=r"^(/[A-Za-z0-9._~-]+)+\Z", max_length=200)] | None = None
     """A path that a site passes on to the gateway, as `/t`: everything is served under it too."""
     data: Path = Path(".tagway")
     """The folder of the embedded servers and of `keys.json`."""
@@ -58,7 +58,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """32 bytes in base64 or hex; wraps the keys of the workspaces."""
     master_key_file: Path | None = None
     previous_master_key: str | None = None
-    """Opens what it wrapped until `tagway keys rotate-master` is done."""
+    """The key before this one or the one to come: it opens what it wrapped, and wraps nothing."""
     previous_master_key_file: Path | None = None
     key_provider: str = "local"
     """`local`: the master key above; `package.module:factory`: a key service, see docs/operate.md."""
@@ -98,6 +98,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Points that one key may save up for GraphQL; an operation costs one for each object it may return."""
     query_points_per_second: Points = 20_000
     """Points that one key gets back each second."""
+    token_issuers: Path | None = None
+    """The JSON file that lists identity providers whose tokens speak for visitors, see docs/operate.md."""
+    traces: Literal["off", "otlp"] = "off"
+    """`otlp`: spans are sent to where OTEL_EXPORTER_OTLP_ENDPOINT says; needs `tagway[traces]`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @classmethod

@@ -9,14 +9,17 @@ from domain.access import LookLimits
 from domain.clock import Clock, utc_now
 from domain.pace import Pace
 from domain.spending import Allowance
+from domain.tracing import Tracer
 from gateway.auth import Authenticator
 from gateway.collect.collector import Collector
+from gateway.collect.entrance import Entrance
 from gateway.collect.feed import LiveFeed
 from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.collect.spooling import Spooling
 from gateway.graphql import GraphQLApp
+from gateway.issuers import Issuers, read_issuers
 from gateway.losses import Losses
 from gateway.manifest import read_manifest
 from gateway.metrics import Metrics
@@ -26,6 +29,7 @@ from gateway.settings import Settings
 from gateway.sites import Sites
 from gateway.stores import Stores, open_stores
 from gateway.subjects import Subjects
+from gateway.tracing import open_tracer
 from gateway.workspace import Workspaces
 from learning.exposures import Exposures
 from learning.recommender import Recommender
@@ -61,29 +65,35 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         stores = await stack.enter_async_context(open_stores(settings, role="app", connections=connections))
         database, redis, log = stores
         metrics = Metrics()
+        tracer = await stack.enter_async_context(open_tracer(settings, "tagway-serve"))
         workspaces = Workspaces(database, provider)
-        authenticator = Authenticator(database, workspaces, clock)
+        issuers = Issuers(read_issuers(settings.token_issuers))
+        authenticator = Authenticator(database, workspaces, clock, issuers=issuers)
         feed = LiveFeed(Feed(redis), metrics)
         await stack.enter_async_context(_running(feed.run(), "live feed"))
         losses = Losses(database, clock, metrics)
         await stack.enter_async_context(_running(losses.run(), "losses"))
         recommender = await _open_recommender(stack, stores, clock)
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
-        services = _services(settings, stores, workspaces, recommender, hub, clock)
-
         spool = await _open_spool(settings, stack, provider)
         spooling = Spooling(spool, workspaces, metrics, healthy=stores.healthy) if spool else None
         subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
         collector = Collector(
-            Pipeline(build_steps(subjects, log, metrics), metrics),
+            Pipeline(build_steps(subjects, log, metrics, tracer), metrics, tracer),
             workspaces,
             feed=feed,
             losses=losses,
             clock=clock,
             spooling=spooling,
+            tracer=tracer,
         )
+        stack.push_async_callback(collector.close)
         if spooling is not None:
             await stack.enter_async_context(_running(spooling.run(collector.run), "spool"))
+        intake = Intake(_COLLECTING_AT_MOST, metrics)
+        limit = EventLimit(Paces(redis), Pace(settings.events_per_second, settings.events_at_once), metrics)
+        entrance = Entrance(collector, intake, limit)
+        services = _services(settings, stores, workspaces, recommender, hub, clock, entrance, tracer)
         yield Resources(
             settings=settings,
             clock=clock,
@@ -96,12 +106,14 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             losses=losses,
             collector=collector,
             spooling=spooling,
-            intake=Intake(_COLLECTING_AT_MOST, metrics),
-            limit=EventLimit(Paces(redis), Pace(settings.events_per_second, settings.events_at_once), metrics),
+            intake=intake,
+            limit=limit,
+            entrance=entrance,
             feed=feed,
             recommender=recommender,
             metrics=metrics,
             graphql=_graphql(settings, services, authenticator, workspaces),
+            tracer=tracer,
         )
 
 
@@ -117,7 +129,14 @@ async def _open_recommender(stack: AsyncExitStack, stores: Stores, clock: Clock)
 
 
 def _services(
-    settings: Settings, stores: Stores, workspaces: Workspaces, recommender: Recommender, hub: Hub, clock: Clock
+    settings: Settings,
+    stores: Stores,
+    workspaces: Workspaces,
+    recommender: Recommender,
+    hub: Hub,
+    clock: Clock,
+    entrance: Entrance,
+    tracer: Tracer,
 ) -> Services:
     """Give resolvers all that they may reach."""
     return Services(
@@ -134,6 +153,8 @@ def _services(
         look_limits=LookLimits(settings.looks_per_minute, settings.people_per_day),
         holidays=frozenset(settings.holidays),
         answers=Answers(stores.redis),
+        collect=entrance.take,
+        tracer=tracer,
     )
 
 

@@ -7,8 +7,9 @@ from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+import structlog
 
-from domain.errors import Refused
+from domain.errors import Refused, StoreUnavailable
 from domain.identity import IdentityRules
 from domain.rotation import KeyState
 from domain.workspace import WorkspaceSettings
@@ -16,6 +17,7 @@ from privacy.compiled import CompiledPlan
 from privacy.keys import KeyProvider, OpenedKey, WorkspaceKeys
 from privacy.plan import read_plan
 from privacy.policy import Policy
+from privacy.sealing import Unreadable
 from privacy.signals.mapping import Meaning, parse
 from stores.plans import read_plan as read_plan_document
 from stores.postgres import Database
@@ -23,6 +25,8 @@ from stores.workspace_keys import StoredKey, read_versions
 from stores.workspaces import WorkspaceRow, read_workspace
 
 _FRESH_SECONDS: Final = 5.0
+
+_log = structlog.get_logger()
 
 
 class Workspace(msgspec.Struct, frozen=True):
@@ -110,18 +114,26 @@ class Workspaces:
         """Unwrap what is new. The object stays the same, so that whoever holds it follows a rotation."""
         known = keys.opened if keys else {}
         if keys is None:
-            keys = WorkspaceKeys(row.id, await self._provider.unwrap(row.wrapped_key))
+            keys = WorkspaceKeys(row.id, await self._unwrap(row.wrapped_key))
         opened: list[OpenedKey] = []
         for each in versions:
             key = known.get((each.use, each.version))
             if key is None and each.wrapped_key is not None:
-                key = await self._provider.unwrap(each.wrapped_key)
+                key = await self._unwrap(each.wrapped_key)
             elif key is None and each.state is not KeyState.DESTROYED:
                 key = keys.own
             if key is not None and each.state is not KeyState.DESTROYED:
                 opened.append(OpenedKey(each.use, each.version, each.state, key))
         keys.adopt(opened, row.key_stamp)
         return keys
+
+    async def _unwrap(self, wrapped: bytes) -> bytes:
+        """Open a workspace's key. One that was wrapped by a master key we do not have yet may open after a restart."""
+        try:
+            return await self._provider.unwrap(wrapped)
+        except Unreadable as error:
+            _log.error("master_key_does_not_open")
+            raise StoreUnavailable("The master key of this process does not open the workspace's keys.") from error
 
 
 def _meaning(settings: dict[str, Any]) -> Meaning:

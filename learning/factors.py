@@ -46,10 +46,10 @@ class Moments:
         total, products, longest = np.zeros(width), np.zeros((width, width)), 0.0
         for start in range(0, len(biases), _SLICE):
             some = slice(start, start + _SLICE)
-            joined = np.column_stack((biases[some], vectors[some])).astype(np.float64)
+            joined = np.column_stack((biases[some], vectors[some]))
             total += joined.sum(axis=0)
             products += joined.T @ joined
-            longest = max(longest, float((joined[:, 1:] ** 2).sum(axis=1).max()))
+            longest = max(longest, float(np.einsum("ij,ij->i", joined[:, 1:], joined[:, 1:]).max()))
         count = max(len(biases), 1)
         highest = float(biases.max()) if len(biases) else 0.0
         return cls(total / count, products / count, highest, math.sqrt(longest))

@@ -9,7 +9,7 @@ import msgspec
 
 from learning.catalogue import Filter
 
-Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[\w.:/-]+$")]
+Word = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[\w.:/-]+\Z")]
 """A short name without spaces: nothing that could hold a person's words."""
 
 

@@ -6,9 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import numpy as np
+
 from domain.item import Interaction
+from learning.catalogue import Mask
 from learning.diversity import capped, diverse
-from learning.interactions import Codes, History, history_of
+from learning.interactions import Codes, History, Numbers, history_of
 from learning.lists import Question, Reason, ReasonKind, Recommended, Strategy
 from learning.model import Model
 from learning.scoring import LONGEST_HISTORY, shares
@@ -20,6 +23,9 @@ from learning.weights import BOUGHT, WEIGHTS
 _SPARE: Final = 5
 """Candidates per place, for attributes, diversity and category caps to choose from."""
 _RUNNERS_UP: Final = 10
+_DEEPER: Final = 8
+_DEEPEST: Final = 3_000
+"""Candidates looked at from which on a rare attribute is searched for no further."""
 _DAY: Final = 86_400.0
 _KINDS: Final = {"add_to_cart": ReasonKind.ADDED, "Product Added": ReasonKind.ADDED} | dict.fromkeys(
     BOUGHT, ReasonKind.BOUGHT
@@ -116,17 +122,25 @@ class Maker:
         allowed = catalogue.allowed(question.filter)
         known = {each.item for each in person.lately} | hidden
         allowed[[catalogue.codes[item] for item in known - again if item in catalogue.codes]] = False
-        wanted = _SPARE * question.first + _RUNNERS_UP
-        codes, scores = shortlist(model.neighbours, model.factors, history, model.recipe.blend, allowed, wanted)
-        items = [catalogue.item(model.item_ids[code]) for code in codes]
-        passing = [place for place, item in enumerate(items) if question.filter.allows(item)]
-        if not passing:
+        codes, scores = self._candidates(model, question, history, allowed)
+        if not len(codes):
             return []
-        codes, scores, categories = codes[passing], scores[passing], [items[place].category for place in passing]
+        categories = [catalogue.item(model.item_ids[code]).category for code in codes]
         order = diverse(scores, model.factors.vectors[codes], policy.variety)
         wanted = question.first + (_RUNNERS_UP if policy.exploration else 0)
         places = capped(order, categories, wanted, policy.most_of_category)
         return self._with_reasons(model, codes[places], history, person)
+
+    def _candidates(self, model: Model, question: Question, history: History, allowed: Mask) -> tuple[Codes, Numbers]:
+        """Find the best that pass the whole filter. Attributes are read item by item, so only as far down as needed."""
+        enough = look_at = _SPARE * question.first + _RUNNERS_UP
+        while True:
+            codes, scores = shortlist(model.neighbours, model.factors, history, model.recipe.blend, allowed, look_at)
+            items = (self._shelf.catalogue.item(model.item_ids[code]) for code in codes)
+            passing = np.array([question.filter.allows(item) for item in items], np.bool_)
+            if passing.sum() >= enough or len(codes) < look_at or look_at >= _DEEPEST:
+                return codes[passing][:enough], scores[passing][:enough]
+            look_at *= _DEEPER
 
     def _with_reasons(self, model: Model, codes: Codes, history: History, person: Person) -> list[Recommended]:
         loud = shares(history, model.recipe.blend.half_life)

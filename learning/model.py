@@ -3,6 +3,7 @@
 import hashlib
 import io
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -72,8 +73,12 @@ def pack(model: Model) -> tuple[bytes, bytes]:
     return packed, hashlib.sha256(packed).digest()
 
 
-def unpack(packed: bytes, expected: bytes) -> Model:
-    """Read a model whose SHA-256 must be `expected`. Nothing of it is ever executed. Raises `Damaged`."""
+def unpack(slices: Iterable[bytes], expected: bytes) -> Model:
+    """Read a model, given in slices, whose SHA-256 must be `expected`. Nothing of it is ever executed.
+
+    Raises `Damaged`.
+    """
+    packed = b"".join(slices)
     if hashlib.sha256(packed).digest() != expected:
         raise Damaged("the stored model does not have the hash it was published under")
     try:

@@ -9,6 +9,7 @@ import structlog
 
 from domain.clock import Clock
 from domain.errors import Refused, StoreUnavailable
+from domain.item import Item
 from learning.catalogue import Catalogue
 from learning.model import Damaged, Model, unpack
 from learning.policy import Policy, read_policy
@@ -18,7 +19,9 @@ from stores.postgres import Connection, Database
 from stores.recommender import Signs, read_signs
 from stores.recommender import read_policy as read_policy_document
 
-_LOOK_EVERY: Final = 1.0
+_LOOK_EVERY: Final = 0.5
+_OLD: Final = 1.0
+_WAIT: Final = 0.25
 
 _log = structlog.get_logger(__name__)
 
@@ -40,9 +43,10 @@ class Shelf:
 
 
 class Shelves:
-    """Hands out the shelf of a workspace and looks once a second whether anything has changed.
+    """Hands out the shelf of a workspace and looks twice a second whether anything has changed.
 
-    The look and what it loads happen beside the requests, which are served from the shelf there is.
+    The look and what it loads happen beside the requests, which are served from the shelf there is. Only where nobody
+    has asked for a second or more, the first to ask waits for the look, though not for long.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -59,8 +63,12 @@ class Shelves:
             async with self._first.setdefault(workspace, asyncio.Lock()):
                 if workspace not in self._shelves:
                     await self._look(workspace)
-        elif self._clock().timestamp() - self._looked[workspace] >= _LOOK_EVERY and workspace not in self._looks:
+            return self._shelves[workspace]
+        age = self._clock().timestamp() - self._looked[workspace]
+        if age >= _LOOK_EVERY and workspace not in self._looks:
             self._looks[workspace] = asyncio.create_task(self._look_again(workspace), name="shelf")
+            if age >= _OLD:
+                await asyncio.wait([self._looks[workspace]], timeout=_WAIT)
         return self._shelves[workspace]
 
     async def close(self) -> None:
@@ -94,7 +102,7 @@ async def _load(connection: Connection, workspace: UUID, signs: Signs, known: Sh
     policy = known.policy if known else Policy()
     if known is None or signs.policy_at != known.signs.policy_at:
         policy = _policy(await read_policy_document(connection, workspace))
-    catalogue = await _load_catalogue(connection, workspace, known, model)
+    catalogue = await _load_catalogue(connection, workspace, signs, known, model)
     return Shelf(signs, model, version, catalogue, policy)
 
 
@@ -102,22 +110,30 @@ async def _load_model(connection: Connection, workspace: UUID) -> tuple[Model | 
     live = await live_model(connection, workspace)
     if live is None:
         return None, None
-    packed = await read_arrays(connection, workspace, live.id)
+    slices = await read_arrays(connection, workspace, live.id)
     try:
-        return await asyncio.to_thread(unpack, packed, live.hash), live.version
+        return await asyncio.to_thread(unpack, slices, live.hash), live.version
     except Damaged as problem:
         _log.error("model_damaged", model=str(live.id), problem=str(problem))
         return None, None
 
 
 async def _load_catalogue(
-    connection: Connection, workspace: UUID, known: Shelf | None, model: Model | None
+    connection: Connection, workspace: UUID, signs: Signs, known: Shelf | None, model: Model | None
 ) -> Catalogue:
     if known is not None and known.model is model:
-        changes = {each.id: each.item for each in await changed_items(connection, workspace, known.signs.items_at)}
-        return await asyncio.to_thread(known.catalogue.changed, changes)
-    items = {each.id: each.item for each in await changed_items(connection, workspace, None)}
+        if known.signs.items_at == signs.items_at:
+            return known.catalogue
+        return await asyncio.to_thread(known.catalogue.changed, await _items(connection, workspace, known.signs))
+    items = await _items(connection, workspace, None)
     return await asyncio.to_thread(Catalogue.of, items, model.item_ids if model else ())
+
+
+async def _items(connection: Connection, workspace: UUID, known: Signs | None) -> dict[str, Item | None]:
+    items: dict[str, Item | None] = {}
+    async for some in changed_items(connection, workspace, known.items_at if known else None):
+        items.update((each.id, each.item) for each in some)
+    return items
 
 
 def _policy(document: object) -> Policy:

@@ -12,13 +12,13 @@ import uuid_utils.compat
 
 from domain.clock import Clock
 from domain.errors import Refused
-from learning.fitting import fit_model
+from learning.fitting import fit_model, starting_recipe
 from learning.gate import Judgement, judge_candidate
 from learning.gathering import Gathered, Gathering
 from learning.gleaning import HORIZON, NAMES
 from learning.model import Damaged, Model, pack, unpack
 from stores.interactions import read_interactions
-from stores.models import ModelRow, add_model, go_live, live_model, read_arrays
+from stores.models import ModelRow, add_model, go_live, last_rolled_back, live_model, read_arrays
 from stores.postgres import Connection, Database
 from stores.recommender import save_trained, try_own_training
 from stores.served import forget_served
@@ -48,23 +48,26 @@ class Trainer:
                 raise Refused("another process is training this workspace", code="conflict")
             began = self._clock()
             async with self._database.across() as connection:
-                await save_trained(connection, workspace, began)
                 gathered = await self._read(connection, workspace, report)
                 live, model = await _live(connection, workspace)
+                taken_back = await last_rolled_back(connection, workspace)
             through = live.trained_through.timestamp() if live else 0.0
-            judgement, packed, digest = await asyncio.to_thread(
-                _work, gathered, model, through, began.timestamp(), report
-            )
+            if taken_back and _knows_no_more(gathered, taken_back):
+                judgement, packed, digest = _as_before(gathered, taken_back), None, b""
+            else:
+                judgement, packed, digest = await asyncio.to_thread(
+                    _work, gathered, model, through, began.timestamp(), report
+                )
             row = ModelRow(
                 id=uuid_utils.compat.uuid7(),
                 version=0,
                 status="published" if packed else "refused",
                 report=_report(gathered, judgement, (self._clock() - began).total_seconds()),
                 hash=digest,
-                trained_through=datetime.fromtimestamp(gathered.newest, UTC),
+                trained_through=_through(gathered),
                 created_at=self._clock(),
             )
-            return await self._store(workspace, row, packed)
+            return await self._store(workspace, row, packed, began)
 
     async def _read(self, connection: Connection, workspace: UUID, report: Progress) -> Gathered:
         gathering = Gathering()
@@ -73,13 +76,30 @@ class Trainer:
             report(f"reading, {gathering.events:,} so far", 0.0)
         return gathering.finish()
 
-    async def _store(self, workspace: UUID, row: ModelRow, packed: bytes | None) -> ModelRow:
+    async def _store(self, workspace: UUID, row: ModelRow, packed: bytes | None, began: datetime) -> ModelRow:
         async with self._database.across() as connection, connection.transaction():
             stored = await add_model(connection, workspace, row, packed)
             if packed:
                 await go_live(connection, workspace, stored.id, self._clock())
+            # Only here: a training that was killed has not been one.
+            await save_trained(connection, workspace, began)
             await forget_served(connection, workspace, self._clock() - _KEEP_LISTS)
         return stored
+
+
+def _through(gathered: Gathered) -> datetime:
+    return datetime.fromtimestamp(gathered.newest, UTC)
+
+
+def _knows_no_more(gathered: Gathered, taken_back: ModelRow) -> bool:
+    """Tell whether there is nothing to learn but what a version that was rolled back had learned."""
+    return _through(gathered) <= taken_back.trained_through and gathered.events <= taken_back.report["events"]
+
+
+def _as_before(gathered: Gathered, taken_back: ModelRow) -> Judgement:
+    recipe = starting_recipe(gathered.interactions)
+    reason = f"there are no events but those of version {taken_back.version}, which was rolled back"
+    return Judgement(recipe, None, None, None, None, None, passed=False, reason=reason)
 
 
 def _work(

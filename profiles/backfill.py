@@ -4,13 +4,14 @@ Profiles are taken in the order of their ids. Up to where the work has come, liv
 definition, beyond it by the previous one, so each profile switches once, in the transaction that rebuilds it.
 """
 
+from time import monotonic
 from typing import Final
 from uuid import UUID
 
 import structlog
 
 from domain.segment import SegmentStatus
-from profiles.catalogue import compile_segment
+from profiles.catalogue import compile_segment, unreadable
 from profiles.chores import finish, keep_at
 from profiles.segments.index import Segment
 from profiles.work import Work
@@ -25,6 +26,7 @@ from stores.segments import (
     finish_segment,
     forget_leaves,
     hold_definitions,
+    live_definitions,
     pending_segments,
     read_segment,
     save_built_through,
@@ -34,6 +36,8 @@ from stores.segments import (
 
 _LOG = structlog.get_logger(__name__)
 _FORGET_AT_ONCE: Final = 5_000
+INSPECT_EVERY: Final = 60.0
+"""Seconds until live definitions are read again."""
 
 
 class Backfill:
@@ -45,16 +49,39 @@ class Backfill:
     def __init__(self, workshop: Workshop, *, at_once: int = 100) -> None:
         self._workshop = workshop
         self._at_once = at_once
+        self._inspected_at = -INSPECT_EVERY
 
     async def run(self) -> None:
         """Work on segments as they are saved and deleted, until cancelled."""
-        await keep_at("backfill", self.finish_all)
+        await keep_at("backfill", self._go_on)
 
     async def finish_all(self) -> None:
         """Work until no segment waits but those that another worker has. Raises `StoreUnavailable`, `Contended`."""
         async with self._workshop.database.across() as connection:
             pending = await pending_segments(connection)
         await finish(pending, self.step)
+
+    async def _go_on(self) -> None:
+        if monotonic() - self._inspected_at >= INSPECT_EVERY:
+            await self.inspect()
+            self._inspected_at = monotonic()
+        await self.finish_all()
+
+    async def inspect(self) -> None:
+        """Let live segments whose definition this version cannot read have failed, with the reason.
+
+        Their members stay as they are. Raises `StoreUnavailable`, `Contended`.
+        """
+        async with self._workshop.database.across() as connection:
+            for workspace, segment, definition in await live_definitions(connection):
+                problem = unreadable(definition)
+                if problem is None:
+                    continue
+                async with transaction(connection):
+                    await hold_definitions(connection, workspace)
+                    stored = await read_segment(connection, workspace, segment)
+                    if stored and stored.status is SegmentStatus.LIVE and stored.definition == definition:
+                        await self._fail(connection, workspace, segment, problem)
 
     async def step(self, workspace: UUID, segment: UUID) -> bool:
         """Take one segment one transaction further, and tell whether there is more to do on it."""
@@ -67,7 +94,8 @@ class Backfill:
                     stored = await read_segment(connection, workspace, segment)
                     more, changes = await self._advance(connection, workspace, stored)
             except Unfit as fault:
-                await self._fail(connection, workspace, segment, str(fault))
+                async with transaction(connection):
+                    await self._fail(connection, workspace, segment, str(fault))
                 return False
             if changes:
                 await call_publisher(connection)
@@ -86,7 +114,8 @@ class Backfill:
     async def _build(self, connection: Connection, workspace: UUID, stored: StoredSegment) -> tuple[bool, int]:
         segment = compile_segment(stored)
         if segment is None:
-            await self._finish(connection, workspace, stored.id, SegmentStatus.FAILED, "the definition is not valid")
+            problem = unreadable(stored.definition)
+            await self._finish(connection, workspace, stored.id, SegmentStatus.FAILED, problem)
             return False, 0
         ids = await profiles_after(connection, workspace, stored.built_through, self._at_once)
         if not ids:
@@ -136,8 +165,7 @@ class Backfill:
 
     async def _fail(self, connection: Connection, workspace: UUID, segment: UUID, error: str) -> None:
         _LOG.error("segment_failed", segment=str(segment), problem=error)
-        async with transaction(connection):
-            await self._finish(connection, workspace, segment, SegmentStatus.FAILED, error)
+        await self._finish(connection, workspace, segment, SegmentStatus.FAILED, error)
 
     async def _finish(
         self,

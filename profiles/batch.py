@@ -15,7 +15,7 @@ from profiles.memory import Memory
 from profiles.segments.leaf import event_key, event_stamp
 from profiles.standing import look_again
 from profiles.traits import fold_event
-from profiles.work import Work
+from profiles.work import NOWHERE, Work
 from stores.claims import add_claims, partings_in_force
 from stores.events import claim_messages, store_events
 from stores.faults import Contended
@@ -60,7 +60,8 @@ class Step:
     """Builds one workspace's events inside the batch's transaction, at one instant.
 
     Every builder takes its locks in the order of these methods, so that none wait in a circle. The caller holds the
-    definitions still, and the workspace's keys, which are given once any of them has been rotated.
+    definitions still, and the workspace's keys, which are given once any of them has been rotated. `places` are the
+    traceparents of those messages that are traced.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class Step:
         memory: Memory,
         now: datetime,
         keys: WorkspaceKeys | None = None,
+        places: Mapping[str, str] = NOWHERE,
     ) -> None:
         self._connection = connection
         self._workspace = workspace
@@ -79,6 +81,7 @@ class Step:
         self._memory = memory
         self._now = now
         self._keys = keys
+        self._places = places
 
     async def build(self, events: Sequence[ProtectedEvent]) -> Built:
         """Build events in their order. Raises `Contended` where another builder came first."""
@@ -102,7 +105,7 @@ class Step:
         await store_events(connection, workspace, fresh)
         if self._definitions.identity.matching and any(event.likeness for event in fresh):
             await keep_likeness(connection, workspace, fresh)
-        work = Work(connection, workspace, self._definitions, profiles, self._now)
+        work = Work(connection, workspace, self._definitions, profiles, self._now, self._places)
         if who.merges:
             work.merge(who.merges)
             built.stale = await profile_aliases(connection, workspace, set(who.merges.values()))

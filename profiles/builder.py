@@ -5,7 +5,7 @@ A crash anywhere leaves either all of a batch's effects or none, and a batch tha
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Final
@@ -17,6 +17,7 @@ import structlog
 from domain.alias import Alias
 from domain.errors import LogUnavailable, StoreUnavailable
 from domain.event import ProtectedEvent, decode_event
+from domain.tracing import UNTRACED, Tracer, spans
 from privacy.keys import WorkspaceKeys
 from profiles.batch import Built, Step
 from profiles.workshop import Workshop
@@ -33,6 +34,8 @@ Decoded = tuple[Stored, ProtectedEvent]
 Forget = Callable[[UUID, Collection[Alias]], Awaitable[None]]
 ForgetRecords = Callable[[Collection[bytes]], Awaitable[object]]
 Tell = Callable[[UUID, Collection[UUID]], Awaitable[None]]
+Places = Mapping[str | None, str]
+"""The traceparents of records, each with that of what comes of it."""
 OpenKeys = Callable[[UUID, int], Awaitable[WorkspaceKeys]]
 
 _LOG = structlog.get_logger(__name__)
@@ -58,17 +61,20 @@ class Builder:
         open_keys: OpenKeys | None = None,
         wake_timers: Callable[[datetime], None] | None = None,
         tell: Tell | None = None,
+        tracer: Tracer = UNTRACED,
     ) -> None:
         self._database = workshop.database
         self._clock = workshop.clock
         self._metrics = workshop.metrics
         self._catalogue = workshop.catalogue
         self._memory = workshop.memory
+        self._precedence = workshop.precedence
         self._forget = forget
         self._forget_records = forget_records
         self._open_keys = open_keys
         self._wake_timers = wake_timers
         self._tell = tell
+        self._tracer = tracer
 
     async def start_offsets(self, topic: str, partitions: Collection[int]) -> dict[int, int]:
         """Tell a consumer where to read on. Raises `StoreUnavailable`."""
@@ -88,7 +94,8 @@ class Builder:
                 # What stands before the place quotes values; the place itself names fields only.
                 place = str(error).rpartition(" - at ")[2] if " - at " in str(error) else "the whole record"
                 unreadable.append((record, f"not an event: {place}"))
-        await self._isolate(batch, decoded, unreadable, batch.next_offset)
+        with self._precedence.live():
+            await self._isolate(batch, decoded, unreadable, batch.next_offset)
 
     async def _isolate(
         self, batch: Batch, decoded: Sequence[Decoded], unfit: Sequence[tuple[Stored, str]], next_offset: int
@@ -113,7 +120,8 @@ class Builder:
         pause = _FIRST_PAUSE
         while True:
             try:
-                await self._attempt(batch, decoded, unfit, next_offset)
+                with spans(self._tracer, "build", (record.traceparent for record, _ in decoded)) as places:
+                    await self._attempt(batch, decoded, unfit, next_offset, places)
             except Contended:
                 self._metrics.contended.inc()
                 await asyncio.sleep(_CONTENDED_PAUSE)
@@ -125,7 +133,12 @@ class Builder:
                 return
 
     async def _attempt(
-        self, batch: Batch, decoded: Sequence[Decoded], unfit: Sequence[tuple[Stored, str]], next_offset: int
+        self,
+        batch: Batch,
+        decoded: Sequence[Decoded],
+        unfit: Sequence[tuple[Stored, str]],
+        next_offset: int,
+        places: Places,
     ) -> None:
         results: list[Built] = []
         due: list[Decoded] = []
@@ -136,7 +149,7 @@ class Builder:
                     return
                 buried = [(record, None, reason) for record, reason in unfit if record.offset >= start]
                 due = [(record, event) for record, event in decoded if record.offset >= start]
-                results, strangers = await self._build(connection, due)
+                results, strangers = await self._build(connection, due, places)
                 for record, workspace, reason in [*buried, *strangers]:
                     await bury(connection, batch.topic, record, workspace=workspace, reason=reason, at=self._clock())
                 await save_offset(connection, GROUP, batch.topic, batch.partition, next_offset)
@@ -149,7 +162,7 @@ class Builder:
         await self._empty(due, results)
 
     async def _build(
-        self, connection: Connection, decoded: Sequence[Decoded]
+        self, connection: Connection, decoded: Sequence[Decoded], places: Places
     ) -> tuple[list[Built], list[tuple[Stored, UUID | None, str]]]:
         by_workspace: dict[UUID, list[Decoded]] = defaultdict(list)
         for record, event in decoded:
@@ -171,6 +184,11 @@ class Builder:
                     memory=self._memory,
                     now=self._clock(),
                     keys=keys,
+                    places={
+                        event.message_id: places[record.traceparent]
+                        for record, event in those
+                        if record.traceparent is not None
+                    },
                 )
                 built = await step.build(events)
             except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:

@@ -1,6 +1,7 @@
 """The segments of each workspace, compiled once per version of its definitions."""
 
 from collections.abc import Mapping
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -72,7 +73,12 @@ class Definitions:
 
     def index(self, profile: UUID) -> Index:
         """Compile what applies to one profile: new definitions up to where their builds have come."""
-        places = tuple(each.place_of(profile, self._built_through.get(each.id)) for each in self._partial)
+        # While nothing is being built, which is nearly always, there is one place; this runs several times per event.
+        places = (
+            tuple(each.place_of(profile, self._built_through.get(each.id)) for each in self._partial)
+            if self._partial
+            else ()
+        )
         index = self._indexes.get(places)
         if index is None:
             place_of = dict(zip((each.id for each in self._partial), places, strict=True))
@@ -136,6 +142,15 @@ class Catalogue:
         return Definitions(
             [_Compiled(each) for each in stored], progress.built_through, settings.identity, declarations
         )
+
+
+def unreadable(definition: Any) -> str | None:
+    """Tell why a stored definition cannot be used, which an earlier version or another hand wrote; None if it can."""
+    try:
+        parse_definition(definition)
+    except Refused as refused:
+        return f"the definition is not valid: {refused.detail}"
+    return None
 
 
 def compile_segment(stored: StoredSegment, earlier: Earlier | None = None) -> Segment | None:

@@ -15,6 +15,7 @@ from profiles.catalogue import Catalogue
 from profiles.memory import Memory
 from profiles.work import Work
 from stores import sweeps
+from stores.ledger.closings import close_records
 from stores.postgres import Connection
 from stores.profiles import Profile
 
@@ -58,6 +59,8 @@ class Scene(msgspec.Struct, frozen=True):
     workspace: UUID
     retention: Retention
     now: datetime
+    closing_key: bytes
+    """Marks the ledger's records of people who go."""
 
 
 class Part(Protocol):
@@ -175,7 +178,9 @@ class Subjects:
         taken = Taken(str(found[-1].id) if more else None, more=more)
         unnamed = [each for each in found if each.spent and not each.named]
         if unnamed:
-            await sweeps.delete_subjects(scene.connection, scene.workspace, [each.id for each in unnamed])
+            gone = [each.id for each in unnamed]
+            await close_records(scene.connection, scene.workspace, gone, scene.closing_key)
+            await sweeps.delete_subjects(scene.connection, scene.workspace, gone)
             taken.tally[What.KEYS] += len(unnamed)
             await self._leave(scene, {each.profile_id for each in unnamed}, taken)
         spent = [each.id for each in found if each.spent and each.named]

@@ -145,8 +145,10 @@ async def _restore(
     of_staying = {id_: at for id_, at in subjects.items() if id_ not in moved}
     stating = await retrace(connection, workspace, staying, of_staying, work.declared(staying.id))
     stating |= await retrace(connection, workspace, back, of_back, work.declared(back.id))
-    # Whose a plain statement was cannot be told once its event is gone: it stays where it is.
-    staying.traits = outliving(traits, stating) | staying.traits
+    for name, statement in outliving(traits, stating).items():
+        # One from before statements said whose they are stays where it is.
+        owner = back if "subject" in statement and UUID(statement["subject"]) in moved else staying
+        owner.traits.setdefault(name, statement)
     for name, statement in outliving(sealed, stating).items():
         owner = back if UUID(statement["subject"]) in moved else staying
         owner.sealed.setdefault(name, statement)

@@ -5,7 +5,7 @@ What was sent but not yet noted as sent is sent again, with the same positions.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +15,7 @@ from domain.clock import utc_now
 from domain.errors import LogUnavailable, StoreUnavailable
 from domain.segment import SegmentChange
 from domain.topics import SEGMENT_CHANGES
+from domain.tracing import UNTRACED, Tracer, spans
 from profiles.metrics import BuildMetrics
 from stores.changefeed import channel
 from stores.changes import (
@@ -71,11 +72,14 @@ class Outlet:
 class Publisher:
     """Publishes while it holds the lock, and waits for the lock otherwise."""
 
-    def __init__(self, database: Database, redis: Redis, log: EventLog, metrics: BuildMetrics) -> None:
+    def __init__(
+        self, database: Database, redis: Redis, log: EventLog, metrics: BuildMetrics, tracer: Tracer = UNTRACED
+    ) -> None:
         self._database = database
         self._redis = redis
         self._log = log
         self._metrics = metrics
+        self._tracer = tracer
         self._channel = ""
         self._news = asyncio.Event()
 
@@ -132,10 +136,17 @@ class Publisher:
         self._metrics.publish_behind.observe(max((utc_now() - oldest).total_seconds(), 0.0))
 
     async def _to_redis(self, changes: Sequence[SegmentChange]) -> None:
-        await publish(self._redis, self._channel, _encode(changes))
+        with spans(self._tracer, "publish", (change.traceparent for change in changes)) as places:
+            told = [_moved(change, places) for change in changes] if places else changes
+            await publish(self._redis, self._channel, _encode(told))
 
     async def _to_log(self, changes: Sequence[SegmentChange]) -> None:
-        records = [Record(change.profile_id.bytes, _encode(change)) for change in changes]
+        records = [Record(change.profile_id.bytes, _encode(change), change.traceparent) for change in changes]
         for error in await self._log.append(SEGMENT_CHANGES, records):
             if error is not None:
                 raise error
+
+
+def _moved(change: SegmentChange, places: Mapping[str | None, str]) -> SegmentChange:
+    """Hang what comes of a change on the span of its publishing."""
+    return msgspec.structs.replace(change, traceparent=places.get(change.traceparent))

@@ -17,6 +17,8 @@ import structlog
 from domain.alias import Alias
 from domain.errors import LogUnavailable, Refused, StoreUnavailable
 from domain.topics import DEAD_LETTERS, EVENTS, SEGMENT_CHANGES
+from privacy.keys import WorkspaceKeys
+from privacy.ledger.closing import closing_key
 from privacy.plan import read_plan
 from privacy.retention import Retention
 from profiles.fading import Part, Scene, Taken, What, parts_of
@@ -59,6 +61,7 @@ class _Undo(Exception):
 class Sweeper:
     """Sweeps all workspaces. `keep` is how long the log is kept, and what hangs on it; `forget` drops cached subjects.
 
+    `keys_of` gives a workspace's keys, under which the ledger's records of people who go are marked.
     A sweeper that only `looks` rolls every step back and says what it would have taken.
     """
 
@@ -68,6 +71,7 @@ class Sweeper:
         log: EventLog,
         *,
         keep: timedelta,
+        keys_of: Callable[[UUID], Awaitable[WorkspaceKeys]],
         forget: Forget | None = None,
         looks: bool = False,
         at_once: int = _AT_ONCE,
@@ -84,6 +88,7 @@ class Sweeper:
             "dropped_field": _LOSSES_KEPT,
         }
         self._keep = keep
+        self._keys_of = keys_of
         self._plans: dict[UUID, tuple[int, Retention]] = {}
         self._seen: dict[tuple[UUID, str], Progress] = {}
 
@@ -123,15 +128,16 @@ class Sweeper:
             if plan is None:
                 return
             version, retention = plan
+            key = closing_key(await self._keys_of(workspace))
             for part in parts_of(retention, self._workshop.catalogue, self._workshop.memory, self._at_once):
                 more = True
                 while more:
-                    taken = await self._step(connection, part, workspace, version, retention)
+                    taken = await self._step(connection, part, workspace, version, retention, key)
                     more = taken.more
                     yield taken.tally
 
     async def _step(
-        self, connection: Connection, part: Part, workspace: UUID, version: int, retention: Retention
+        self, connection: Connection, part: Part, workspace: UUID, version: int, retention: Retention, key: bytes
     ) -> Taken:
         taken = Taken(None, more=False)
         with suppress(_Undo):
@@ -144,7 +150,7 @@ class Sweeper:
                 after = _resumed(part, before, version, now)
                 if after.place is None:
                     return taken
-                taken = await part.step(Scene(connection, workspace, retention, now), after.place)
+                taken = await part.step(Scene(connection, workspace, retention, now, key), after.place)
                 after = msgspec.structs.replace(after, place=taken.place)
                 if self._looks:
                     self._seen[workspace, part.name] = after

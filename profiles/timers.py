@@ -5,7 +5,7 @@ Timers live in Postgres beside the states that they are about, so there is nothi
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -21,10 +21,12 @@ from stores.postgres import Connection
 from stores.timers import Due, due_leaves, next_due
 
 AT_ONCE: Final = 256
-"""Leaves per transaction, so that live batches get their turn between them."""
+"""Profiles per transaction, so that live batches get their turn between them."""
 
 _LOG = structlog.get_logger(__name__)
+_READ_AT_ONCE: Final = 4_096
 _LONGEST_SLEEP: Final = 1.0
+_GIVE_WAY_SECONDS: Final = 0.05
 _HELD_PAUSE: Final = 0.02
 _STORE_PAUSE: Final = 0.5
 
@@ -68,14 +70,13 @@ class Timers:
         """
         while True:
             async with self._workshop.database.across() as connection:
-                due = await due_leaves(connection, self._workshop.clock(), AT_ONCE)
-                by_workspace: dict[UUID, list[Due]] = defaultdict(list)
-                for each in due:
-                    by_workspace[each.workspace_id].append(each)
-                done = 0
-                for workspace, those in sorted(by_workspace.items()):
+                due = await due_leaves(connection, self._workshop.clock(), _READ_AT_ONCE)
+            done = 0
+            for workspace, those in _waves(due):
+                await self._workshop.precedence.give_way(_GIVE_WAY_SECONDS)
+                async with self._workshop.database.across() as connection:
                     done += await self._look(connection, workspace, those)
-            if done == 0 or len(due) < AT_ONCE:
+            if done == 0 or len(due) < _READ_AT_ONCE:
                 return len(due) - done
 
     async def _look(self, connection: Connection, workspace: UUID, due: Sequence[Due]) -> int:
@@ -106,3 +107,14 @@ class Timers:
         if self._planned is None:
             return _LONGEST_SLEEP
         return min(max((self._planned - self._workshop.clock()).total_seconds(), 0.0), _LONGEST_SLEEP)
+
+
+def _waves(due: Sequence[Due]) -> Iterator[tuple[UUID, list[Due]]]:
+    """Divide leaves so that all of one profile come together, and those that are due first come first."""
+    by_profile: dict[UUID, dict[UUID, list[Due]]] = defaultdict(lambda: defaultdict(list))
+    for each in due:
+        by_profile[each.workspace_id][each.profile_id].append(each)
+    for workspace, profiles in sorted(by_profile.items()):
+        those = list(profiles.values())
+        for start in range(0, len(those), AT_ONCE):
+            yield workspace, [each for leaves in those[start : start + AT_ONCE] for each in leaves]

@@ -45,13 +45,17 @@ def fold_event(profile: Profile, event: ProtectedEvent, declared: Declared = NOT
     prefix = STATING.get(event.type)
     if prefix is None:
         return changed
-    mark = {"t": to_micros(at), "m": event.message_id, "p": list(event.purposes)}
+    mark = {
+        "t": to_micros(at),
+        "m": event.message_id,
+        "p": list(event.purposes),
+        "subject": str(event.subject),
+    }
     traits = {prefix + trait: {"v": value, **mark} for trait, value in event.traits.items()}
     for name in declared.owned & traits.keys():
         del traits[name]
     sealed = {
         prefix + path.removeprefix(_SEALED_TRAIT): {
-            "subject": str(event.subject),
             "frame": b64encode(frame).decode(),
             **mark,
         }

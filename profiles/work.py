@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 from domain.clock import to_micros
@@ -11,9 +12,9 @@ from profiles.catalogue import Definitions
 from profiles.declared import Declared
 from profiles.retrace import retell
 from profiles.segments.evaluate import Cause, Move, Touch, judge, next_look, stamp
+from profiles.segments.former import unite
 from profiles.segments.index import Index
 from profiles.segments.leaf import Happened, Keeper, moments_of
-from profiles.segments.shared import united
 from profiles.traits import fold_profile
 from stores.changes import NewChange, add_changes
 from stores.events import read_history
@@ -29,7 +30,11 @@ from stores.profiles import (
     save_leaves,
     save_memberships,
     save_profiles,
+    save_versions,
 )
+
+NOWHERE: Final[Mapping[str, str]] = {}
+"""The places of messages of which none is traced."""
 
 
 class Work:
@@ -42,6 +47,7 @@ class Work:
         definitions: Definitions,
         profiles: dict[UUID, Profile],
         now: datetime,
+        places: Mapping[str, str] = NOWHERE,
     ) -> None:
         self.profiles = profiles
         self.now = now
@@ -51,6 +57,7 @@ class Work:
         self._connection = connection
         self._workspace = workspace
         self._definitions = definitions
+        self._places = places
         self._touches: dict[UUID, Touch] = {}
         self._changed: set[UUID] = set()
         self._moves: list[tuple[UUID, int, Move]] = []
@@ -62,7 +69,11 @@ class Work:
         self._retold: dict[UUID, Cause] = {}
         self._raised: set[UUID] = set()
         for profile in profiles.values():
-            self._unite(profile, self.index(profile.id))
+            index = self.index(profile.id)
+            if not index.former.keys().isdisjoint(profile.leaves):
+                came, gone = unite(profile, index)
+                self._leaves[profile.id].update(came)
+                self._dropped.extend((profile.id, key) for key in gone)
 
     def index(self, profile: UUID) -> Index:
         """Return the definitions that apply to a profile."""
@@ -193,21 +204,6 @@ class Work:
         self._changed.update((winner.id, loser.id))
         self.touch(winner.id).everything(self.index(winner.id), {"merge": str(loser.id)})
 
-    def _unite(self, profile: Profile, index: Index) -> None:
-        """Unite what leaves kept each for itself before they shared a state. What was due stays due."""
-        if index.former.keys().isdisjoint(profile.leaves):
-            return
-        together: dict[bytes, list[LeafState]] = defaultdict(list)
-        for key in index.former.keys() & profile.leaves.keys():
-            together[index.former[key]].append(profile.leaves[key])
-            self._drop_leaf(profile.id, key)
-        for key, those in together.items():
-            state = profile.leaves.setdefault(key, LeafState([]))
-            those.append(state)
-            state.stamps = index.kept[key].build((stamp, None) for stamp in united(each.stamps for each in those))
-            state.due_at = min((each.due_at for each in those if each.due_at), default=None)
-            self._leaves[profile.id].add(key)
-
     def _restate(self, winner: UUID, index: Index) -> None:
         profile = self.profiles[winner]
         for key, state in list(profile.leaves.items()):
@@ -253,29 +249,29 @@ class Work:
     def _drop_leaf(self, profile: UUID, key: bytes) -> None:
         self.profiles[profile].leaves.pop(key, None)
         self._dropped.append((profile, key))
-        self._changed.add(profile)
 
     def _move(self, profile: UUID, move: Move) -> None:
         self._moves.append((profile, self.profiles[profile].version, move))
-        self._changed.add(profile)
         if move.kind is ChangeKind.EXITED:
             self._removals.append(Removal(profile, move.segment_id))
 
     async def _save(self) -> None:
         connection, workspace = self._connection, self._workspace
         # Whoever holds a copy of a profile knows by its version that it is old.
-        self._changed.update(self._leaves)
-        self._changed.update(profile for profile, _ in self._memberships)
+        beside = {*self._leaves, *self._raised, *(each for each, _ in (*self._memberships, *self._dropped))}
+        beside -= self._changed
         # What began and ended again leaves no row; what moved twice is written once.
         memberships = {
             (profile, membership.segment_id): membership
             for profile, membership in self._memberships
             if self.profiles[profile].memberships.get(membership.segment_id) is membership
         }
-        for profile_id in self._changed - self._raised:
+        for profile_id in (self._changed | beside) - self._raised:
             self.profiles[profile_id].version += 1
         if self._changed:
-            await save_profiles(connection, workspace, [self.profiles[profile_id] for profile_id in self._changed])
+            await save_profiles(connection, workspace, [self.profiles[each] for each in self._changed])
+        if beside:
+            await save_versions(connection, workspace, [self.profiles[each] for each in beside])
         if self._emptied:
             await delete_all_leaves(connection, workspace, self._emptied)
         if self._dropped:
@@ -286,6 +282,7 @@ class Work:
                 for each, keys in self._leaves.items()
                 for leaves in (self.profiles[each].leaves,)
                 for key in keys
+                if key in leaves
             ]
             await save_leaves(connection, workspace, states)
             self.next_due = min((state.due_at for _, _, state in states if state.due_at), default=None)
@@ -306,6 +303,7 @@ class Work:
                     move.kind,
                     move.at,
                     move.cause,
+                    self._places.get(move.cause.get("event", "")),
                 )
                 for profile_id, version, move in self._moves
             ]

@@ -6,6 +6,7 @@ from domain.clock import Clock
 from profiles.catalogue import Catalogue
 from profiles.memory import Memory
 from profiles.metrics import BuildMetrics
+from profiles.precedence import Precedence
 from stores.postgres import Database
 
 
@@ -18,3 +19,4 @@ class Workshop:
     metrics: BuildMetrics
     catalogue: Catalogue = field(default_factory=Catalogue)
     memory: Memory = field(default_factory=Memory)
+    precedence: Precedence = field(default_factory=Precedence)

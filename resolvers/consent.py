@@ -34,6 +34,7 @@ class PurposeConsent:
     source: str | None
     at: datetime | None
     seq: int | None = strawberry.field(description="Its record in the ledger.")
+    repeats: int = strawberry.field(description="How often it was said again since that record; `at` is the last time.")
     ask_again_at: datetime | None = strawberry.field(
         description="After a refusal: do not ask again before this, twelve months later (11 CCR 7026)."
     )
@@ -182,13 +183,14 @@ async def _standing(info: Info, person: Person) -> PersonConsent:
 
 def _purpose(purpose: Purpose, word: LastWord | None) -> PurposeConsent:
     if word is None:
-        return PurposeConsent(purpose=purpose, state=None, source=None, at=None, seq=None, ask_again_at=None)
+        return PurposeConsent(purpose=purpose, state=None, source=None, at=None, seq=None, repeats=0, ask_again_at=None)
     return PurposeConsent(
         purpose=purpose,
         state=word.state,
         source=word.source,
         at=word.at,
         seq=word.seq,
+        repeats=word.repeats,
         ask_again_at=ask_again_at(word.state, word.at),
     )
 

@@ -1,6 +1,6 @@
 """What resolvers can reach, from the widest to the narrowest: the process, who is calling, this one operation."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -10,8 +10,14 @@ import strawberry
 
 from domain.access import LookLimits
 from domain.clock import Clock
+from domain.consent import Statements
 from domain.errors import Refused
+from domain.event import CallType
+from domain.key import Principal
+from domain.outcome import Result
+from domain.pace import Quota
 from domain.spending import Spent
+from domain.tracing import UNTRACED, Tracer
 from learning.recommender import Recommender
 from privacy.keys import WorkspaceKeys
 from privacy.policy import Policy
@@ -23,6 +29,10 @@ from stores.answers import Answers
 from stores.eventlog.port import EventLog
 from stores.postgres import Database
 from stores.subject_cache import SubjectCache
+
+Collect = Callable[
+    [Principal, Sequence[bytes], CallType | None, tuple[Statements, ...]], Awaitable[tuple[list[Result], Quota]]
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +58,9 @@ class Services:
     """Days that are no business days beside Saturdays and Sundays."""
     answers: Answers | None = None
     """Keeps what mutations with an idempotency key were answered."""
+    collect: Collect | None = None
+    """Collects calls in the name of a key, and tells what it may still send."""
+    tracer: Tracer = UNTRACED
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from strawberry.scalars import JSON
 from domain.consent import Purpose
 from domain.event import CallType
 from domain.key import Scope
+from domain.outcome import Outcome
 from resolvers.connection import connect, page_size
 from resolvers.context import Info
 from resolvers.fields import field
@@ -21,6 +22,7 @@ from resolvers.visible import visible_properties
 from stores.reads.events import EventRow, History
 
 strawberry.enum(CallType, name="EventType", description="The six calls of the Segment spec.")
+strawberry.enum(Outcome, name="EventOutcome", description="What became of an event.")
 strawberry.enum(Purpose, name="Purpose", description="Why data may be used.")
 
 _SORT = "events by time"

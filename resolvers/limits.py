@@ -45,6 +45,9 @@ _ASSUMED_LENGTH: Final = 10
 
 _DEFAULT_PAGE: Final = 20
 
+LENGTHS: Final = ("first", "ids", "count")
+"""Arguments that say how long a list is at most."""
+
 
 @lru_cache(maxsize=128)
 def faults_of_shape(document: DocumentNode) -> tuple[GraphQLError, ...]:
@@ -153,7 +156,7 @@ class Weight:
 
     def _times(self, parent: GraphQLNamedType, field: FieldNode, *, listed: bool) -> int:
         arguments = {each.name.value: each.value for each in field.arguments or ()}
-        for name in ("first", "ids"):
+        for name in LENGTHS:
             if name in arguments:
                 return self._number(arguments[name])
         if parent.name.endswith("Connection"):
@@ -163,9 +166,8 @@ class Weight:
         return _DEFAULT_PAGE if self._is_connection(parent, field) else 1
 
     def _is_connection(self, parent: GraphQLNamedType, field: FieldNode) -> bool:
-        return (
-            isinstance(parent, GraphQLObjectType | GraphQLInterfaceType)
-            and "first" in parent.fields[field.name.value].args
+        return isinstance(parent, GraphQLObjectType | GraphQLInterfaceType) and not {"first", "count"}.isdisjoint(
+            parent.fields[field.name.value].args
         )
 
     def _number(self, value: Any) -> int:

@@ -7,6 +7,9 @@ from strawberry.scalars import JSON
 
 from domain.key import Scope
 from resolvers.asking import PrivacyRequestMutations
+from resolvers.catalogue import CatalogueMutations
+from resolvers.cdp.telling import CdpMutations
+from resolvers.collecting import CollectMutations
 from resolvers.consent import ConsentMutations
 from resolvers.consent_settings import ConsentSettingsMutations
 from resolvers.context import Info
@@ -20,7 +23,7 @@ from resolvers.identity_rules import IdentityRuleMutations
 from resolvers.match import MatchMutations
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
-from resolvers.recommending import RecommendationMutations
+from resolvers.recommender import RecommenderMutations
 from resolvers.segment import Segment
 from resolvers.tracking_plan import PlanMutations
 from resolvers.trait import TraitMutations
@@ -66,6 +69,9 @@ DeleteSegmentResult = Annotated[SegmentPayload | InvalidInput | NotFound, strawb
 
 @strawberry.type
 class Mutation(
+    CatalogueMutations,
+    CdpMutations,
+    CollectMutations,
     ConsentMutations,
     ConsentSettingsMutations,
     DeadLetterMutations,
@@ -76,7 +82,7 @@ class Mutation(
     MatchMutations,
     PlanMutations,
     PrivacyRequestMutations,
-    RecommendationMutations,
+    RecommenderMutations,
     TraitMutations,
 ):
     """The root of mutations."""

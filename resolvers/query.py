@@ -8,6 +8,8 @@ from domain.errors import Refused
 from domain.key import Scope
 from resolvers.access import AccessQueries
 from resolvers.asking import PrivacyRequestQueries
+from resolvers.catalogue import CatalogueQueries
+from resolvers.cdp.reading import CdpQueries
 from resolvers.connection import MOST, After, Connection, First
 from resolvers.consent import ConsentQueries
 from resolvers.consent_settings import ConsentSettingsQueries
@@ -24,6 +26,7 @@ from resolvers.node import Node, from_global, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.profile import Profile, ProfileBy, find_profile, list_profiles, profile_of
 from resolvers.recommendation import item_of
+from resolvers.recommender import RecommenderQueries
 from resolvers.recommending import RecommendationQueries
 from resolvers.segment import Segment, list_segments, segment_of
 from resolvers.segment_questions import SegmentQueries
@@ -48,7 +51,9 @@ class Viewer:
 
 @strawberry.type
 class Query(
+    CdpQueries,
     AccessQueries,
+    CatalogueQueries,
     ConsentQueries,
     ConsentSettingsQueries,
     DeadLetterQueries,
@@ -59,6 +64,7 @@ class Query(
     PlanQueries,
     PrivacyRequestQueries,
     RecommendationQueries,
+    RecommenderQueries,
     SegmentQueries,
     TraitQueries,
 ):

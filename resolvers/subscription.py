@@ -14,7 +14,9 @@ from domain.errors import Refused
 from domain.event import CallType
 from domain.key import Scope
 from domain.outcome import Outcome
+from domain.tracing import spans
 from resolvers.caller import Caller
+from resolvers.cdp.listening import CdpSubscriptions
 from resolvers.context import Info
 from resolvers.fields import field, subscription
 from resolvers.live.changes import Changes, Notice, NoticeKind, Resumption
@@ -37,7 +39,6 @@ strawberry.enum(
         "changes after. RESYNC: forget what you know, a snapshot follows."
     ),
 )
-strawberry.enum(Outcome, name="EventOutcome", description="What became of an event.")
 
 
 @strawberry.type
@@ -58,6 +59,9 @@ class SegmentChange:
     segment_version: int | None
     cause: JSON | None = strawberry.field(
         description="What led to it. At a SNAPSHOT_END, `cut` names segments of which only the first members came."
+    )
+    traceparent: str | None = strawberry.field(
+        description="Where it is in the trace of the event that caused it (W3C Trace Context), if that is traced."
     )
 
     @field(needs(Scope.PROFILES_READ, end_users=True))
@@ -95,7 +99,7 @@ class _Place(msgspec.Struct, frozen=True, array_like=True):
 
 
 @strawberry.type
-class Subscription(WatchingSubscriptions):
+class Subscription(CdpSubscriptions, WatchingSubscriptions):
     """The root of subscriptions."""
 
     @subscription(needs(Scope.SEGMENTS_READ, end_users=True))
@@ -118,7 +122,8 @@ class Subscription(WatchingSubscriptions):
         changes = Changes(services.hub, services.database, services.clock, target)
         async with aclosing(changes.follow(resumption, resync=bool(after) and resumption is None)) as notices:
             async for notice in notices:
-                yield _change_of(notice, sort, _cursor(caller, sort, notice, services.clock()))
+                with spans(services.tracer, "push", [notice.traceparent]):
+                    yield _change_of(notice, sort, _cursor(caller, sort, notice, services.clock()))
 
     @subscription(needs(Scope.EVENTS_READ))
     async def event_feed(self, info: Info) -> AsyncIterator[FeedEvent]:
@@ -194,4 +199,5 @@ def _change_of(notice: Notice, sort: str, cursor: str | None) -> SegmentChange:
         segment_key=notice.segment_key,
         segment_version=notice.segment_version,
         cause=None if notice.cause is None else JSON(notice.cause),
+        traceparent=notice.traceparent,
     )

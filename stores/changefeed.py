@@ -18,7 +18,8 @@ KEPT: Final = timedelta(days=7)
 """How long a published change can be read again, at least."""
 
 _CHANGE = (
-    "position, workspace_id, profile_id, profile_version, segment_id, segment_key, segment_version, kind, at, cause"
+    "position, workspace_id, profile_id, profile_version, segment_id, segment_key, segment_version, kind, at, cause,"
+    " traceparent"
 )
 
 decode_changes = msgspec.json.Decoder(list[SegmentChange]).decode
@@ -188,4 +189,5 @@ def _change(record: asyncpg.Record) -> SegmentChange:
         kind=ChangeKind(record["kind"]),
         at=record["at"],
         cause=record["cause"],
+        traceparent=record["traceparent"],
     )

@@ -25,6 +25,7 @@ class NewChange(msgspec.Struct, frozen=True):
     kind: ChangeKind
     at: datetime
     cause: dict[str, Any]
+    traceparent: str | None = None
 
 
 async def add_changes(connection: Connection, workspace: UUID, changes: Sequence[NewChange]) -> None:
@@ -32,9 +33,10 @@ async def add_changes(connection: Connection, workspace: UUID, changes: Sequence
     await connection.execute(
         """
         INSERT INTO segment_change
-            (workspace_id, profile_id, profile_version, segment_id, segment_key, segment_version, kind, at, cause)
+            (workspace_id, profile_id, profile_version, segment_id, segment_key, segment_version, kind, at, cause,
+            traceparent)
         SELECT $1, * FROM unnest($2::uuid[], $3::bigint[], $4::uuid[], $5::text[], $6::int[], $7::text[],
-            $8::timestamptz[], $9::jsonb[])
+            $8::timestamptz[], $9::jsonb[], $10::text[])
         """,
         workspace,
         [change.profile_id for change in changes],
@@ -45,6 +47,7 @@ async def add_changes(connection: Connection, workspace: UUID, changes: Sequence
         [change.kind.value for change in changes],
         [change.at for change in changes],
         [change.cause for change in changes],
+        [change.traceparent for change in changes],
     )
 
 
@@ -91,7 +94,7 @@ async def read_changes(connection: Connection, after: int, limit: int) -> list[S
     rows = await connection.fetch(
         """
         SELECT position, workspace_id, profile_id, profile_version, segment_id, segment_key, segment_version, kind, at,
-            cause
+            cause, traceparent
         FROM segment_change WHERE position > $1 ORDER BY position LIMIT $2
         """,
         after,
@@ -109,6 +112,7 @@ async def read_changes(connection: Connection, after: int, limit: int) -> list[S
             ChangeKind(row["kind"]),
             row["at"],
             row["cause"],
+            row["traceparent"],
         )
         for row in rows
     ]

@@ -10,6 +10,7 @@ import msgspec
 
 from domain.alias import Alias
 from domain.request import Found
+from stores.ledger.closings import close_records
 from stores.postgres import Connection
 from stores.subjects import alias_columns
 
@@ -93,12 +94,19 @@ _ANSWERS: Final = """
 
 
 async def erase_person(
-    connection: Connection, workspace: UUID, found: Found, *, request: UUID | None, at: datetime
+    connection: Connection,
+    workspace: UUID,
+    found: Found,
+    *,
+    request: UUID | None,
+    at: datetime,
+    closing_key: bytes,
 ) -> dict[str, int]:
     """Remove a person from every table and suppress each of their identifiers; return the number of rows per table.
 
     The caller holds the workspace's definitions alone, so that no builder is in the middle of their events. With the
-    data keys goes what can be read of copies elsewhere. A second call finds nothing to do.
+    data keys goes what can be read of copies elsewhere. A second call finds nothing to do. Under `closing_key` the
+    ledger's records about them are marked as closed.
     """
     subjects, profiles = list(found.subjects), list(found.profiles)
     await connection.execute(_HOLD, workspace, subjects)
@@ -108,6 +116,7 @@ async def erase_person(
     counts["exits"] = _number(await connection.execute(_LEAVE, workspace, profiles, at))
     for table, statement in _BY_PROFILE.items():
         counts[table] = _number(await connection.execute(statement, workspace, profiles))
+    await close_records(connection, workspace, subjects, closing_key)
     for table, statement in _BY_SUBJECT.items():
         counts[table] = _number(await connection.execute(statement, workspace, subjects))
     counts["dead_letter"] = _number(await connection.execute(_BURIED.format(verb="DELETE"), workspace, _marks(found)))

@@ -1,6 +1,6 @@
 """The catalogue of what a workspace offers."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
@@ -14,6 +14,8 @@ from stores.postgres import Connection
 
 Source = Literal["operator", "event"]
 
+_AT_ONCE: Final = 1_000
+"""Few enough that whoever reads a whole catalogue answers others between them."""
 _COLUMNS: Final = "id, name, category, price, image_url, available, attributes"
 _SAVE: Final = """
     INSERT INTO item (workspace_id, id, name, category, price, image_url, available, attributes, source, updated_at)
@@ -124,19 +126,24 @@ async def gather_items(
     return int(done.rpartition(" ")[2])
 
 
-async def changed_items(connection: Connection, workspace: UUID, since: datetime | None) -> list[Changed]:
-    """Read the items whose stamp is above `since`; without it, all."""
-    records = await connection.fetch(
-        f"""
-        SELECT {_COLUMNS}, removed, updated_at FROM item
-        WHERE workspace_id = $1 AND updated_at > coalesce($2, '-infinity'::timestamptz)
-        """,  # noqa: S608 - a constant
-        workspace,
-        since,
-    )
-    return [
-        Changed(record["id"], None if record["removed"] else _item(record), record["updated_at"]) for record in records
-    ]
+async def changed_items(
+    connection: Connection, workspace: UUID, since: datetime | None
+) -> AsyncIterator[list[Changed]]:
+    """Read the items whose stamp is above `since`, some at a time; without it, all."""
+    async with connection.transaction(readonly=True):
+        cursor = await connection.cursor(
+            f"""
+            SELECT {_COLUMNS}, removed, updated_at FROM item
+            WHERE workspace_id = $1 AND updated_at > coalesce($2, '-infinity'::timestamptz)
+            """,  # noqa: S608 - a constant
+            workspace,
+            since,
+        )
+        while records := await cursor.fetch(_AT_ONCE):
+            yield [
+                Changed(record["id"], None if record["removed"] else _item(record), record["updated_at"])
+                for record in records
+            ]
 
 
 async def find_items(connection: Connection, ids: Sequence[str]) -> dict[str, Item]:

@@ -14,19 +14,25 @@ KEPT: Final = 3
 """Published versions whose arrays are kept, the live one always among them."""
 
 _SLICE: Final = 4 * 1024 * 1024
-_COLUMNS: Final = "id, version, status, report, hash, trained_through, created_at"
+_COLUMNS: Final = "id, version, status, report, hash, trained_through, created_at, rolled_back_at"
 _ROLL_BACK: Final = """
     WITH live AS (
-        SELECT model.version FROM recommender_live
+        SELECT model.id, model.version FROM recommender_live
         JOIN recommender_model AS model USING (workspace_id)
         WHERE recommender_live.workspace_id = $1 AND model.id = recommender_live.model_id FOR UPDATE OF recommender_live
-    ), earlier AS (
-        SELECT model.id FROM recommender_model AS model, live
-        WHERE model.workspace_id = $1 AND model.status = 'published' AND model.version < live.version
+    ), wanted AS (
+        SELECT model.id, model.version FROM recommender_model AS model, live
+        WHERE model.workspace_id = $1 AND model.status = 'published' AND model.id <> live.id
+            AND CASE WHEN $3::int IS NULL
+                THEN model.version < live.version AND model.rolled_back_at IS NULL ELSE model.version = $3 END
             AND EXISTS (SELECT FROM recommender_part WHERE workspace_id = $1 AND model_id = model.id)
         ORDER BY model.version DESC LIMIT 1
+    ), noted AS (
+        UPDATE recommender_model AS model
+        SET rolled_back_at = CASE WHEN model.id = live.id AND wanted.version < live.version THEN $2::timestamptz END
+        FROM live, wanted WHERE model.workspace_id = $1 AND model.id IN (live.id, wanted.id)
     )
-    UPDATE recommender_live SET model_id = earlier.id, since = $2 FROM earlier
+    UPDATE recommender_live SET model_id = wanted.id, since = $2 FROM wanted
     WHERE recommender_live.workspace_id = $1 RETURNING model_id
 """
 
@@ -43,6 +49,8 @@ class ModelRow(msgspec.Struct, frozen=True):
     hash: bytes
     trained_through: datetime
     created_at: datetime
+    rolled_back_at: datetime | None = None
+    """Since when it is no more what a rollback would go to."""
 
 
 async def add_model(connection: Connection, workspace: UUID, row: ModelRow, packed: bytes | None) -> ModelRow:
@@ -67,7 +75,7 @@ async def add_model(connection: Connection, workspace: UUID, row: ModelRow, pack
 
 
 async def go_live(connection: Connection, workspace: UUID, model: UUID, at: datetime) -> None:
-    """Point everyone at a model, and drop the arrays of all but the newest few. Gateways follow within two seconds."""
+    """Point everyone at a model, and drop the arrays of all but the newest few. Gateways follow within a second."""
     await connection.execute(
         """
         INSERT INTO recommender_live VALUES ($1, $2, $3)
@@ -80,8 +88,8 @@ async def go_live(connection: Connection, workspace: UUID, model: UUID, at: date
     await connection.execute(
         """
         DELETE FROM recommender_part WHERE workspace_id = $1 AND model_id NOT IN (
-            SELECT id FROM recommender_model WHERE workspace_id = $1 AND status = 'published'
-            ORDER BY version DESC LIMIT $2
+            SELECT id FROM recommender_model
+            WHERE workspace_id = $1 AND status = 'published' AND rolled_back_at IS NULL ORDER BY version DESC LIMIT $2
         ) AND model_id <> $3
         """,
         workspace,
@@ -90,10 +98,28 @@ async def go_live(connection: Connection, workspace: UUID, model: UUID, at: date
     )
 
 
-async def roll_back(connection: Connection, workspace: UUID, at: datetime) -> ModelRow | None:
-    """Make the published version before the live one live again; None when there is none with its arrays."""
-    earlier = await connection.fetchval(_ROLL_BACK, workspace, at)
+async def roll_back(
+    connection: Connection, workspace: UUID, at: datetime, version: int | None = None
+) -> ModelRow | None:
+    """Make the published version before the live one live again, or the one that is named.
+
+    A version that was left for an earlier one is passed over by later rollbacks, unless it is named. Returns None when
+    there is no such version with its arrays.
+    """
+    earlier = await connection.fetchval(_ROLL_BACK, workspace, at, version)
     return None if earlier is None else await _find(connection, workspace, earlier)
+
+
+async def last_rolled_back(connection: Connection, workspace: UUID) -> ModelRow | None:
+    """Tell which of the versions that were rolled back knows the newest event."""
+    record = await connection.fetchrow(
+        f"""
+        SELECT {_COLUMNS} FROM recommender_model WHERE workspace_id = $1 AND rolled_back_at IS NOT NULL
+        ORDER BY trained_through DESC, version DESC LIMIT 1
+        """,  # noqa: S608 - a constant
+        workspace,
+    )
+    return _row(record) if record else None
 
 
 async def live_model(connection: Connection, workspace: UUID) -> ModelRow | None:
@@ -118,21 +144,19 @@ async def list_models(connection: Connection, workspace: UUID, first: int) -> li
     return [_row(record) for record in records]
 
 
-async def read_arrays(connection: Connection, workspace: UUID, model: UUID) -> bytes:
-    """Read a model's arrays; empty when they are kept no more."""
-    packed = bytearray()
-    place = 0
+async def read_arrays(connection: Connection, workspace: UUID, model: UUID) -> list[bytes]:
+    """Read a model's arrays in the slices they are kept in; none when they are kept no more."""
+    slices: list[bytes] = []
     while True:
         data = await connection.fetchval(
             "SELECT data FROM recommender_part WHERE workspace_id = $1 AND model_id = $2 AND place = $3",
             workspace,
             model,
-            place,
+            len(slices),
         )
         if data is None:
-            return bytes(packed)
-        packed += data
-        place += 1
+            return slices
+        slices.append(data)
 
 
 async def _find(connection: Connection, workspace: UUID, model: UUID) -> ModelRow:

@@ -170,7 +170,10 @@ async def _keep_session(_connection: Connection) -> None:
 
 
 async def set_codecs(connection: asyncpg.Connection) -> None:
-    """Exchange json and jsonb as Python values by msgspec, and uuid as the standard library's UUID."""
+    """Exchange json and jsonb as Python values by msgspec.
+
+    A uuid comes as asyncpg's subclass of the standard library's, which hashes and compares many times faster.
+    """
     encode, decode = msgspec.json.Encoder().encode, msgspec.json.Decoder().decode
     await connection.set_type_codec("json", schema="pg_catalog", encoder=encode, decoder=decode, format="binary")
     await connection.set_type_codec(
@@ -178,12 +181,5 @@ async def set_codecs(connection: asyncpg.Connection) -> None:
         schema="pg_catalog",
         encoder=lambda value: _JSONB_VERSION + encode(value),
         decoder=lambda frame: decode(frame[1:]),
-        format="binary",
-    )
-    await connection.set_type_codec(
-        "uuid",
-        schema="pg_catalog",
-        encoder=lambda value: value.bytes,
-        decoder=lambda frame: UUID(bytes=frame),
         format="binary",
     )

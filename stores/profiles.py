@@ -194,6 +194,19 @@ async def save_profiles(connection: Connection, workspace: UUID, profiles: Seque
     )
 
 
+async def save_versions(connection: Connection, workspace: UUID, profiles: Sequence[Profile]) -> None:
+    """Write the versions of locked profiles of which nothing else in their own rows has changed."""
+    await connection.execute(
+        """
+        UPDATE profile SET version = new.version FROM unnest($2::uuid[], $3::bigint[]) AS new (id, version)
+        WHERE profile.workspace_id = $1 AND profile.id = new.id
+        """,
+        workspace,
+        [profile.id for profile in profiles],
+        [profile.version for profile in profiles],
+    )
+
+
 async def save_scores(connection: Connection, workspace: UUID, profiles: Sequence[Profile]) -> None:
     """Write what models said of locked profiles."""
     await connection.execute(

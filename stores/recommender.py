@@ -80,7 +80,7 @@ async def save_gathered(connection: Connection, workspace: UUID, through: dateti
 
 
 async def save_trained(connection: Connection, workspace: UUID, at: datetime) -> None:
-    """Note when training last began."""
+    """Note when the last training that came to its end had begun."""
     await connection.execute(
         """
         INSERT INTO recommender_progress (workspace_id, trained_at) VALUES ($1, $2)

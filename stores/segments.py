@@ -109,6 +109,12 @@ async def pending_segments(connection: Connection) -> list[tuple[UUID, UUID]]:
     return [(row["workspace_id"], row["id"]) for row in rows]
 
 
+async def live_definitions(connection: Connection) -> list[tuple[UUID, UUID, Any]]:
+    """List (workspace, segment, definition) of all that are live."""
+    rows = await connection.fetch("SELECT workspace_id, id, definition FROM segment WHERE status = 'live'")
+    return [tuple(row) for row in rows]
+
+
 async def save_built_through(connection: Connection, workspace: UUID, segment: UUID, profile: UUID) -> None:
     """Note that every profile up to this id is on the new definition."""
     await connection.execute(

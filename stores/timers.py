@@ -18,11 +18,11 @@ class Due(msgspec.Struct, frozen=True):
 
 
 async def due_leaves(connection: Connection, now: datetime, limit: int) -> list[Due]:
-    """List what is due, the oldest first, and at one instant by profile."""
+    """List what is due, the oldest first."""
     rows = await connection.fetch(
         """
         SELECT workspace_id, profile_id, leaf, due_at FROM leaf_state
-        WHERE due_at <= $1 ORDER BY due_at, profile_id, leaf LIMIT $2
+        WHERE due_at <= $1 ORDER BY due_at LIMIT $2
         """,
         now,
         limit,

@@ -15,6 +15,7 @@ from domain.errors import CannotRun, TagwayError
 from domain.topics import EVENTS
 from gateway.cli.data import find_stores
 from gateway.database import open_database
+from gateway.issuers import Issuers, read_issuers
 from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
 from profiles.builder import GROUP
@@ -60,6 +61,7 @@ async def _check(settings: Settings, console: Console) -> bool:
         "settings": _wisdom,
         "master key": _master_key,
         "rotation of keys": _rotation,
+        "token issuers": _issuers,
     }
     well = True
     for name, check in checks.items():
@@ -208,6 +210,13 @@ async def _rotation(settings: Settings) -> str:
         return "none is under way"
     what = ", ".join(f"{name} {use} version {version} is {state}" for name, use, version, state in moving)
     return f"under way, and ends with `tagway keys rotate-kek` or `rotate-index`: {what}"
+
+
+async def _issuers(settings: Settings) -> str:
+    listed = read_issuers(settings.token_issuers)
+    if silent := await Issuers(listed).check():
+        raise SettingsError(f"no usable keys from {', '.join(silent)}")
+    return f"{len(listed)} of them, keys read" if listed else "none"
 
 
 async def _master_key(settings: Settings) -> str:

@@ -21,10 +21,13 @@ from gateway.database import open_database
 from gateway.provider import open_provider
 from gateway.settings import read_settings
 from gateway.workspace import Workspaces
+from privacy.keys import WorkspaceKeys
 from privacy.ledger.audit import Audit, Broken, misplaced_nodes
 from privacy.ledger.checkpoint import Signer, Untrusted, read_checkpoint
+from privacy.ledger.closing import check_closed, closing_key
 from privacy.ledger.proof import check_proof, encode_proof, read_proof
 from privacy.ledger.standing import Comparison
+from stores.ledger.closings import closed_after, read_closed
 from stores.ledger.heads import Head, list_checkpoints, read_head, sign_head
 from stores.ledger.proofs import prove_events, read_nodes, read_rows
 from stores.ledger.standing import ledger_begun, list_subjects, read_opened, read_stored
@@ -87,20 +90,21 @@ def head(workspace: WorkspaceName = DEV) -> None:
 
 
 async def _verify(name: str, kept: str | None) -> str | None:
-    async with _ledger(name) as (connection, workspace, signer):
+    async with _ledger(name) as (connection, keys, signer):
         try:
-            print(await examine(connection, workspace, signer.public_key, kept))
+            print(await examine(connection, keys, signer.public_key, kept))
         except (Broken, Untrusted) as error:
             return str(error)
     return None
 
 
-async def examine(connection: Connection, workspace: UUID, public_key: str, kept: str | None = None) -> str:
+async def examine(connection: Connection, keys: WorkspaceKeys, public_key: str, kept: str | None = None) -> str:
     """Verify a whole ledger and say what it is; `kept` is a signed head that it must go on from.
 
     Works on one snapshot: what is appended meanwhile does not count, and nothing waits for it. Raises `Broken`, and
     `Untrusted` for a head.
     """
+    workspace = keys.workspace
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         heads = _heads(await list_checkpoints(connection, workspace), kept, public_key)
         try:
@@ -113,10 +117,12 @@ async def examine(connection: Connection, workspace: UUID, public_key: str, kept
         if wrong:
             raise Broken(f"the tree holds wrong hashes, the first at level {wrong[0][0]}, index {wrong[0][1]}")
         words = await _compare(connection, workspace)
+        marked, earlier = await _closed(connection, workspace, closing_key(keys))
     return "\n".join(
         (
             f"intact: {end.size} records, {len(heads)} signed heads",
             f"{words.compared} words in force, as recorded; {words.unrecorded} from before the ledger",
+            f"{marked} records of people who are gone; {earlier} such from before these were marked",
             f"root {end.root.hex()}",
             f"key  {public_key}",
         )
@@ -143,6 +149,16 @@ async def _compare(connection: Connection, workspace: UUID) -> Comparison:
     return comparison
 
 
+async def _closed(connection: Connection, workspace: UUID, key: bytes) -> tuple[int, int]:
+    """Check that every record that cannot be opened any more went with its person."""
+    after, seq = await closed_after(connection, workspace), 0
+    marked = earlier = 0
+    while closed := await read_closed(connection, workspace, seq, _AT_ONCE):
+        found = check_closed(closed, key, after)
+        marked, earlier, seq = marked + found[0], earlier + found[1], closed[-1].seq
+    return marked, earlier
+
+
 def _heads(notes: list[tuple[int, str]], kept: str | None, public_key: str) -> dict[int, bytes]:
     """Read what was signed. Raises `Untrusted` with the head that is not."""
     heads: dict[int, bytes] = {}
@@ -163,8 +179,8 @@ def _heads(notes: list[tuple[int, str]], kept: str | None, public_key: str) -> d
 
 
 async def _prove(name: str, message_ids: list[str]) -> None:
-    async with _ledger(name) as (connection, workspace, signer):
-        proof = await prove_events(connection, workspace, message_ids, signer, utc_now())
+    async with _ledger(name) as (connection, keys, signer):
+        proof = await prove_events(connection, keys.workspace, message_ids, signer, utc_now())
     missing = {*message_ids} - {event.message_id for event in proof.events}
     if missing:
         raise Refused(f"there is no event with the message id {min(missing)}", code="not_found")
@@ -172,15 +188,15 @@ async def _prove(name: str, message_ids: list[str]) -> None:
 
 
 async def _head(name: str) -> None:
-    async with _ledger(name) as (connection, workspace, signer):
-        note = await sign_head(connection, workspace, signer, utc_now())
+    async with _ledger(name) as (connection, keys, signer):
+        note = await sign_head(connection, keys.workspace, signer, utc_now())
     print(note, end="")
     print(f"public key: {signer.public_key}", file=sys.stderr)
 
 
 @asynccontextmanager
-async def _ledger(name: str) -> AsyncIterator[tuple[Connection, UUID, Signer]]:
-    """Lend a worker connection, the id of the workspace of this name and who signs for it."""
+async def _ledger(name: str) -> AsyncIterator[tuple[Connection, WorkspaceKeys, Signer]]:
+    """Lend a worker connection, the keys of the workspace of this name and who signs for it."""
     settings = find_stores(read_settings())
     async with (
         open_database(settings, connections=2) as database,
@@ -189,4 +205,4 @@ async def _ledger(name: str) -> AsyncIterator[tuple[Connection, UUID, Signer]]:
     ):
         workspace = await named_workspace(connection, name)
         keys = await Workspaces(database, provider).keys(workspace)
-        yield connection, workspace, Signer(workspace, keys.signing_key("ledger"))
+        yield connection, keys, Signer(workspace, keys.signing_key("ledger"))

@@ -10,8 +10,10 @@ from rich.console import Console
 
 from domain.clock import utc_now
 from gateway.cli.data import find_stores
+from gateway.provider import open_provider
 from gateway.settings import Settings, read_settings
 from gateway.stores import open_stores
+from gateway.workspace import Workspaces
 from profiles.fading import What
 from profiles.metrics import BuildMetrics
 from profiles.sweeper import Sweeper
@@ -36,11 +38,12 @@ def sweep(dry_run: DryRun = False) -> None:
 
 async def _sweep(settings: Settings, *, dry_run: bool) -> Counter[What]:
     taken: Counter[What] = Counter()
-    async with open_stores(settings, role="worker", connections=4) as stores:
+    async with open_provider(settings) as provider, open_stores(settings, role="worker", connections=4) as stores:
         sweeper = Sweeper(
             Workshop(stores.database, utc_now, BuildMetrics(CollectorRegistry())),
             stores.log,
             keep=settings.log_retention,
+            keys_of=Workspaces(stores.database, provider).keys,
             forget=SubjectCache(stores.redis).drop,
             looks=dry_run,
         )

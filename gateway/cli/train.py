@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final, NoReturn
 from uuid import UUID
 
@@ -29,6 +29,8 @@ from stores.workspaces import list_workspaces
 _LOOK_EVERY: Final = 5.0
 _MODEST: Final = 10
 """Niceness of training: serving comes first."""
+_REST: Final = timedelta(minutes=5)
+"""How long a workspace is left alone whose training was killed or failed: it stays due."""
 _END_WITHIN: Final = 5.0
 
 _log = structlog.get_logger(__name__)
@@ -73,21 +75,28 @@ async def _watch(settings: Settings) -> None:
 
 async def _keep_fresh(settings: Settings, database: Database) -> NoReturn:
     gleaner, every = Gleaner(database, utc_now), timedelta(hours=settings.train_hours)
+    resting: dict[UUID, datetime] = {}
     while True:
         try:
             async with database.across() as connection:
                 workspaces = await list_workspaces(connection)
             for workspace in workspaces:
                 await gleaner.gather(workspace.id)
-                if await gleaner.is_due(workspace.id, every, settings.train_events):
-                    await _spawn(settings, workspace.id)
+                if utc_now() < resting.get(workspace.id, utc_now()):
+                    continue
+                due = await gleaner.is_due(workspace.id, every, settings.train_events)
+                if due and not await _spawn(settings, workspace.id):
+                    resting[workspace.id] = utc_now() + _REST
         except StoreUnavailable as error:
             _log.warning("store_unavailable", problem=str(error))
         await asyncio.sleep(_LOOK_EVERY)
 
 
-async def _spawn(settings: Settings, workspace: UUID) -> None:
-    """Train in a process of its own, which gives its memory back and ends at once when we are told to stop."""
+async def _spawn(settings: Settings, workspace: UUID) -> bool:
+    """Train in a process of its own, which gives its memory back and ends at once when we are told to stop.
+
+    Returns whether it came to its end.
+    """
     child = Child(
         ["nice", "-n", str(_MODEST), sys.executable, "-m", "gateway.cli.main", "train", "--workspace", str(workspace)],
         account=None,
@@ -101,6 +110,7 @@ async def _spawn(settings: Settings, workspace: UUID) -> None:
     finally:
         await child.stop(_END_WITHIN)
     _log.info("trained" if code == 0 else "training_failed", workspace=str(workspace), code=code)
+    return code == 0
 
 
 async def _find(connection: Connection, named: str) -> UUID:

@@ -27,6 +27,7 @@ class Arrival(msgspec.Struct, frozen=True, tag_field="v", tag=1):
     address: str | None = None
     headers: dict[str, str] = {}
     declared: tuple[dict[Purpose, State], ...] = ()
+    traceparent: str | None = None
 
     def batch(self, workspace: Workspace) -> Batch:
         """Make the batch that the pipeline runs."""

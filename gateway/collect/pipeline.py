@@ -7,6 +7,7 @@ from typing import Final
 
 from domain.errors import TagwayError
 from domain.outcome import Outcome, Result
+from domain.tracing import UNTRACED, Tracer
 from gateway.collect.batch import Batch
 from gateway.collect.consent import RecordConsent
 from gateway.collect.prove import Prove
@@ -28,7 +29,9 @@ from stores.eventlog.port import EventLog
 Step = Callable[[Batch], Awaitable[None]]
 
 
-def build_steps(subjects: Subjects, log: EventLog, metrics: Metrics) -> tuple[tuple[str, Step], ...]:
+def build_steps(
+    subjects: Subjects, log: EventLog, metrics: Metrics, tracer: Tracer = UNTRACED
+) -> tuple[tuple[str, Step], ...]:
     """List the steps in the order in which an event takes them."""
     return (
         ("decode", decode),
@@ -41,16 +44,17 @@ def build_steps(subjects: Subjects, log: EventLog, metrics: Metrics) -> tuple[tu
         ("enrol", Enrol(subjects)),
         ("prove", Prove(subjects)),
         ("protect", protect_events),
-        ("append", Append(log)),
+        ("append", Append(log, tracer)),
     )
 
 
 class Pipeline:
     """Runs batches through the steps; times each step, and counts where and how events end."""
 
-    def __init__(self, steps: Sequence[tuple[str, Step]], metrics: Metrics) -> None:
+    def __init__(self, steps: Sequence[tuple[str, Step]], metrics: Metrics, tracer: Tracer = UNTRACED) -> None:
         self._steps: Final = tuple(steps)
         self._metrics = metrics
+        self._tracer = tracer
 
     async def run(self, batch: Batch) -> list[Result]:
         """Bring every event of the batch to its end and return the results in the order of the events.
@@ -62,10 +66,11 @@ class Pipeline:
             if not waiting:
                 break
             started = time.perf_counter()
-            try:
-                await step(batch)
-            except TagwayError as error:
-                batch.end_open(Outcome.UNAVAILABLE, error.code)
+            with self._tracer.span(name):
+                try:
+                    await step(batch)
+                except TagwayError as error:
+                    batch.end_open(Outcome.UNAVAILABLE, error.code)
             self._metrics.step_seconds.labels(name).observe(time.perf_counter() - started)
             ended = Counter(item.result.outcome for item in waiting if item.result is not None)
             for outcome, number in ended.items():

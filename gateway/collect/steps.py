@@ -10,6 +10,7 @@ from domain.errors import Refused
 from domain.event import Call, CallType, encode_event
 from domain.outcome import Outcome
 from domain.topics import EVENTS
+from domain.tracing import UNTRACED, Tracer
 from gateway.collect.batch import Batch, Item, end_faulty
 from gateway.collect.decode import LARGEST_EVENT, InvalidEvent, decode_event
 from gateway.metrics import Metrics
@@ -207,19 +208,21 @@ async def protect_events(batch: Batch) -> None:
 class Append:
     """Puts the events on the log and ends each by the log's word: accepted means durable."""
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, tracer: Tracer = UNTRACED) -> None:
         self._log = log
+        self._tracer = tracer
 
     async def __call__(self, batch: Batch) -> None:
         """Append all events that are left in one write."""
         items: list[Item] = []
         records: list[Record] = []
+        here = self._tracer.here()
 
         def write(item: Item, _call: Call) -> None:
             subject, event = item.subject, item.event
             if subject is None or event is None:
                 raise AssertionError("an event reached the log unprotected")
-            records.append(Record(subject.profile_id.bytes, encode_event(event)))
+            records.append(Record(subject.profile_id.bytes, encode_event(event), here))
             items.append(item)
 
         batch.each(write)

@@ -1,26 +1,15 @@
 """The operators' console and the demo shop's pages: files as they lie in `console/`."""
 
-from pathlib import Path
 from typing import Final
 
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from console.files import console_page, console_static, demo_page, demo_static
 from domain.errors import Refused
+from gateway.pages import HEADERS, page
 from gateway.resources import WebRequest, resources_of
-
-HEADERS: Final = {
-    "Content-Security-Policy": (
-        "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; object-src 'none'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
-    "Cache-Control": "no-cache",
-}
-"""Nothing inline, nothing from elsewhere, and a new release shows at once: files are asked for again by their ETag."""
 
 
 class Files(StaticFiles):
@@ -35,18 +24,14 @@ class Files(StaticFiles):
 
 async def console(_request: WebRequest) -> Response:
     """Serve the operators' console."""
-    return _page(console_page())
+    return page(console_page())
 
 
 async def shop(request: WebRequest) -> Response:
     """Serve the demo shop for each of its addresses: it routes by itself."""
     if resources_of(request).settings.profile != "dev":
         raise Refused(code="not_found")
-    return _page(demo_page())
-
-
-def _page(path: Path) -> Response:
-    return FileResponse(path, headers=HEADERS)
+    return page(demo_page())
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (

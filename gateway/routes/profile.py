@@ -6,19 +6,16 @@ import msgspec
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from domain.consent import Purpose, State
+from domain.consent import OPERATOR
 from domain.errors import Refused
 from domain.event import CallType
 from domain.key import Scope
 from domain.outcome import Outcome
 from gateway.collect.answer import answer, count
-from gateway.collect.decode import Envelope, read_json
+from gateway.collect.decode import read_json
 from gateway.collect.request import read_body
 from gateway.quota import quota_headers
 from gateway.resources import WebRequest, resources_of
-
-OPERATOR: Final = dict.fromkeys((Purpose.FUNCTIONAL, Purpose.ANALYTICS, Purpose.PERSONALIZATION), State.GRANTED)
-"""What an operator's own system stands for when it tells of its customer; a refusal of the person still wins."""
 
 
 class ProfileUpdate(msgspec.Struct, frozen=True):
@@ -37,20 +34,12 @@ async def update_profile(request: WebRequest) -> Response:
     """Turn the body into an identify call of that customer and collect it."""
     resources = resources_of(request)
     principal = await resources.authenticator.bearer(request.headers.get("authorization"))
-    key = principal.key_id
-    if key is None or Scope.PROFILES_WRITE not in principal.scopes:
+    if Scope.PROFILES_WRITE not in principal.scopes:
         raise Refused(code="missing_scope")
-    with resources.intake.enter():
-        update = read_json(_decode, await read_body(request))
-        traits = {**update.behavioral_data, **update.transactional_data, **update.demographic_data}
-        call = msgspec.json.encode({"userId": update.customer_id, "traits": traits})
-        quota = await resources.limit.admit(key, 1)
-        results = await resources.collector.collect(
-            principal.workspace,
-            Envelope(batch=[msgspec.Raw(call)]),
-            call_type=CallType.IDENTIFY,
-            declared=(OPERATOR,),
-        )
+    update = read_json(_decode, await read_body(request))
+    traits = {**update.behavioral_data, **update.transactional_data, **update.demographic_data}
+    call = msgspec.json.encode({"userId": update.customer_id, "traits": traits})
+    results, quota = await resources.entrance.take(principal, [call], CallType.IDENTIFY, (OPERATOR,))
     request.scope["tagway.counts"] = count(results)
     for result in results:
         if result.outcome in (Outcome.INVALID, Outcome.TOO_LARGE):

@@ -1,20 +1,20 @@
-"""REST for teams without GraphQL: recommended items, from the same recommender."""
+"""REST for teams without GraphQL: recommended items, by the same plan that answers it there."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from domain.alias import AliasKind
 from domain.errors import Refused
-from domain.key import Principal, Scope
+from domain.key import Principal
 from gateway.collect.decode import read_json
 from gateway.collect.request import read_body
 from gateway.resources import WebRequest, resources_of
-from learning.lists import Context, Question, Strategy
-from privacy.pseudonym import aliases_for
-from resolvers.recommendation import read_context, reason_text
+from learning.lists import Context
+from resolvers.caller import Caller
+from resolvers.recommendation import read_context
 
 SHOWN: Final = 10
 MESSAGES: Final = {
@@ -22,6 +22,12 @@ MESSAGES: Final = {
     False: "The person is unknown, has not agreed to personalisation, or nothing is known of their taste: "
     "these items are trending, the same for everyone.",
 }
+
+QUERY: Final = """query ($customer: String!, $first: Int!, $context: RecommendationContext) {
+  list: recommendations(by: {externalId: $customer}, first: $first, context: $context) {
+    listId strategy personalized modelVersion
+    nodes { position item { productId name price } reason { text } } } }"""
+"""What both routes ask: the same plan answers them and GraphQL."""
 
 Customer = Annotated[str, msgspec.Meta(min_length=1, max_length=500)] | int
 
@@ -85,31 +91,38 @@ async def _authorised(request: WebRequest) -> Principal:
     principal = await resources_of(request).authenticator.bearer(request.headers.get("authorization"))
     if principal.is_end_user:
         raise Refused(code="wrong_kind_of_key")
-    if Scope.RECOMMENDATIONS_READ not in principal.scopes:
-        raise Refused(code="missing_scope")
     return principal
 
 
 async def _answer(request: WebRequest, principal: Principal, customer: Customer, context: Context) -> Response:
     resources = resources_of(request)
-    keys = await resources.workspaces.keys(principal.workspace)
-    aliases = keys.everywhere(aliases_for(AliasKind.USER_ID, customer, keys))
-    question = Question(Strategy.FOR_YOU, SHOWN, context=context)
-    served = await resources.recommender.for_named(principal.workspace, aliases, question)
-    shelf = await resources.recommender.shelf(principal.workspace)
-    items = [(each, shelf.catalogue.item(each.product_id)) for each in served.items]
+    caller = Caller(principal, await resources.workspaces.keys(principal.workspace))
+    variables = {"customer": str(customer), "first": SHOWN, "context": _context(context)}
+    found = (await resources.graphql.ask(caller, request.scope["tagway.request_id"], QUERY, variables))["list"]
     answer = Recommendations(
-        recommendations=tuple(
-            Line(item.id, round(1 / place, 4), reason_text(shelf, each.reason), item.name, item.price)
-            for place, (each, item) in enumerate(items, 1)
-        ),
-        list_id=str(served.id),
-        strategy=served.strategy,
-        personalized=served.personalized,
-        model_version=served.model_version,
-        message=MESSAGES[served.personalized],
+        recommendations=tuple(_line(each) for each in found["nodes"]),
+        list_id=found["listId"],
+        strategy=found["strategy"].lower(),
+        personalized=found["personalized"],
+        model_version=found["modelVersion"],
+        message=MESSAGES[found["personalized"]],
     )
     return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+def _context(context: Context) -> dict[str, str | None]:
+    return {
+        "pageType": context.page_type,
+        "device": context.device,
+        "placement": context.placement,
+        "segment": context.segment,
+    }
+
+
+def _line(node: Mapping[str, Any]) -> Line:
+    item = node["item"]
+    score = round(1 / node["position"], 4)
+    return Line(item["productId"], score, node["reason"]["text"], item["name"], item["price"])
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (

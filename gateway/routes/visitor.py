@@ -17,7 +17,7 @@ from gateway.resources import WebRequest, resources_of
 _LONGEST: Final = 400 * 24 * 3600
 """Seconds that browsers keep a cookie at most."""
 
-AnonymousId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{8,64}$")]
+AnonymousId = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{8,64}\Z")]
 
 
 class Visitor(msgspec.Struct, frozen=True, rename="camel"):

@@ -1,7 +1,8 @@
 """Holding the stored last words to the ledger: what a person said last must be what is in force."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
@@ -11,9 +12,17 @@ from domain.consent import Purpose, State
 from privacy.ledger.audit import Broken
 from privacy.ledger.record import Opening, Record, read_record
 
+REPEATED_WITHIN: Final = timedelta(days=1)
+"""For how long after a record the same word, said again, rests on it."""
+
+Key = tuple[UUID, Purpose]
+
 
 class Stored(msgspec.Struct, frozen=True):
-    """The word of a subject on a purpose that is in force. `seq` is its record; none if it is older than the ledger."""
+    """The word of a subject on a purpose that is in force. `seq` is its record; none if it is older than the ledger.
+
+    `at` is when it was last said, which may be up to a day after the record.
+    """
 
     subject: UUID
     purpose: Purpose
@@ -46,12 +55,12 @@ class Comparison:
 
         Raises `Broken` with the first word, by subject and purpose, that is not what the ledger says.
         """
-        last = last_words(opened)
         rows = {(row.subject, row.purpose): row for row in stored}
+        last = last_words(opened, rows)
         for key in sorted(rows.keys() | last.keys()):
             self._compare(key, rows.get(key), last.get(key))
 
-    def _compare(self, key: tuple[UUID, Purpose], row: Stored | None, last: Record | None) -> None:
+    def _compare(self, key: Key, row: Stored | None, last: Record | None) -> None:
         subject, purpose = key
         word = f"the stored word of subject {subject} on {purpose}"
         if row is None and last is not None:
@@ -65,17 +74,18 @@ class Comparison:
             return
         if row.state is not last.state:
             raise Broken(f"{word} says {row.state}, record {last.seq} says {last.state}", last.seq)
-        if (row.seq, row.at) != (last.seq, last.said_at):
+        if row.seq != last.seq or not is_repeat(last, row.at):
             raise Broken(f"{word} is not the one of record {last.seq}", last.seq)
         self.compared += 1
 
 
-def last_words(opened: Sequence[Opened]) -> dict[tuple[UUID, Purpose], Record]:
+def last_words(opened: Sequence[Opened], stored: Mapping[Key, Stored] = MappingProxyType({})) -> dict[Key, Record]:
     """Find the record that is in force for each subject and purpose: the last said; at the same instant, a refusal.
 
-    Raises `Broken` for an opening that is not that of its record.
+    A record counts as said when the stored word that rests on it was last repeated. Raises `Broken` for an opening
+    that is not that of its record.
     """
-    last: dict[tuple[UUID, Purpose], Record] = {}
+    last: dict[Key, tuple[datetime, Record]] = {}
     for each in opened:
         record = read_record(each.leaf)
         if not each.opening.fits(record):
@@ -83,10 +93,18 @@ def last_words(opened: Sequence[Opened]) -> dict[tuple[UUID, Purpose], Record]:
         if each.is_claim and record.state is State.GRANTED:
             continue
         key = each.opening.subject, record.purpose
-        if key not in last or _outranks(record, last[key]):
-            last[key] = record
-    return last
+        row, at = stored.get(key), record.said_at
+        if row is not None and row.seq == each.seq and is_repeat(record, row.at):
+            at = row.at
+        if key not in last or _outranks(at, record.state, last[key][0]):
+            last[key] = at, record
+    return {key: record for key, (_, record) in last.items()}
 
 
-def _outranks(later: Record, earlier: Record) -> bool:
-    return later.said_at > earlier.said_at or (later.said_at == earlier.said_at and later.state is not State.GRANTED)
+def is_repeat(record: Record, at: datetime) -> bool:
+    """Tell whether a word that was last said at this time may rest on a record."""
+    return record.said_at <= at < record.said_at + REPEATED_WITHIN
+
+
+def _outranks(at: datetime, state: State, earlier: datetime) -> bool:
+    return at > earlier or (at == earlier and state is not State.GRANTED)

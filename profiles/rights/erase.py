@@ -5,6 +5,7 @@ from domain.consent import Purpose
 from domain.errors import Refused, StoreUnavailable
 from domain.request import Found
 from domain.topics import CONSENTS, ERASURES, EVENTS, SEGMENT_CHANGES
+from privacy.ledger.closing import closing_key
 from profiles.notary import told_keys
 from profiles.rights.case import Case, Counts, Procedure
 from stores.access_log import record_access
@@ -74,7 +75,7 @@ class Erase:
         await hold_definitions(case.connection, workspace)
         found = await case.person()
         await save_found(case.connection, case.request, found)
-        counts = await erase_person(case.connection, workspace, found, request=case.request.id, at=case.now)
+        counts = await _erase(case, found)
         if self._journal is not None:
             await write_down(self._journal, entry_of(case, found))
         return counts
@@ -134,6 +135,17 @@ class Announce:
         return {"records": 1}
 
 
+async def _erase(case: Case, found: Found) -> dict[str, int]:
+    return await erase_person(
+        case.connection,
+        case.request.workspace,
+        found,
+        request=case.request.id,
+        at=case.now,
+        closing_key=closing_key(case.keys),
+    )
+
+
 async def verify(case: Case) -> Counts:
     """Look whether anything is left, and take out what a gateway may have written that very moment.
 
@@ -144,7 +156,7 @@ async def verify(case: Case) -> Counts:
     if any(left.values()):
         await hold_definitions(case.connection, workspace)
         again = await find_person(case.connection, workspace, aliases=found.aliases, subjects=found.subjects)
-        await erase_person(case.connection, workspace, again, request=case.request.id, at=case.now)
+        await _erase(case, again)
         left = await remains(case.connection, workspace, found)
     if any(left.values()):
         places = ", ".join(f"{name}: {number}" for name, number in left.items() if number)

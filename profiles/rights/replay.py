@@ -1,6 +1,7 @@
 """After an old backup was restored: whoever the journal says is erased is erased again."""
 
 from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
 from uuid import UUID
 
 import msgspec
@@ -9,6 +10,7 @@ from domain.alias import Alias
 from domain.clock import Clock
 from domain.request import Found
 from privacy.keys import WorkspaceKeys
+from privacy.ledger.closing import closing_key
 from profiles.notary import told_keys
 from profiles.rights.erase import log_keys
 from stores.erasure import erase_person, erased_among, unsuppressed
@@ -64,7 +66,7 @@ async def replay(database: Database, entries: Iterable[Entry], clock: Clock, ope
             current = msgspec.structs.replace(entry, aliases=keys.everywhere(entry.aliases))
             if await _is_back(connection, current):
                 async with transaction(connection):
-                    await _again(connection, current, clock, done)
+                    await _again(connection, current, clock(), closing_key(keys), done)
     return done
 
 
@@ -74,10 +76,10 @@ async def _is_back(connection: Connection, entry: Entry) -> bool:
     return not marked.issuperset(entry.subjects) or bool(await unsuppressed(connection, entry.workspace, entry.aliases))
 
 
-async def _again(connection: Connection, entry: Entry, clock: Clock, done: Replayed) -> None:
+async def _again(connection: Connection, entry: Entry, at: datetime, key: bytes, done: Replayed) -> None:
     await hold_definitions(connection, entry.workspace)
     found = await find_person(connection, entry.workspace, aliases=entry.aliases, subjects=entry.subjects)
     # Those whom this backup does not know yet are marked too: a log that is younger still holds their events.
     found = msgspec.structs.replace(found, subjects=tuple(dict.fromkeys([*found.subjects, *entry.subjects])))
-    await erase_person(connection, entry.workspace, found, request=None, at=clock())
+    await erase_person(connection, entry.workspace, found, request=None, at=at, closing_key=key)
     done.found.append((entry.workspace, found))

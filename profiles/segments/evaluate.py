@@ -47,11 +47,11 @@ class Touch:
     def time(self, index: Index, profile: Profile, state: bytes, due: datetime, now: datetime) -> None:
         """Let the leaves of a state that was due change by themselves, each at its own instant."""
         state = index.former.get(state, state)
-        self.due.add(state)
         kept = profile.leaves.get(state)
-        if state not in index.by_state or kept is None:
-            return
-        for key, instant in flipped(index.leaves_of[state], kept.stamps, to_micros(due), to_micros(now)):
+        if kept is None or kept.due_at is None or kept.due_at > now:
+            return  # somebody else has looked already
+        self.due.add(state)
+        for key, instant in flipped(index.leaves_of.get(state, ()), kept.stamps, to_micros(due), to_micros(now)):
             at = from_micros(instant)
             cause = {"timer": at.isoformat()}
             for segment in index.by_leaf[key]:

@@ -1,6 +1,5 @@
 """What several leaves keep together: counts of the same events, with windows and numbers of their own."""
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from operator import itemgetter
 
@@ -32,15 +31,7 @@ class Shared:
 
 
 def flipped(leaves: Iterable[KeptLeaf], kept: Sequence[int], since: int, until: int) -> list[tuple[bytes, int]]:
-    """Tell which leaves changed by themselves from `since` to `until`, and when each first did; the last comes last."""
+    """Tell which leaves changed by themselves from `since` to `until`, and when first, in the order of time."""
     instants = [(leaf.key, leaf.flip(kept, since - 1)) for leaf in leaves]
     passed = [(key, instant) for key, instant in instants if instant is not None and instant <= until]
     return sorted(passed, key=itemgetter(1))
-
-
-def united(states: Iterable[Sequence[int]]) -> list[int]:
-    """Unite what leaves kept each for itself of the same events: an event that several of them kept is one event."""
-    counted: Counter[int] = Counter()
-    for stamps in states:
-        counted |= Counter(stamps)
-    return sorted(counted.elements(), reverse=True)

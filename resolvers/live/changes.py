@@ -46,6 +46,7 @@ class Notice(msgspec.Struct, frozen=True):
     segment_key: str | None = None
     segment_version: int | None = None
     cause: dict[str, Any] | None = None
+    traceparent: str | None = None
 
 
 class Resumption(msgspec.Struct, frozen=True):
@@ -204,6 +205,7 @@ class Changes:
             segment_key=change.segment_key,
             segment_version=change.segment_version,
             cause=change.cause,
+            traceparent=change.traceparent,
         )
 
     def _stands(self, standing: Standing) -> Notice:

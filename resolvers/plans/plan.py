@@ -16,7 +16,7 @@ from graphql import (
 from graphql.execution.values import VariableValues, get_variable_values
 from strawberry.schema import Schema
 
-from resolvers.limits import Weight
+from resolvers.limits import LENGTHS, Weight
 from resolvers.plans.compiler import Compiler, NotCovered
 from resolvers.plans.failures import FAILED
 from resolvers.plans.names import names_within, variables_below
@@ -127,7 +127,7 @@ class Plan:
 
     @cached_property
     def _fixed_weight(self) -> int | None:
-        return None if names_within(self._document, (), {"first", "ids"}) else self._weigh({})
+        return None if names_within(self._document, (), LENGTHS) else self._weigh({})
 
     def _weigh(self, given: Mapping[str, Any]) -> int:
         return Weight(self._frame.core, self._document, given).of(self._frame.operation)

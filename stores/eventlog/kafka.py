@@ -18,6 +18,7 @@ from aiokafka.errors import (
 )
 
 from domain.errors import LogUnavailable, Refused, TagwayError
+from domain.tracing import HEADER
 from stores.eventlog.kafka_consumer import KafkaConsumer
 from stores.eventlog.kafka_producer import Producers
 from stores.eventlog.port import LARGEST_RECORD, Consumer, Record, StartOffsets, TopicSpec, partition_of
@@ -176,13 +177,19 @@ class KafkaLog:
                 results[index] = Refused("A record may hold at most 1 MB.", code="event_too_large")
                 continue
             partition = partition_of(record.key, count)
-            future = await producer.send(topic, record.value or None, key=record.key, partition=partition)
+            future = await producer.send(
+                topic, record.value or None, key=record.key, partition=partition, headers=_headers(record)
+            )
             sent[future] = index
             future.add_done_callback(settle)
         if sent:
             await asyncio.wait(sent)
         if any(future.exception() for future in sent):
             self._producers.retire(producer)
+
+
+def _headers(record: Record) -> list[tuple[str, bytes]] | None:
+    return None if record.traceparent is None else [(HEADER, record.traceparent.encode())]
 
 
 def _settings(spec: TopicSpec) -> dict[str, str]:

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from domain.errors import LogUnavailable
+from domain.tracing import HEADER, read_traceparent
 from stores.eventlog.port import Batch, StartOffsets, Stored
 
 _SESSION_MS: Final = 6_000
@@ -171,6 +172,7 @@ def _stored(messages: Sequence[ConsumerRecord]) -> tuple[Stored, ...]:
             message.key,
             message.value or b"",
             datetime.fromtimestamp(message.timestamp / 1000, UTC),
+            next((read_traceparent(value) for name, value in message.headers if name == HEADER), None),
         )
         for message in messages
     )

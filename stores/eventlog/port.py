@@ -35,6 +35,8 @@ class Record(msgspec.Struct, frozen=True):
 
     key: bytes
     value: bytes
+    traceparent: str | None = None
+    """Where it is in a trace; in Kafka a header of this name."""
 
 
 class Stored(msgspec.Struct, frozen=True):
@@ -45,6 +47,7 @@ class Stored(msgspec.Struct, frozen=True):
     key: bytes
     value: bytes
     at: datetime
+    traceparent: str | None = None
 
 
 class Batch(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ from stores.postgres import Connection, Database, is_lost
 ENDS: Final = "SELECT partition, next_offset FROM log_partition WHERE topic = $1"
 UNKNOWN_TOPIC: Final = "This topic does not exist."
 _READ: Final = """
-    SELECT "offset", key, value, at FROM log_record
+    SELECT "offset", key, value, at, traceparent FROM log_record
     WHERE topic = $1 AND partition = $2 AND "offset" >= $3
     ORDER BY "offset" LIMIT $4
 """

@@ -24,7 +24,7 @@ _CLAIM: Final = """
     UPDATE log_partition SET next_offset = next_offset + $3 WHERE topic = $1 AND partition = $2
     RETURNING topic, partition, next_offset - $3 AS first
 """
-_COLUMNS: Final = ("topic", "partition", "offset", "key", "value")
+_COLUMNS: Final = ("topic", "partition", "offset", "key", "value", "traceparent")
 _LARGEST_GROUP: Final = 4_000
 
 
@@ -121,11 +121,15 @@ async def _write(connection: Connection, group: Sequence[_Request]) -> None:
             raise LogUnavailable("A topic of the event log is gone.")
         offsets = {(topic, partition): itertools.count(first) for topic, partition, first in claimed}
         rows = [
-            (request.topic, partition, next(offsets[request.topic, partition]), record.key, record.value)
+            (request.topic, partition, next(offsets[request.topic, partition]), *_cells(record))
             for request in group
             for partition, record in request.placed
         ]
         await connection.copy_records_to_table("log_record", records=rows, columns=_COLUMNS)
+
+
+def _cells(record: Record) -> tuple[bytes, bytes, str | None]:
+    return record.key, record.value, record.traceparent
 
 
 async def _call_out(connection: Connection, group: Sequence[_Request]) -> None:

@@ -19,13 +19,15 @@ class LastWord(msgspec.Struct, frozen=True):
     source: str
     at: datetime
     seq: int | None
+    repeats: int
+    """How often it was said again since its record."""
 
 
 async def last_words(connection: Connection, profile: UUID) -> dict[Purpose, LastWord]:
     """Read the last word on each purpose; of two at the same instant the refusal counts."""
     rows = await connection.fetch(
         """
-        SELECT DISTINCT ON (purpose) purpose, state, source, at, seq
+        SELECT DISTINCT ON (purpose) purpose, state, source, at, seq, repeats
         FROM subject
         JOIN consent ON consent.workspace_id = subject.workspace_id AND consent.subject_id = subject.id
         WHERE subject.profile_id = $1

@@ -10,13 +10,14 @@ const isText = (value: unknown): value is string | number => typeof value === "s
 export function readArguments(call: Call, given: unknown[]): { fields: Fields; options: Options } {
   const rest = [...given];
   const texts: string[] = [];
-  while (isText(rest[0]) || (rest[0] === null && rest.length > 1)) {
-    const text = rest.shift() as string | number | null;
-    if (text !== null) texts.push(String(text));
+  // A name or id that is not there, as of someone who has not signed in, leaves the rest in their places.
+  while (isText(rest[0]) || (rest[0] == null && !texts.length && rest.length > 1)) {
+    const text = rest.shift() as string | number | null | undefined;
+    if (text != null) texts.push(String(text));
   }
   const [first, second] = texts;
   if (call === "alias") {
-    return { fields: { userId: need(first), ...(second && { previousId: second }) }, options: (rest[0] ?? {}) as Options };
+    return { fields: { userId: need(first), ...(second && { previousId: second }) }, options: (rest.find(Boolean) ?? {}) as Options };
   }
   const values = (rest[0] ?? {}) as Properties;
   const fields: Fields =

@@ -143,7 +143,7 @@ export function openCollector(settings: Settings, emit: Emit) {
   }
 
   function collect(fields: Pick<Message, "type"> & Partial<Message>, options?: Options) {
-    if (gate === "denied") return emit("drop", { reason: "consent", count: 1 });
+    if (gate === "denied") return emit("drop", { reason: "consent", count: 1, name: fields.event ?? fields.type });
     if (fields.type === "page") pages.seen();
     else pages.settle();
     if (fields.type === "identify" && fields.userId) identity.identify(fields.userId);

@@ -99,7 +99,9 @@ export function openConsent(storage: Storage, settings: Settings, changed: (loca
       return (said, raw) =>
         apply(() => {
           sources[name] = { said: readStates(said), ...(raw && { raw }) };
-          choices = { ...choices, sources: { ...choices.sources, [name]: sources[name] } };
+          // A cookie ends at 4 KB: long signals stay in this page.
+          const kept = JSON.stringify(raw ?? 0).length < 1000 ? sources[name] : { said: readStates(said) };
+          choices = { ...choices, sources: { ...choices.sources, [name]: kept } };
         });
     },
     gate() {

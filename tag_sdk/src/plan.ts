@@ -11,7 +11,7 @@ const own = <T>(values: Record<string, T>, name = ""): T | undefined =>
 export function openPlan(plan: AllowList | undefined, emit: Emit): (message: Message) => Message | undefined {
   if (!plan) return (message) => message;
   return (message) => {
-    const { type, event, context, properties, traits } = message;
+    const { type, event, messageId, context, properties, traits } = message;
     const { consent } = context;
     const carried = consent.categoryPreferences as Record<string, boolean>;
     const granted = plan.purposes.reduce((sum, purpose, place) => sum | (+!!carried[purpose] << place), 1);
@@ -37,7 +37,7 @@ export function openPlan(plan: AllowList | undefined, emit: Emit): (message: Mes
     const known = own(plan.events, type === "track" ? event : type);
     const [purposes, fields] = known ?? plan.default;
     const reason = !known && plan.strict && type === "track" ? "plan" : purposes & granted ? "" : "consent";
-    if (reason) return emit("drop", { reason, count: 1 }), undefined;
+    if (reason) return emit("drop", { reason, count: 1, name: event ?? type, messageId }), undefined;
     const kept = { ...message, context: { ...pick(context, plan.context, purposes, "context."), consent } };
     if (properties) kept.properties = pick(properties, { ...plan.fields, ...fields }, purposes, "properties.");
     if (traits) kept.traits = pick(traits, plan.traits, purposes, "traits.");

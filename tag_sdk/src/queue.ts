@@ -124,11 +124,13 @@ export function openQueue(
       };
       return begin();
     }
-    void locks.request(lockName(record), () => {
+    const hold = () => {
       if (!wanted) return;
       begin();
       return new Promise<void>((resolve) => (release = resolve));
-    });
+    };
+    // A frame of an opaque origin has neither locks nor storage.
+    locks.request(lockName(record), hold).catch(() => {});
   };
   // A held lock would keep the page out of the back/forward cache. Back from it, the record tells what is still ours.
   addEventListener("pagehide", () => {
@@ -142,8 +144,10 @@ export function openQueue(
   });
   addEventListener("pageshow", (event) => {
     if (!event.persisted || !wanted) return;
-    const left = new Set(storage.read<StoredQueue>(record)?.texts);
-    items = items.filter((item) => left.has(item.text));
+    if (stored) {
+      const left = new Set(storage.read<StoredQueue>(record)?.texts);
+      items = items.filter((item) => left.has(item.text));
+    }
     own();
   });
 

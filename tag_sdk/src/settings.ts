@@ -3,6 +3,8 @@ import type { Settings } from "../types/index";
 /** The script element carries its site's settings, so two tags on one page never read each other's. */
 export interface TagScript extends HTMLScriptElement {
   tagwaySettings?: Partial<Settings>;
+  /** The name that the loader made. */
+  name?: string;
 }
 
 /** The settings of a script, or undefined where it names no write key. */
@@ -22,6 +24,6 @@ export function readSettings(script: TagScript | null): Settings | undefined {
     ...given,
     writeKey,
     host: (given.host || data.host || new URL(".", script.src).href).replace(/\/+$/, ""),
-    name: data.name || given.name || "tagway",
+    name: data.name || script.name || given.name || "tagway",
   };
 }

@@ -45,8 +45,11 @@ export interface Notices {
   results: Result[];
   /** An event was made (it may still wait for consent). */
   message: Message;
-  /** Events were given up: refused by consent, not in the plan, over the bounds, or rejected by the gateway. */
-  drop: { reason: "consent" | "plan" | "full" | "rejected"; status?: number; count: number };
+  /**
+   * Events were given up: refused by consent, not in the plan, over the bounds, or rejected by the gateway. One alone has
+   * its name, and the id of its `message` where there was one.
+   */
+  drop: { reason: "consent" | "plan" | "full" | "rejected"; status?: number; count: number; name?: string; messageId?: string };
   /** The state of consent changed, here or in another tab. */
   consent: Consent;
   /** The page is hidden or ends, perhaps to come back: the last moment for an event that is to be sent. */

@@ -5,6 +5,7 @@ import asyncio
 import os
 import random
 import shutil
+import subprocess
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.kafka import Broker, KafkaMissingError, fetch
-from tests.chaos.faults import broker_faults, faults
+from tests.chaos.faults import broker_faults, faults, filling
 from tests.chaos.trial import Fault, Round, cores, trial
 from tests.fixtures.stack import running
 
@@ -21,6 +22,8 @@ _COLUMNS = (
     *("fault", "sent", "acknowledged", "refused", "no answer", "slowest"),
     *("kept unasked", "lost", "twice", "wrong", "changes", "missed", "settled"),
 )
+
+_DISK_MEGABYTES = 4
 
 
 def main() -> int:
@@ -57,6 +60,12 @@ async def _run(options: argparse.Namespace, console: Console) -> list[Round]:
             settings["kafka_bootstrap"] = broker.bootstrap
             del chosen["poison on the log"]  # it is written by SQL
             chosen |= broker_faults(broker)
+        disk = _small_disk(folder / "spool", house)
+        if disk is None:
+            console.print("[yellow]no full disk: a small one can be mounted by root only")
+        else:
+            settings["spool"] = str(disk)
+            chosen["full disk, postgres away 6 s"] = filling(disk, 6)
         stack = await house.enter_async_context(running(folder / "data", settings, quiet=True))
         under_fire = await house.enter_async_context(trial(stack, options.seed))
         wanted = [(name, fault) for name, fault in chosen.items() if options.only in name]
@@ -73,6 +82,16 @@ def _folder() -> Path:
     """Make a folder that the servers' own account may pass through."""
     folder = Path(tempfile.mkdtemp(prefix="tagway-chaos-"))
     folder.chmod(0o711)
+    return folder
+
+
+def _small_disk(folder: Path, house: AsyncExitStack) -> Path | None:
+    """Mount a disk of a few megabytes; None where that is not allowed."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_MEGABYTES}m", "tagway", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(command, check=False, capture_output=True).returncode:
+        return None
+    house.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=False)
     return folder
 
 

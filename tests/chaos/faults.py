@@ -1,11 +1,14 @@
 """What can go wrong, each as something that is done to a trial while the crowd sends."""
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
 from scripts.kafka import Broker
+from tests.chaos.line import Line
 from tests.chaos.trial import Fault, Trial
 from tests.fixtures.parts import PARTS, come_back, freeze, kill
 
@@ -35,6 +38,50 @@ def freezing(name: str, seconds: float) -> Fault:
 
     async def fault(trial: Trial) -> None:
         await freeze(trial.stack, name, seconds)
+
+    return fault
+
+
+def faltering(name: str, seconds: float) -> Fault:
+    """Let a part work a twentieth of a second of each quarter, as behind a network that is slow and loses most."""
+
+    async def fault(trial: Trial) -> None:
+        clock = asyncio.get_running_loop().time
+        ends = clock() + seconds
+        while clock() < ends:
+            await freeze(trial.stack, name, 0.2)
+            await asyncio.sleep(0.05)
+
+    return fault
+
+
+def stalling(seconds: float) -> Fault:
+    """Put the clients behind a line that is slow and breaks off in the middle now and then."""
+
+    async def fault(trial: Trial) -> None:
+        async with Line(trial.stack.url).running() as url:
+            trial.crowd.url = url
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                trial.crowd.url = trial.stack.url
+
+    return fault
+
+
+def filling(disk: Path, seconds: float) -> Fault:
+    """Fill the disk of the spool, and take Postgres away: nothing can be kept, so nothing may be acknowledged."""
+
+    async def fault(trial: Trial) -> None:
+        ballast = disk / "ballast"
+        with ballast.open("wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(bytes(4096))
+                file.flush()
+        try:
+            await freeze(trial.stack, "postgres", seconds)
+        finally:
+            ballast.unlink()
 
     return fault
 
@@ -76,6 +123,9 @@ def faults() -> Mapping[str, Fault]:
         "kill -9 all at once": killing(*PARTS),
         "freeze postgres 3 s": freezing("postgres", 3),
         "freeze redis 3 s": freezing("redis", 3),
+        "slow postgres 5 s": faltering("postgres", 5),
+        "slow redis 5 s": faltering("redis", 5),
+        "slow, broken line 5 s": stalling(5),
         "poison on the log": poisoning,
         "repeats, shuffled": repeating,
     }

@@ -57,6 +57,8 @@ class Crowd:
 
     def __init__(self, stack: Stack, ledger: Ledger, seed: int, clients: int = 4) -> None:
         self._stack = stack
+        self.url = stack.url
+        """Where the crowd sends; a line may lie between."""
         self._ledger = ledger
         self._seed = seed
         self._clients = clients
@@ -115,7 +117,7 @@ class Crowd:
     async def _ask(self, body: dict[str, Any], batch: list[dict[str, Any]]) -> Answer:
         timeout = aiohttp.ClientTimeout(total=_ANSWER_WITHIN)
         try:
-            async with self._stack.http.post(f"{self._stack.url}/v1/batch", json=body, timeout=timeout) as response:
+            async with self._stack.http.post(f"{self.url}/v1/batch", json=body, timeout=timeout) as response:
                 answer = await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return Answer.SILENCE

@@ -1,8 +1,8 @@
 // Sends one call of each type through Segment's Node SDK, and reports what became of the requests as JSON.
 import { Analytics } from "@segment/analytics-node";
 
-const [host, writeKey] = process.argv.slice(2);
-const analytics = new Analytics({ host, writeKey, flushAt: 3, maxRetries: 1 });
+const [host, writeKey, retries = 1] = process.argv.slice(2);
+const analytics = new Analytics({ host, writeKey, flushAt: 3, maxRetries: Number(retries) });
 const statuses = [];
 const errors = [];
 analytics.on("http_request", () => statuses.push("sent"));

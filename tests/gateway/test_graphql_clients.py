@@ -99,6 +99,17 @@ async def test_graphql_over_http_is_kept_to_the_letter(gateway: Gateway) -> None
     assert report["audits"] == 61
 
 
+async def test_apollo_client(gateway: Gateway, seeds: Seeds) -> None:
+    """Queries with a persisted document's hash first, an error in the result, and a subscription beside."""
+    await seeds.profile(user_id="u-1", traits={"plan": "pro"})
+    report = await _output("apollo.mjs", gateway.url + "/graphql", _socket_url(gateway), gateway.tenant.secret_key)
+    assert report["profile"]["traits"] == {"plan": "pro"}
+    assert report["again"] == report["profile"]
+    assert report["code"] == "not_found"
+    assert report["change"]["kind"] == "SNAPSHOT"
+    assert report["change"]["profile"]["traits"] == {"plan": "pro"}
+
+
 async def test_graphql_sse(gateway: Gateway) -> None:
     report = await _output("graphql_sse.mjs", gateway.url + "/graphql", gateway.tenant.secret_key)
     assert report["query"]["data"] == {"viewer": {"endUser": False}}

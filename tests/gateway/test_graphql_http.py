@@ -1,4 +1,5 @@
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -128,6 +129,12 @@ async def test_browsers_get_an_explorer_in_development_only(gateway: Gateway, ga
     headers = {"Accept": "text/html"}
     async with gateway.http.get(gateway.url + "/graphql", headers=headers) as response:
         assert (response.status, response.content_type) == (200, "text/html")
+        assert "default-src 'self'" in response.headers["content-security-policy"]
+        page = await response.text()
+    assert "://" not in page, "nothing comes from elsewhere"
+    for file in re.findall(r'(?:src|href)="([^"]+)"', page):
+        async with gateway.http.get(f"{gateway.url}/{file}") as response:
+            assert response.status == 200, file
     status, answer = await _post(gateway, {"query": "{ __schema { queryType { name } } viewer { workspace } }"})
     assert status == 200
     assert answer["errors"][0]["extensions"] == {"code": "missing_key"}

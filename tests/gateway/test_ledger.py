@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+from datetime import timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 
@@ -13,11 +14,14 @@ from domain.event import ProtectedEvent
 from privacy.ledger.checkpoint import Signer
 from privacy.ledger.proof import Evidence, Finding, Proof, check_proof, encode_proof, read_proof, signed
 from privacy.ledger.record import LINKED, Record, read_record
+from privacy.ledger.standing import Comparison
 from stores.consents import Statement, store_consents
 from stores.ledger.heads import sign_head
 from stores.ledger.proofs import read_grants
 from stores.ledger.records import MOST_CLAIMS
+from stores.ledger.standing import ledger_begun, list_subjects, read_opened, read_stored
 from stores.postgres import Database
+from stores.repeats import MOST_RECORDS
 from tests.fixtures.gateway import Gateway, event
 
 YES = {"functional": True, "analytics": True, "personalization": True}
@@ -66,6 +70,29 @@ async def assert_proven(gateway: Gateway) -> list[ProtectedEvent]:
     return events
 
 
+def seconds(many: int, minutes: int) -> list[str]:
+    """Give as many times, a second apart, from minutes ago on."""
+    begin = utc_now() - timedelta(minutes=minutes)
+    return [(begin + timedelta(seconds=number)).isoformat() for number in range(many)]
+
+
+async def stored(gateway: Gateway) -> list[Any]:
+    """Give the words in force."""
+    return await gateway.sql("SELECT * FROM consent WHERE workspace_id = $1", gateway.tenant.workspace)
+
+
+async def assert_intact(gateway: Gateway) -> None:
+    """Hold the words in force to the records."""
+    workspace = gateway.tenant.workspace
+    async with gateway.resources.database.workspace(workspace) as connection:
+        people = await list_subjects(connection, workspace, UUID(int=0), 1_000)
+        comparison = Comparison(await ledger_begun(connection, workspace))
+        comparison.take(
+            await read_stored(connection, workspace, people), await read_opened(connection, workspace, people)
+        )
+    assert comparison.compared
+
+
 async def test_a_claim_is_recorded_once_and_carries_every_later_event(gateway: Gateway) -> None:
     await gateway.batch(event(consent=YES), event(consent=YES))
     await gateway.batch(event(consent=YES), event("search", YES))
@@ -97,6 +124,72 @@ async def test_a_person_s_claims_of_a_day_are_bounded(gateway: Gateway) -> None:
     await gateway.batch(event(consent={**YES, "z": True}))
     assert len(await records(gateway)) == (2 * MOST_CLAIMS + 1) * len(purposes)
     await assert_proven(gateway)
+
+
+async def test_a_word_that_is_repeated_is_counted_and_rests_on_its_record(gateway: Gateway) -> None:
+    """A client that sends the same consent every second must not grow the ledger every second."""
+    for minutes in (3, 2, 1):
+        await gateway.batch(*(message(YES, timestamp=at) for at in seconds(20, minutes)), event(consent=SILENT))
+    assert len(await records(gateway)) == len(YES)
+    assert len(await assert_proven(gateway)) == 3
+    assert {row["repeats"] for row in await stored(gateway)} == {59}
+    await assert_intact(gateway)
+    await gateway.batch(message(NO), message(NO))
+    await gateway.batch(message(NO))
+    assert [each.state for each in await records(gateway)][len(YES) :] == [State.WITHDRAWN] * len(YES)
+    assert {row["repeats"] for row in await stored(gateway)} == {2}
+    await assert_intact(gateway)
+    await gateway.batch(message(YES))
+    assert len(await records(gateway)) == 3 * len(YES)
+
+
+async def test_a_refusal_that_was_repeated_stands_against_an_older_grant(gateway: Gateway) -> None:
+    await gateway.batch(message(NO))
+    between = utc_now().isoformat()
+    await gateway.batch(message(NO))
+    await gateway.batch(message(YES, timestamp=between))
+    assert {row["state"] for row in await stored(gateway)} == {State.DENIED}
+    (told,) = await gateway.batch(event(consent=YES))
+    assert told["outcome"] == "dropped_consent"
+    await assert_intact(gateway)
+
+
+async def test_the_same_word_a_day_later_is_a_record_of_its_own(gateway: Gateway) -> None:
+    await gateway.batch(message(YES))
+    for days in (0.9, 1.1):
+        subject = (await stored(gateway))[0]["subject_id"]
+        later = Consent(Purpose.ANALYTICS, State.GRANTED, "message", utc_now() + timedelta(days=days))
+        rows = await gateway.sql("SELECT signal FROM consent_opening WHERE subject_id = $1", subject)
+        workspace = await gateway.resources.workspaces.get(gateway.tenant.workspace)
+        async with gateway.resources.database.workspace(workspace.id) as connection:
+            said = [Statement(subject, later, rows[0]["signal"])]
+            await store_consents(connection, workspace.id, said, plan=workspace.plan_version)
+        assert len(await records(gateway)) == len(YES) + (days > 1)
+        await assert_intact(gateway)
+
+
+async def test_one_answer_s_records_of_a_day_are_bounded_whatever_comes_with_it(gateway: Gateway) -> None:
+    for minutes in (4, 3, 2, 1):
+        times = enumerate(seconds(15, minutes))
+        await gateway.batch(*(message({**YES, f"{minutes}/{more}": True}, timestamp=at) for more, at in times))
+    assert len(await records(gateway)) == MOST_RECORDS * len(YES)
+    assert {row["repeats"] for row in await stored(gateway)} == {60 - MOST_RECORDS}
+    await assert_intact(gateway)
+    await gateway.batch(message(NO))
+    assert {row["state"] for row in await stored(gateway)} == {State.WITHDRAWN}
+
+
+async def test_privacy_control_is_recorded_at_once_and_its_repetitions_are_counted(gateway: Gateway) -> None:
+    signal = {"Sec-GPC": "1"}
+    await gateway.batch(message({**YES, "advertising": True}))
+    before = len(await records(gateway))
+    for _ in range(5):
+        await gateway.batch(message(YES), event(consent=YES), headers=signal)
+    found = (await records(gateway))[before:]
+    by_signal = [each.state for each in found if each.source == "gpc"]
+    assert sorted(by_signal) == [State.DENIED, State.WITHDRAWN]
+    assert len(found) == 2 + len(YES)
+    await assert_intact(gateway)
 
 
 async def test_what_a_person_said_stands_before_what_an_event_claims(gateway: Gateway) -> None:
@@ -202,15 +295,19 @@ async def test_a_thousand_events_are_proven_without_the_store(gateway: Gateway) 
 async def test_gateways_that_append_at_once_make_one_ledger(gateway: Gateway) -> None:
     """No gap, no fork, and the same claim is recorded once, whoever was first."""
     url, workspace = gateway.database_url, gateway.tenant.workspace
-    await gateway.batch(event(consent=YES))
-    (accepted,) = await gateway.logged()
+    await gateway.batch(*(event(consent=YES, anonymousId=f"browser {number}") for number in range(60)))
+    people = [each.subject for each in await gateway.logged()]
     databases = [await Database.open(url, role="app", max_size=4) for _ in range(2)]
 
     async def append(number: int) -> list[int]:
         database = databases[number % 2]
-        consent = Consent(Purpose.ANALYTICS, State.GRANTED, "test", utc_now())
+        consents = [
+            Consent(Purpose.ANALYTICS, state, "test", utc_now())
+            for state in (State.GRANTED, State.DENIED, State.GRANTED)
+        ]
         async with database.workspace(workspace) as connection:
-            return await store_consents(connection, workspace, [Statement(accepted.subject, consent)] * 3)
+            said = [Statement(people[number], consent) for consent in consents]
+            return await store_consents(connection, workspace, said)
 
     before = len(await records(gateway))
     try:

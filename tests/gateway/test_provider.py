@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from domain.clock import utc_now
+from domain.errors import StoreUnavailable
 from gateway.provider import open_current, open_provider
 from gateway.rotation.master import rotate_master
 from gateway.settings import Settings, SettingsError
@@ -55,13 +56,11 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Service:
     return service
 
 
-async def add_workspace(database: Database, provider: KeyProvider) -> UUID:
+async def add_workspace(database: Database, provider: KeyProvider, name: str = "shop") -> UUID:
     workspace = uuid4()
     wrapped = await provider.wrap(new_key())
     async with database.across() as connection:
-        await create_workspace(
-            connection, workspace, "shop", wrapped_key=wrapped, plan=default_document(), at=utc_now()
-        )
+        await create_workspace(connection, workspace, name, wrapped_key=wrapped, plan=default_document(), at=utc_now())
     return workspace
 
 
@@ -88,11 +87,27 @@ async def test_workspaces_are_taken_over_from_a_master_key_to_a_service(database
         workspace = await add_workspace(database, provider)
         own = (await Workspaces(database, provider).keys(workspace)).own
     async with open_provider(after) as both, open_current(after) as current:
-        with pytest.raises(Unreadable):
+        with pytest.raises(StoreUnavailable):
             await Workspaces(database, current).keys(workspace)
         assert await rotate_master(database, both, current, lambda *_: None) == 1
         assert await rotate_master(database, both, current, lambda *_: None) == 0
         assert (await Workspaces(database, current).keys(workspace)).own == own
+    await database.close()
+
+
+async def test_a_process_opens_what_is_wrapped_under_the_master_key_to_come(database_url: str) -> None:
+    """So that processes can be restarted one after the other, while workspaces are made and keys rotated."""
+    first = Settings(master_key="11" * 32, previous_master_key="22" * 32)
+    second = Settings(master_key="22" * 32, previous_master_key="11" * 32)
+    database = await Database.open(database_url, role="worker", max_size=2)
+    async with open_provider(first) as earlier, open_provider(second) as later, open_current(second) as alone:
+        made = [await add_workspace(database, each, name) for each, name in ((earlier, "one"), (later, "two"))]
+        for provider in (earlier, later):
+            for workspace in made:
+                await Workspaces(database, provider).keys(workspace)
+        with pytest.raises(StoreUnavailable):
+            await Workspaces(database, alone).keys(made[0])
+        await Workspaces(database, alone).keys(made[1])
     await database.close()
 
 

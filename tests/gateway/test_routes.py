@@ -70,6 +70,20 @@ async def test_the_tag_is_cached_until_it_changes(gateway: Gateway) -> None:
     assert (await get(gateway, "/tag/unknown.js"))[0] == 401
 
 
+async def test_the_tag_travels_packed_to_whoever_can_unpack_it(gateway: Gateway) -> None:
+    for path in ("/tag.js", f"/tag/{gateway.tenant.write_key}.js", "/tag/extras/scroll.js"):
+        bodies, tags = [], []
+        for accepted in ("gzip, deflate, br", "identity"):
+            headers = {"Accept-Encoding": accepted}
+            async with gateway.http.get(gateway.url + path, headers=headers) as response:
+                assert response.headers.get("Content-Encoding") == ("gzip" if "gzip" in accepted else None)
+                assert response.headers["Vary"] == "Accept-Encoding"
+                bodies.append(await response.read())
+                tags.append(response.headers["ETag"])
+        assert bodies[0] == bodies[1]
+        assert tags[0] != tags[1]
+
+
 async def test_update_profile_becomes_an_identify_call(gateway: Gateway) -> None:
     status, answer = await gateway.post("/update_profile", UPDATE, headers=_bearer(gateway.tenant.secret_key))
     assert (status, answer["counts"]) == (200, {"accepted": 1})

@@ -11,13 +11,17 @@ import pytest
 
 from domain.item import Interaction, Item
 from learning.catalogue import Catalogue, Filter, attribute_texts
+from learning.factors import Factors
 from learning.fitting import fit_model, starting_recipe
 from learning.interactions import Interactions
 from learning.lists import Question, ReasonKind, Strategy
 from learning.making import Made, Maker, Person
+from learning.model import Model, Recipe
+from learning.neighbours import Neighbours
 from learning.policy import Again, Policy, Purchased
 from learning.scoring import Blend
 from learning.shelf import Shelf
+from learning.together import Together
 from stores.recommender import Signs
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -112,6 +116,29 @@ def test_filters_hold_for_every_place(shelf: Shelf, filter_: Filter, allowed: se
     found = set(ids(made(shelf, "item-3", question=Question(Strategy.FOR_YOU, 20, filter_))))
     assert found <= allowed | ({"new"} if "item-20" in allowed else set())
     assert bool(found) == bool(allowed)
+
+
+def test_a_rare_attribute_is_found_far_down_the_list() -> None:
+    """Of 2,000 items ten are what is asked for, none of them among the nearest."""
+    random = np.random.default_rng(2)
+    count = 2_000
+    ids_ = tuple(f"item-{code}" for code in range(count))
+    nothing = np.zeros((count, 1), np.int32)
+    model = Model(
+        Recipe(kind="cosine", blend=Blend(neighbours=0.8)),
+        ids_,
+        Neighbours(random.integers(0, count // 2, (count, 50), dtype=np.int32), random.random((count, 50), np.float32)),
+        Factors(0.3, np.zeros(count, np.float32), random.normal(0, 0.1, (count, 8)).astype(np.float32)),
+        Together(nothing, nothing.astype(np.float32), nothing),
+        np.ones(count, np.float32),
+    )
+    rare = {f"item-{code}" for code in range(count - 10, count)}
+    items: dict[str, Item | None] = {each: Item(each, attributes={"rare": each in rare}) for each in ids_}
+    shelf = Shelf(Signs(uuid4(), None, None), model, 1, Catalogue.of(items, ids_), Policy())
+    question = Question(Strategy.FOR_YOU, 5, Filter(attributes=attribute_texts({"rare": True})))
+    found = made(shelf, "item-3", "item-4", question=question)
+    assert (len(found.items), found.strategy) == (5, Strategy.FOR_YOU)
+    assert set(ids(found)) <= rare
 
 
 def test_what_is_not_available_or_removed_is_never_shown(shelf: Shelf) -> None:

@@ -3,15 +3,17 @@
 import random
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from domain.clock import utc_now
 from domain.consent import State
 from domain.errors import Refused
+from learning.gleaning import Gleaner
 from learning.model import unpack
 from learning.training import Trainer
-from stores.models import KEPT, ModelRow, list_models, live_model, read_arrays, roll_back
+from stores.models import KEPT, ModelRow, add_model, go_live, list_models, live_model, read_arrays, roll_back
 from stores.postgres import Database
 from tests.fixtures.gateway import make_tenant
 from tests.fixtures.shopping import Shopping
@@ -107,6 +109,69 @@ async def test_three_versions_are_kept_and_one_call_goes_back(shopping: Shopping
     row = await live(database, shopping)
     assert row
     assert row.version == 2
+
+
+async def test_what_was_rolled_back_stays_so_until_there_is_more_to_learn(
+    shopping: Shopping, database: Database
+) -> None:
+    await shopping.crowd(day=3)
+    assert [(await shopping.train()).version for _ in range(2)] == [1, 2]
+    async with database.across() as connection:
+        assert await roll_back(connection, shopping.workspace, utc_now())
+    again = await shopping.train()
+    assert (again.version, again.status) == (3, "refused")
+    assert "version 2, which was rolled back" in again.report["reason"]
+    row = await live(database, shopping)
+    assert row
+    assert row.version == 1
+    await shopping.does(await shopping.person(), "t0-1")
+    assert "rolled back" not in (await shopping.train()).report["reason"]
+
+
+async def test_a_rollback_passes_over_what_was_rolled_back_unless_it_is_named(
+    shopping: Shopping, database: Database
+) -> None:
+    async def publish() -> int:
+        made = ModelRow(uuid4(), 0, "published", {"events": 1}, b"", utc_now(), utc_now())
+        async with database.across() as connection, connection.transaction():
+            added = await add_model(connection, shopping.workspace, made, b"arrays")
+            await go_live(connection, shopping.workspace, added.id, utc_now())
+        return added.version
+
+    async with database.across() as connection:
+        assert [await publish() for _ in range(3)] == [1, 2, 3]
+        first = await roll_back(connection, shopping.workspace, utc_now())
+        assert first
+        assert first.version == 2
+        assert await publish() == 4
+        back = await roll_back(connection, shopping.workspace, utc_now())
+        assert back
+        assert back.version == 2  # not 3, although it comes after
+        forth = await roll_back(connection, shopping.workspace, utc_now(), 4)
+        assert forth
+        assert (forth.version, forth.rolled_back_at) == (4, None)
+        versions = {each.version: each for each in await list_models(connection, shopping.workspace, 10)}
+        assert [number for number in versions if versions[number].rolled_back_at] == [3]
+        assert await roll_back(connection, shopping.workspace, utc_now(), 4) is None  # it is live
+        assert await roll_back(connection, shopping.workspace, utc_now(), 9) is None
+
+
+async def test_a_training_that_is_cut_short_has_not_been_one(
+    shopping: Shopping, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await shopping.crowd(40)
+    gleaner = Gleaner(database, utc_now)
+
+    def killed(*_args: Any) -> None:
+        raise MemoryError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("learning.training._work", killed)
+        with pytest.raises(MemoryError):
+            await shopping.train()
+    assert await gleaner.is_due(shopping.workspace, timedelta(hours=24), 200)
+    await shopping.train()
+    assert not await gleaner.is_due(shopping.workspace, timedelta(hours=24), 200)
 
 
 async def test_a_new_model_is_compared_with_the_live_one_on_who_came_back(shopping: Shopping) -> None:

@@ -106,7 +106,7 @@ async def test_article_5_1_e_row_log_cached_name_and_key_go_when_their_time_is_o
         forgotten.extend(aliases)
 
     async def left() -> dict[str, int]:
-        sweeper = Sweeper(world.workshop(), log, keep=keep, forget=forget)
+        sweeper = Sweeper(world.workshop(), log, keep=keep, keys_of=world.keys_of, forget=forget)
         async for _ in sweeper.sweep():
             pass
         tables = ("event", "log_record", "profile", "alias", "subject")

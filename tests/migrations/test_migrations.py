@@ -18,6 +18,7 @@ EXCEPTIONS: Final = {
     ("0020_build", "DROP CONSTRAINT leaf_state_workspace_id_profile_id_fkey"): "a trigger removes what it removed",
     ("0020_build", "DROP CONSTRAINT membership_workspace_id_profile_id_fkey"): "a trigger removes what it removed",
     ("0020_build", "DROP CONSTRAINT membership_workspace_id_segment_id_fkey"): "a trigger removes what it removed",
+    ("0022_closings", "TRUNCATE ON"): "names what a trigger refuses, on a table of its own",
 }
 """(file, clause) → why the release before does not notice."""
 

@@ -55,6 +55,23 @@ async def test_the_previous_definition_serves_until_a_profile_is_reached(world: 
     assert not await world.members("fans")
 
 
+async def test_a_live_definition_that_can_no_longer_be_read_has_failed_and_says_why(world: World) -> None:
+    await world.save_segment("twice", TWICE)
+    await world.send(Sent(("anonymous_id:a",)), Sent(("anonymous_id:a",)))
+    await world.execute('UPDATE segment SET definition = definition || \'{"n": "many"}\'')
+    await world.backfill.inspect()
+    [row] = await world.fetch("SELECT status, error FROM segment")
+    assert row["status"] == "failed"
+    assert row["error"].startswith("the definition is not valid: ")
+    assert "n" in row["error"]
+    world.clock.advance(hours=3)
+    await world.timers.fire()
+    assert len(await world.members("twice")) == 1
+    await world.save_segment("twice", THRICE)
+    assert await status(world, "twice") == "live"
+    assert not await world.members("twice")
+
+
 async def test_a_deleted_segment_lets_everybody_go(world: World) -> None:
     await world.save_segment("twice", TWICE)
     await world.send(*(Sent((f"anonymous_id:{number % 5}",)) for number in range(10)))

@@ -64,9 +64,11 @@ class Office:
     async def speak(self, words: int = 1) -> UUID:
         """Let somebody say yes; return who it was."""
         subject = (await self.world.protect(Sent((f"user_id:{uuid4()}",)))).subject
-        consent = Consent(Purpose.ANALYTICS, State.GRANTED, "test", self.world.clock())
+        states = [State.DENIED if number % 2 else State.GRANTED for number in range(words)]
+        consents = [Consent(Purpose.ANALYTICS, state, "test", self.world.clock()) for state in states]
         async with self.world.database.across() as connection:
-            await store_consents(connection, self.world.workspace, [Statement(subject, consent)] * words)
+            said = [Statement(subject, consent) for consent in consents]
+            await store_consents(connection, self.world.workspace, said)
         return subject
 
     async def signed(self) -> list[int]:

@@ -281,3 +281,17 @@ async def test_whatever_was_merged_parts_as_if_it_had_never_been(world: World, t
         while made := await merges(mine):
             await undo(mine, chance.choice(made))
         await check_apart(mine, traffic)
+
+
+async def test_a_trait_that_outlives_its_event_goes_back_to_whoever_stated_it(world: World) -> None:
+    await world.send(Sent(("user_id:ann",), type=CallType.IDENTIFY, traits={"plan": "gold"}))
+    await world.send(Sent(("anonymous_id:b",), type=CallType.IDENTIFY, traits={"size": "m"}, at=NOON))
+    ann, b = await world.profile_of("user_id:ann"), await world.profile_of("anonymous_id:b")
+    await world.send(Sent(("user_id:ann", "anonymous_id:b")))
+    assert await world.profile_of("anonymous_id:b") == ann
+    await world.execute("DELETE FROM event WHERE type = 'identify'")
+    [claim] = await world.fetch("SELECT id FROM claim WHERE decision = 'merged'")
+    await undo(world, claim["id"])
+    rows = await world.fetch("SELECT id::text, traits FROM profile ORDER BY id")
+    traits = {row["id"]: {name: each["v"] for name, each in row["traits"].items()} for row in rows}
+    assert traits == {ann: {"plan": "gold"}, b: {"size": "m"}}

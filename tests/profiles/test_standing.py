@@ -19,7 +19,7 @@ async def erase(world: World, who: str) -> None:
     (named,) = Sent((who,)).aliases
     async with world.database.across() as connection, connection.transaction():
         found = await find_person(connection, world.workspace, aliases=[named])
-        await erase_person(connection, world.workspace, found, request=None, at=world.clock())
+        await erase_person(connection, world.workspace, found, request=None, at=world.clock(), closing_key=b"key")
 
 
 async def say(world: World, who: str, state: State, *, minutes: int, purpose: Purpose = Purpose.ANALYTICS) -> None:

@@ -53,6 +53,7 @@ class Broom:
             self.workshop,
             self.log,
             keep=KEEP,
+            keys_of=self.world.keys_of,
             forget=self.forget,
             looks=looks,
             **self.options,
@@ -240,7 +241,7 @@ async def test_who_is_held_back_stays_known_and_who_is_restricted_keeps_everythi
 async def test_a_sweep_goes_on_where_another_left_off(world: World, broom: Broom) -> None:
     await world.send(*(Sent((f"user_id:u{number}",), "ping", message_id=f"m{number}") for number in range(9)))
     world.clock.advance(days=2)
-    sweeper = Sweeper(world.workshop(), broom.log, keep=KEEP, at_once=3)
+    sweeper = Sweeper(world.workshop(), broom.log, keep=KEEP, keys_of=world.keys_of, at_once=3)
     steps = sweeper.sweep()
     assert (await anext(steps))[What.EVENTS] == 3
     await steps.aclose()  # type: ignore[attr-defined]  # a generator

@@ -17,6 +17,8 @@ SOON = {"type": "count", "event": "view", "op": ">=", "n": 1, "window": "1s"}
 LATER = {"type": "count", "event": "view", "op": ">=", "n": 1, "window": "30d"}
 ABSENT = {"type": "not", "child": SOON}
 WHO = ("anonymous_id:a",)
+ATTEMPTS = 10
+"""How often a busy machine may be late before we are."""
 
 
 @asynccontextmanager

@@ -263,9 +263,21 @@ async def test_models_are_listed_and_rolled_back(trained: Shopping, api: Api) ->
     assert (await api.data(back))["rollBackModel"]["__typename"] == "NotFound"
     assert (await trained.train()).version == 2
     assert (await api.data(back))["rollBackModel"]["model"] == {"version": 1, "live": True}
-    listed = (await api.data("{ recommenderModels { version status live report } }"))["recommenderModels"]
-    assert [(each["version"], each["live"]) for each in listed] == [(2, False), (1, True)]
+    listed = (await api.data("{ recommenderModels { version status live rolledBackAt report } }"))["recommenderModels"]
+    assert [(each["version"], each["live"], bool(each["rolledBackAt"])) for each in listed] == [
+        (2, False, True),
+        (1, True, False),
+    ]
     assert listed[0]["report"]["popularity"]["ndcg"]["mean"] < listed[0]["report"]["candidate"]["ndcg"]["mean"]
+
+
+async def test_a_version_can_be_named_to_go_to(trained: Shopping, api: Api) -> None:
+    to = """mutation ($version: Int) { rollBackModel(input: {version: $version}) {
+        ... on ModelPayload { model { version rolledBackAt } } ... on NotFound { message } } }"""
+    assert (await trained.train()).version == 2
+    assert (await api.data(to, version=1))["rollBackModel"]["model"]["version"] == 1
+    assert (await api.data(to, version=2))["rollBackModel"]["model"] == {"version": 2, "rolledBackAt": None}
+    assert "Version 7" in (await api.data(to, version=7))["rollBackModel"]["message"]
 
 
 async def test_what_became_of_lists_is_counted_by_strategy_and_version(trained: Shopping, api: Api) -> None:
@@ -346,3 +358,16 @@ async def test_a_rollback_under_traffic_costs_no_request(trained: Shopping, api:
     await asyncio.gather(roll_back(), *(keep_asking(person) for person in people))
     assert versions[0] == 2
     assert set(versions) == {1, 2}
+
+
+async def test_a_list_at_the_root_needs_nobody_known(trained: Shopping, api: Api) -> None:
+    query = """query ($id: String!) { recommendations(by: {externalId: $id}, first: 3) {
+      personalized nodes { item { productId } } } }"""
+    person = await trained.person(State.GRANTED, user_id="u-7")
+    await trained.does(person, "t1-4")
+    only = api.with_scopes({Scope.RECOMMENDATIONS_READ})
+    assert (await only.data(query, id="u-7"))["recommendations"]["personalized"]
+    stranger = (await only.data(query, id="nobody"))["recommendations"]
+    assert (stranger["personalized"], len(stranger["nodes"])) == (False, 3)
+    own = await api.as_end_user(user_id="u-7").data("{ recommendations { personalized } }")
+    assert own["recommendations"]["personalized"]

@@ -1,13 +1,14 @@
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 
 from domain.clock import utc_now
 from domain.item import Item
-from stores.items import changed_items, save_items
-from stores.postgres import Database
+from stores.items import Changed, changed_items, save_items
+from stores.postgres import Connection, Database
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.graphql import eventually
 
@@ -19,13 +20,17 @@ async def database(gateway: Gateway) -> AsyncIterator[Database]:
     await opened.close()
 
 
+async def changes(connection: Connection, workspace: UUID, since: datetime | None) -> list[Changed]:
+    return [each async for some in changed_items(connection, workspace, since) for each in some]
+
+
 async def test_a_change_is_seen_whatever_the_clock_of_its_writer(gateway: Gateway, database: Database) -> None:
     workspace = gateway.tenant.workspace
     async with database.across() as connection:
         await save_items(connection, workspace, [Item("lamp")], "operator", utc_now() + timedelta(minutes=1))
-        (lamp,) = await changed_items(connection, workspace, None)
+        (lamp,) = await changes(connection, workspace, None)
         await save_items(connection, workspace, [Item("rug")], "operator", utc_now())
-        assert [each.id for each in await changed_items(connection, workspace, lamp.at)] == ["rug"]
+        assert [each.id for each in await changes(connection, workspace, lamp.at)] == ["rug"]
 
 
 async def test_a_long_import_is_seen_by_those_who_know_of_later_changes(gateway: Gateway, database: Database) -> None:
@@ -46,5 +51,5 @@ async def test_a_long_import_is_seen_by_those_who_know_of_later_changes(gateway:
         await eventually(waits)
     await later
     async with database.across() as connection:
-        changes = await changed_items(connection, workspace, None)
-    assert [each.id for each in sorted(changes, key=lambda change: change.at)] == ["lamp", "rug"]
+        found = await changes(connection, workspace, None)
+    assert [each.id for each in sorted(found, key=lambda change: change.at)] == ["lamp", "rug"]

@@ -183,4 +183,5 @@ async def test_json_and_uuids_come_back_as_they_went(database_url: str, value: o
     )
     await connection.close()
     assert (row["b"], row["j"], row["u"], row["us"]) == (value, value, identity, [identity])
-    assert type(row["u"]) is UUID
+    assert isinstance(row["u"], UUID)
+    assert hash(row["u"]) == hash(identity)

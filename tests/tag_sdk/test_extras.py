@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
+from domain.alias import AliasKind
+from privacy.normal import digests_of
 from tests.fixtures.browser import Visitor
 from tests.patience import AT_ALL
 from tests.tag_sdk.conftest import NOON, PURPOSES, Site, agreed, loaded, names
@@ -195,6 +197,7 @@ async def test_identifiers_are_hashed_as_the_gateway_joins_them(site: Site, visi
     await page.evaluate("""() => new Promise(done => tagway.use('hash', {}, async hash => {
         window.refused = await hash.phone('0151 23456').catch(error => error.message);
         await hash.identify('ann', {email: ' Ann@Example.COM ', phone: '0049 (151) 234-567', plan: 'gold'});
+        window.dialled = await hash.phone('+49 (0)151 2345 6789');
         done();
     }))""")
     await page.evaluate("void tagway.flush()")
@@ -205,6 +208,8 @@ async def test_identifiers_are_hashed_as_the_gateway_joins_them(site: Site, visi
         "plan": "gold",
     }
     assert "country" in await page.evaluate("refused")
+    joined = digests_of(AliasKind.PHONE, "+49 (0)151 2345 6789") + digests_of(AliasKind.EMAIL, "ANN@example.com ")
+    assert {site.events[2]["traits"]["email"], await page.evaluate("dialled")} <= {each.hex() for each in joined}
 
 
 async def test_a_data_layer_s_events_become_calls_by_its_rules(site: Site, visitor: Visitor) -> None:
@@ -284,6 +289,9 @@ async def test_the_preview_shows_each_event_its_consent_and_the_answer(site: Sit
     await preview.locator("details").first.wait_for()
     await page.evaluate("void tagway.consent.withdraw()")
     assert "analytics denied" in await preview.locator("header").inner_text()
+    await page.evaluate("void tagway.track('refused')")
+    refused = preview.locator("details", has_text="refused").last
+    assert await refused.locator("span").all_inner_texts() == ["", "dropped: consent"]
     await preview.get_by_role("button", name="Close").click()
     await page.goto(site.url)
     await page.wait_for_load_state("networkidle")

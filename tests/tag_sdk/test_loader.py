@@ -23,6 +23,7 @@ async def test_blocked_tag_leaves_the_page_unharmed(site: Site, visitor: Visitor
         tagway.page(); tagway.track('x', {}).identify('y').group('z').alias('a').flush().reset();
         tagway.ready(() => {}); tagway.on('results', () => {}); tagway.consent.set({analytics: true});
         tagway.consent.get(); tagway.consent.withdraw(); tagway.optOut(); tagway.user();
+        tagway.live(() => 'token', () => {})(); tagway.use('scroll'); tagway.consent.from('tcf');
     }"""
     )
     assert site.sent == []

@@ -103,6 +103,27 @@ async def test_coming_back_from_the_back_forward_cache_is_a_view_of_the_same_vis
     await visitor.context.close()
 
 
+async def test_what_could_not_be_stored_survives_the_back_forward_cache(site: Site, caching_browser: Browser) -> None:
+    visitor = Visitor(await caching_browser.new_context())
+    site.headers = {"Cache-Control": "max-age=60"}
+    site.settings = {"storage": "memory"}
+    page = await agreed(site, visitor)
+    await page.evaluate("window.kept = true")
+    unreachable = (
+        "() => { const own = fetch; window.fetch = (...given) => (window.away ? Promise.reject() : own(...given))"
+    )
+    await page.evaluate(unreachable + "; window.away = true; navigator.sendBeacon = () => false; }")
+    await page.evaluate("void tagway.track('unstored')")
+    await page.goto(f"{site.url}/next")
+    await loaded(page)
+    await page.go_back(wait_until="commit")
+    if not await page.evaluate("window.kept"):
+        missing("this Chromium keeps no pages in its back/forward cache")
+    await page.evaluate("void (window.away = false, dispatchEvent(new Event('online')))")
+    await site.until(lambda s: s.named("unstored"))
+    await visitor.context.close()
+
+
 def views(site: Site) -> list[str]:
     """Return the paths of the page views."""
     return [event["properties"]["path"] for event in site.distinct if event["type"] == "page"]

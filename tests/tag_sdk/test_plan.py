@@ -99,6 +99,17 @@ async def test_event_that_a_strict_plan_does_not_name_is_not_sent(site: Site, vi
     assert await page.evaluate("drops") == ["plan"]
 
 
+async def test_the_preview_says_of_each_event_what_the_plan_made_of_it(site: Site, visitor: Visitor) -> None:
+    site.settings = {"plan": allow_list(PLAN), "autoPage": False}
+    page = await loaded(await visitor.open(f"{site.url}/?tagway_debug"))
+    await page.evaluate("void tagway.track('view', {price: 1}).track('bid', {price: 2})")
+    await consent(page, {"analytics": True})
+    lines = page.locator("tagway-preview details")
+    await lines.filter(has_text="view").get_by_text("accepted").wait_for()
+    assert await lines.filter(has_text="bid").locator("span").last.inner_text() == "dropped: consent"
+    assert await lines.filter(has_text="given up").count() == 0
+
+
 async def test_tag_and_gateway_keep_the_same(site: Site, visitor: Visitor) -> None:
     document = default_document()
     compiled = CompiledPlan(read_plan(document))

@@ -3,12 +3,13 @@
 from collections import Counter
 from pathlib import Path
 
-from playwright.async_api import Page, Route
+from playwright.async_api import Page
 
 from domain.event import CallType
 from tests.fixtures.browser import Visitor
 from tests.fixtures.clients import CLIENTS
 from tests.fixtures.gateway import Gateway
+from tests.fixtures.moody import Moods
 from tests.lacking import missing
 from tests.tag_sdk.conftest import Site
 
@@ -51,11 +52,11 @@ async def opened(site: Site, visitor: Visitor, gateway: Gateway, sdk: Path) -> P
 
 async def arrived(gateway: Gateway, page: Page) -> Counter[CallType]:
     """Count the calls on the log by their kind once five have come."""
-    for _ in range(100):
+    for _ in range(300):
         events = await gateway.logged()
         if len(events) >= 5:
             break
-        await page.wait_for_timeout(100)
+        await page.wait_for_timeout(200)
     return Counter(event.type for event in events)
 
 
@@ -66,21 +67,22 @@ async def test_segment_s_browser_sdk(site: Site, visitor: Visitor, gateway: Gate
     assert len({event.subject for event in await gateway.logged()}) == 1
 
 
-async def test_segment_s_browser_sdk_comes_back_after_a_pause(site: Site, visitor: Visitor, gateway: Gateway) -> None:
+async def test_segment_s_browser_sdk_sends_again_what_was_refused_for_now(
+    site: Site, visitor: Visitor, gateway: Gateway, moods: Moods
+) -> None:
     page = await opened(site, visitor, gateway, SEGMENT)
-    refusals = [503, 429]
-
-    async def refuse_first(route: Route) -> None:
-        if refusals:
-            headers = {"Retry-After": "1", "Access-Control-Allow-Origin": "*"}
-            await route.fulfill(status=refusals.pop(), headers=headers)
-        else:
-            await route.continue_()
-
-    await page.route("**/v1/t", refuse_first)
     await page.evaluate(SEND_BY_SEGMENT, [gateway.tenant.write_key, gateway.url])
     assert await arrived(gateway, page) == FIVE
-    assert refusals == []
+    assert moods.left == []
+
+
+async def test_rudderstack_s_browser_sdk_sends_again_what_was_refused_for_now(
+    site: Site, visitor: Visitor, gateway: Gateway, moods: Moods
+) -> None:
+    page = await opened(site, visitor, gateway, RUDDERSTACK)
+    await page.evaluate(SEND_BY_RUDDERSTACK, [gateway.tenant.write_key, gateway.url])
+    assert await arrived(gateway, page) == FIVE
+    assert moods.left == []
 
 
 async def test_rudderstack_s_browser_sdk(site: Site, visitor: Visitor, gateway: Gateway) -> None:

@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -52,6 +53,22 @@ async def test_a_withdrawal_reaches_other_tabs_through_cookies_too(site: Site, v
     await first.evaluate("void (window.told = new Promise(done => tagway.on('consent', done)))")
     await second.evaluate("tagway.consent.withdraw() && 0")
     assert (await first.evaluate("told"))["analytics"] == "denied"
+
+
+async def test_signals_that_are_too_long_for_a_cookie_do_not_crowd_out_the_choice(site: Site, visitor: Visitor) -> None:
+    site.settings = {"storage": "cookie", "consentFrom": {"tcf": {}}}
+    data = {"gdprApplies": True, "eventStatus": "tcloaded", "tcString": "C" * 5000}
+    data |= {"purpose": {"consents": {"1": True, "8": True, "9": True}}}
+    await visitor.context.add_init_script(
+        f"window.__tcfapi = (command, version, done) => done({json.dumps(data)}, true)"
+    )
+    page = await loaded(await visitor.open(site.url))
+    await site.until(lambda s: len(s.events) == 2)
+    assert {len(event["context"]["consent"]["tcString"]) for event in site.events} == {5000}
+    await page.evaluate("void tagway.optOut()")
+    again = await loaded(await visitor.open(f"{site.url}/again"))
+    await again.wait_for_load_state("networkidle")
+    assert await again.evaluate("tagway.consent.get().analytics") == "denied"
 
 
 async def test_memory_forgets_with_the_page(site: Site, visitor: Visitor) -> None:

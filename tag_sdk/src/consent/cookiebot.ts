@@ -23,6 +23,7 @@ extend<ConsentSources["cookiebot"]>(({ options, report }) => {
     report(readMapping(options.purposes ?? PURPOSES, (category) => consent[category]));
     return true;
   };
-  for (const name of ["CookiebotOnConsentReady", "CookiebotOnAccept", "CookiebotOnDecline"]) addEventListener(name, read);
-  waitFor(read, () => {});
+  const look = () => waitFor(read, () => {});
+  for (const name of ["CookiebotOnConsentReady", "CookiebotOnAccept", "CookiebotOnDecline"]) addEventListener(name, look);
+  look();
 });

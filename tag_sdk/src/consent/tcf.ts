@@ -1,5 +1,5 @@
 import type { ConsentSources } from "../../types/index";
-import { extend } from "../parts";
+import { extend, type Said } from "../parts";
 import { findApi } from "./frame";
 import { readMapping, tcfMapping } from "./mapping";
 
@@ -17,16 +17,17 @@ type Flags = Record<string, boolean | undefined>;
 
 const NOT_ALLOWED = 0;
 
-/** Reads `__tcfapi`. An open banner is no decision: what was known before it holds until the visitor has chosen. */
+/** Reads `__tcfapi`. An open banner is no decision: what was known before holds until the visitor has chosen. */
 extend<ConsentSources["tcf"]>(({ options, report }) => {
   const mapping = tcfMapping(options.purposes);
+  const undecided = Object.fromEntries(Object.keys(mapping).map((purpose) => [purpose, "pending"])) as Said;
   const granted = ({ purpose, vendor, publisher }: TCData, id: number) => {
-    if (!purpose?.consents?.[id]) return false;
+    if (purpose?.consents?.[id] !== true) return false;
     if (options.vendor === undefined) return true;
     const disclosed = vendor?.disclosedVendors;
     return (
-      !!vendor?.consents?.[options.vendor] &&
-      (!disclosed || !!disclosed[options.vendor]) &&
+      vendor?.consents?.[options.vendor] === true &&
+      (!disclosed || disclosed[options.vendor] === true) &&
       publisher?.restrictions?.[id]?.[options.vendor] !== NOT_ALLOWED
     );
   };
@@ -35,7 +36,8 @@ extend<ConsentSources["tcf"]>(({ options, report }) => {
       "addEventListener",
       (value, success) => {
         const data = value as TCData | null;
-        if (!success || !data || data.cmpStatus === "error") return;
+        // What a failing CMP has said before no longer holds.
+        if (!success || !data || data.cmpStatus === "error") return report(undecided);
         if (data.gdprApplies === false) return report({});
         if (data.gdprApplies !== true || !/^(tcloaded|useractioncomplete)$/.test(data.eventStatus ?? "")) return;
         report(

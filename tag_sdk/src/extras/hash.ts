@@ -12,7 +12,8 @@ extend(({ tagway }) => {
   const hashes: Hashes = {
     email: (address) => digest(address.trim().toLowerCase()),
     phone(number) {
-      const e164 = number.trim().replace(/^00/, "+").replace(/[\s().\-/]/g, "");
+      // The trunk zero, as in "+49 (0)30 …", is not dialled with a country.
+      const e164 = number.trim().replace(/^00/, "+").replace(/\(0\)|[\s().\-/]/g, "");
       // Without its country a number is somebody else's in another one.
       if (!/^\+[1-9]\d{6,14}$/.test(e164)) return Promise.reject(new TypeError("a phone number needs its country: +49 …"));
       return digest(e164);

@@ -89,8 +89,12 @@ extend(({ tagway, past }) => {
       }
     } else if (kind === "message") showMessage(notice);
     else if (kind === "drop") {
-      answer(line(`${notice.count} given up`), `dropped: ${notice.reason}${notice.status ? ` ${notice.status}` : ""}`);
-      if (notice.reason !== "consent") return;
+      const { reason, status, count, name, messageId = "" } = notice;
+      const shown = lines.get(messageId) ?? line(name ?? `${count} given up`);
+      answer(shown, `dropped: ${reason}${status ? ` ${status}` : ""}`);
+      waiting.delete(messageId);
+      // Without a name it was all that waited.
+      if (reason !== "consent" || name) return;
       for (const id of waiting) {
         const shown = lines.get(id);
         if (!shown) continue;

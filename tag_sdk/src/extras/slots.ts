@@ -19,6 +19,8 @@ extend<Extras["slots"]["options"]>(({ tagway, settings, options, emit }) => {
   };
   const render = () => {
     for (const element of document.querySelectorAll<HTMLElement>("[data-tagway-slot]")) {
+      // Their text is no text.
+      if (/^(script|style|iframe|object|embed|svg|math)$/i.test(element.localName)) continue;
       const contents = options.slots[element.dataset.tagwaySlot ?? ""] ?? [];
       const content = contents.find(({ segment }) => segments.includes(segment));
       const original = originals.get(element);

@@ -13,7 +13,11 @@ from domain.clock import utc_now
 from gateway.cli.ledger import examine
 from privacy.ledger.audit import Broken
 from privacy.ledger.checkpoint import Signer, Untrusted
+from privacy.ledger.closing import closing_key
+from stores.erasure import erase_person
 from stores.ledger.heads import sign_head
+from stores.persons import find_person
+from stores.postgres import Database
 from tests.fixtures.gateway import Gateway, Tenant, event, make_tenant
 from tests.fixtures.terminal import tagway, tagway_process
 
@@ -49,10 +53,11 @@ class Shop:
 
     async def verify(self, kept: str | None = None) -> str:
         """Do in this process what `tagway ledger verify` does; return what it says."""
+        keys = (await self.gateway.resources.workspaces.get(self.tenant.workspace)).keys
         public_key = (await self.signer()).public_key
         async with self.gateway.resources.database.workspace(self.tenant.workspace) as connection:
             try:
-                return await examine(connection, self.tenant.workspace, public_key, kept)
+                return await examine(connection, keys, public_key, kept)
             except (Broken, Untrusted) as error:
                 return str(error)
 
@@ -251,10 +256,39 @@ async def test_the_words_of_the_erased_are_missed_by_nobody(shop: Shop) -> None:
     for person in range(3):
         await shop.collect(event("Consent Preference Updated", YES, anonymousId=f"visitor-{person}"))
     gone = (await shop.gateway.logged(shop.tenant.workspace))[1].subject
-    await shop.gateway.sql("DELETE FROM subject WHERE id = $1", gone)
+    workspace = await shop.gateway.resources.workspaces.get(shop.tenant.workspace)
+    database = await Database.open(shop.gateway.database_url, role="worker", max_size=1)
+    async with database.across() as connection, connection.transaction():
+        found = await find_person(connection, workspace.id, aliases=(), subjects=[gone])
+        key = closing_key(workspace.keys)
+        await erase_person(connection, workspace.id, found, request=None, at=utc_now(), closing_key=key)
+    await database.close()
     said = await shop.verify()
     assert said.startswith("intact: 9 records")
     assert "\n6 words in force, as recorded" in said
+    assert "\n3 records of people who are gone; 0 such from before" in said
+
+
+async def test_a_withdrawal_that_was_made_to_look_erased_is_named(shop: Shop) -> None:
+    """The word in force set back to the grant, and the opening of what came after it gone: nobody's keys say so."""
+    await shop.collect(event("Consent Preference Updated", YES, anonymousId="visitor-0"))
+    await shop.collect(event("Consent Preference Updated", dict.fromkeys(YES, False), anonymousId="visitor-0"))
+    assert (await shop.verify()).startswith("intact: 6 records")
+    here = "workspace_id = $1"
+    await shop.meddle(
+        f"DELETE FROM consent_opening WHERE {here} AND seq > 3",
+        f"""
+        UPDATE consent SET state = 'granted', seq = seq - 3, at = (
+            SELECT (convert_from(leaf, 'UTF8')::jsonb ->> 'said_at')::timestamptz FROM consent_record AS record
+            WHERE record.workspace_id = consent.workspace_id AND record.seq = consent.seq - 3
+        ) WHERE {here}
+        """,
+    )
+    assert await shop.verify() == "record 4 has lost its opening, and not by an erasure"
+    await shop.meddle(
+        "INSERT INTO ledger_closing SELECT workspace_id, seq, sha256('x') FROM consent_record WHERE workspace_id = $1"
+    )
+    assert await shop.verify() == "record 4 has lost its opening, and not by an erasure"
 
 
 async def test_words_from_before_the_ledger_are_counted_apart(shop: Shop) -> None:

@@ -33,8 +33,12 @@ class Door:
         """A record that holds this trips our own code."""
         self.refused: bytes | None = None
         """A record that holds this is never acknowledged."""
+        self.stuck: asyncio.Event | None = None
+        """The log answers nothing until it is set, as behind a network that drops everything."""
 
     async def append(self, topic: str, records: Sequence[Record]) -> list[TagwayError | None]:
+        if self.stuck is not None:
+            await self.stuck.wait()
         if self.shut:
             return [LogUnavailable() for _ in records]
         for record in records:
@@ -112,6 +116,28 @@ async def test_without_the_log_events_are_kept_and_come_to_it_later_in_each_pers
     for ids in expected:
         # What the first attempt left on the log twice the builder tells by its id; its first place is what counts.
         assert ids in [list(dict.fromkeys(each)) for each in found.values()]
+
+
+async def test_a_log_that_says_nothing_keeps_nobody_waiting_and_what_came_by_both_ways_is_one(
+    gateway_settings: Settings, tmp_path: Path
+) -> None:
+    async with spooling(gateway_settings, tmp_path) as (gateway, door):
+        anonymous = event()
+        del anonymous["messageId"]
+        await gateway.batch(event())
+        door.stuck = asyncio.Event()
+        # The log never answers, so that without a deadline none of these would be answered either.
+        async with asyncio.timeout(60):
+            results = [*await gateway.batch(anonymous, {"type": "track"}), *await gateway.batch(event())]
+            results += [result for _ in range(20) for result in await gateway.batch(event())]
+        assert [result["outcome"] for result in results] == ["accepted", "invalid", *["accepted"] * 21]
+        assert gateway.resources.spooling is not None
+        assert gateway.resources.spooling.waiting == 22
+        door.stuck.set()
+        await emptied(gateway, 60)
+        logged = [each.message_id for each in await gateway.logged()]
+        assert len(set(logged)) == 23
+        assert {result["message_id"] for result in results if result["outcome"] == "accepted"} < set(logged)
 
 
 async def test_a_restart_drains_before_it_is_ready(gateway_settings: Settings, tmp_path: Path) -> None:

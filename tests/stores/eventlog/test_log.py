@@ -114,6 +114,14 @@ async def test_a_quiet_topic_answers_none_within_the_wait_and_wakes_for_news(log
     assert [record.value for record in batch.records] == [b"news"]
 
 
+async def test_a_record_keeps_its_place_in_a_trace(log: EventLog, topic: str) -> None:
+    place = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    await log.append(topic, [Record(b"k", b"traced", place), Record(b"k", b"not")])
+
+    records = [record for batch in await read_all(log, topic, 2) for record in batch.records]
+    assert {record.value: record.traceparent for record in records} == {b"traced": place, b"not": None}
+
+
 async def test_each_record_has_a_result_of_its_own(log: EventLog, topic: str) -> None:
     largest = LARGEST_RECORD - len(b"k")
     results = await log.append(
