@@ -29,35 +29,35 @@ def _send_one_of_each(client: Client) -> None:
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
-async def test_segment_s_python_sdk(gateway_process: Gateway, packed: bool) -> None:
+async def test_segment_s_python_sdk(gateway_elsewhere: Gateway, packed: bool) -> None:
     failed: list[Any] = []
     client = Client(
-        gateway_process.tenant.write_key,
-        host=gateway_process.url,
+        gateway_elsewhere.tenant.write_key,
+        host=gateway_elsewhere.url,
         gzip=packed,
         max_retries=1,
         on_error=lambda error, _batch: failed.append(error),
     )
     await asyncio.to_thread(_send_one_of_each, client)
     assert failed == []
-    events = await gateway_process.logged()
+    events = await gateway_elsewhere.logged()
     assert Counter(event.type for event in events) == EVERY_TYPE
     assert len({event.subject for event in events}) == 1
 
 
-async def test_segment_s_python_sdk_gives_up_at_once_on_a_wrong_key(gateway_process: Gateway) -> None:
+async def test_segment_s_python_sdk_gives_up_at_once_on_a_wrong_key(gateway_elsewhere: Gateway) -> None:
     failed: list[Any] = []
     client = Client(
-        "wrong", host=gateway_process.url, max_retries=5, on_error=lambda error, _batch: failed.append(error)
+        "wrong", host=gateway_elsewhere.url, max_retries=5, on_error=lambda error, _batch: failed.append(error)
     )
     await asyncio.to_thread(_send_one_of_each, client)
     assert [(error.status, error.code) for error in failed] == [(401, "unknown_key")]
 
 
-async def test_segment_s_node_sdk(gateway_process: Gateway) -> None:
-    report = await _report("segment.mjs", gateway_process.url, gateway_process.tenant.write_key)
+async def test_segment_s_node_sdk(gateway_elsewhere: Gateway) -> None:
+    report = await _report("segment.mjs", gateway_elsewhere.url, gateway_elsewhere.tenant.write_key)
     assert report == {"requests": 2, "errors": []}
-    assert Counter(event.type for event in await gateway_process.logged()) == EVERY_TYPE
+    assert Counter(event.type for event in await gateway_elsewhere.logged()) == EVERY_TYPE
 
 
 async def _report(script: str, *arguments: str) -> Any:

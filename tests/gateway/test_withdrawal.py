@@ -54,8 +54,10 @@ async def _cached(gateway: Gateway) -> list[object]:
     return [value for value in values if value]
 
 
-async def test_a_withdrawal_reaches_another_process(gateway_process: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    far = gateway_process
+async def test_a_withdrawal_reaches_another_process(
+    gateway_elsewhere: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    far = gateway_elsewhere
     async with listening(far.resources) as url:
         near = Gateway(url, far.tenant, far.database_url, far.http, far.resources)
 

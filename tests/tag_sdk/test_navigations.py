@@ -16,7 +16,7 @@ from tests.patience import AT_ALL
 from tests.tag_sdk.conftest import ALL, Site, consent
 from tests.tag_sdk.stored import embed, lacking, logged, named
 
-NAVIGATIONS, TABS, SECONDS = 1000, 2, 150
+NAVIGATIONS, SECONDS = 1000, 120
 TAB = 10_000
 """A tab's first position."""
 
@@ -24,7 +24,8 @@ TAB = 10_000
 @pytest.mark.timeout(SECONDS + 4 * AT_ALL)
 async def test_no_event_is_lost_in_a_thousand_quick_navigations(site: Site, gateway: Gateway, visitor: Visitor) -> None:
     await embed(site, gateway, {"consent": {"analytics": "granted"}})
-    told = await walk(site, visitor, NAVIGATIONS)
+    # In one tab: records that change hands between two processes of the browser are another matter (docs/tag.md).
+    told = await walk(site, visitor, NAVIGATIONS, 1)
     events = await lacking(gateway, lambda events: told - positions(events))
     assert positions(events) == told
     assert len(told) >= NAVIGATIONS // 10, "even a slow machine comes this far"
@@ -36,23 +37,23 @@ async def test_nothing_is_sent_by_quick_navigations_before_consent(
     await embed(site, gateway, {})
     methods: set[str] = set()
     visitor.context.on("request", lambda request: methods.add(request.method))
-    told = await walk(site, visitor, NAVIGATIONS // 10)
+    told = await walk(site, visitor, NAVIGATIONS // 10, 2)
     assert methods == {"GET"}
     assert await visitor.context.cookies() == []
     await consent(visitor.context.pages[0], ALL)
-    events = await logged(gateway, lambda events: len(named(events, "step")) >= TABS)
+    events = await logged(gateway, lambda events: len(named(events, "step")) >= 2)
     # What the pages before had held went with them: it was in their memory alone.
-    assert positions(events) == {max(each for each in told if each // TAB == tab) for tab in range(TABS)}
+    assert positions(events) == {max(each for each in told if each // TAB == tab) for tab in range(2)}
 
 
-async def walk(site: Site, visitor: Visitor, navigations: int) -> set[int]:
+async def walk(site: Site, visitor: Visitor, navigations: int, tabs: int) -> set[int]:
     """Have some tabs go through pages as fast as they can; return the positions that they told of.
 
     A machine that is too slow goes as far as it comes in its time.
     """
     site.body = '<script src="/pages/walk.js"></script>'
-    last = navigations // TABS - 1
-    pages = [await visitor.open() for _ in range(TABS)]
+    last = navigations // tabs - 1
+    pages = [await visitor.open() for _ in range(tabs)]
 
     async def go(tab: int, page: Page) -> None:
         await page.goto(f"{site.url}/{tab}/0/{last}", wait_until="commit")

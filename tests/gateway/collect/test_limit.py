@@ -1,6 +1,4 @@
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -10,7 +8,7 @@ from gateway.collect.limit import EventLimit
 from gateway.metrics import Metrics
 from stores.paces import Paces
 from stores.redis import Redis
-from tests.fixtures.gateway import Gateway, basic, event, listening
+from tests.fixtures.gateway import Gateway, basic, event
 from tests.fixtures.paces import SLOW, Ticks
 
 MINUTE = 60
@@ -85,12 +83,14 @@ async def test_without_redis_a_gateway_counts_for_itself(gone: Redis) -> None:
 
 
 @pytest.fixture
-async def limited(gateway: Gateway, gone: Redis) -> AsyncIterator[Gateway]:
-    """A gateway that lets three events in, and no more while its clock stands still."""
-    limit = EventLimit(Paces(gone), Pace(a_second=1, at_once=3), Metrics(), Ticks())
-    resources = replace(gateway.resources, limit=limit)
-    async with listening(resources) as url:
-        yield replace(gateway, url=url, resources=resources)
+def limited(gateway: Gateway, gone: Redis, monkeypatch: pytest.MonkeyPatch) -> Gateway:
+    """A gateway that lets three events of a key in, and no more while its clock stands still."""
+    limit, ticks = gateway.resources.limit, Ticks()
+    monkeypatch.setattr(limit, "_pace", Pace(a_second=1, at_once=3))
+    monkeypatch.setattr(limit, "_paces", Paces(gone))
+    monkeypatch.setattr(limit, "_ticks", ticks)
+    monkeypatch.setattr(limit, "_avoid_redis_until", 0.0)
+    return gateway
 
 
 async def test_a_key_that_is_too_fast_is_told_so_and_others_are_served(limited: Gateway) -> None:
