@@ -34,27 +34,24 @@ _HOSTILE = {
 }  # fmt: skip
 
 
-@pytest.fixture
-def pace() -> float:
-    """How many times slower this machine is by now than one that parses a small document in 63 µs."""
-    rounds = []
-    for _ in range(5):
-        began = time.process_time()
-        for _ in range(20):
-            parse("{ profile { id segments { segment { key name } enteredAt } } }")
-        rounds.append((time.process_time() - began) / 20)
-    return max(1.0, min(rounds) / 0.000_063)
+def _pace() -> float:
+    """How many times slower this machine is right now than one that parses a small document in 63 µs."""
+    began = time.process_time()
+    for _ in range(20):
+        parse("{ profile { id segments { segment { key name } enteredAt } } }")
+    return max(1.0, (time.process_time() - began) / 20 / 0.000_063)
 
 
 @pytest.mark.parametrize("name", _HOSTILE)
-async def test_a_hostile_document_costs_little(api: Api, name: str, pace: float) -> None:
+async def test_a_hostile_document_costs_little(api: Api, name: str) -> None:
     await api.data("{ viewer { scopes } }")
     taken = []
-    for number in range(4):
+    for number in range(8):
+        pace = _pace()  # beside each attempt: what others do to this machine changes from one moment to the next
         began = time.process_time()
         result = await api.run(_HOSTILE[name] + " " * number)  # another text each time, so that none is remembered
-        taken.append(time.process_time() - began)
+        taken.append((time.process_time() - began) / pace)
         assert all("code" in (error.extensions or {}) for error in result.errors or ())
         assert all((error.extensions or {})["code"] != "internal" for error in result.errors or ())
         await asyncio.sleep(0)
-    assert min(taken) <= 0.015 * pace, f"{min(taken) * 1000:.1f} ms"
+    assert min(taken) <= 0.015, f"{min(taken) * 1000:.1f} ms"
