@@ -23,7 +23,7 @@ _COLUMNS = (
     *("kept unasked", "lost", "twice", "wrong", "changes", "missed", "settled"),
 )
 
-_DISK_MEGABYTES = 4
+_DISK_MEGABYTES = 64
 
 
 def main() -> int:
@@ -86,7 +86,7 @@ def _folder() -> Path:
 
 
 def _small_disk(folder: Path, house: AsyncExitStack) -> Path | None:
-    """Mount a disk of a few megabytes; None where that is not allowed."""
+    """Mount a disk that is soon full; None where that is not allowed."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_MEGABYTES}m", "tagway", str(folder)]
     if shutil.which("mount") is None or subprocess.run(command, check=False, capture_output=True).returncode:

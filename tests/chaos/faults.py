@@ -76,7 +76,7 @@ def filling(disk: Path, seconds: float) -> Fault:
         ballast = disk / "ballast"
         with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
             while True:
-                file.write(bytes(4096))
+                file.write(bytes(65_536))
         try:
             await freeze(trial.stack, "postgres", seconds)
         finally:
