@@ -10,14 +10,15 @@ const HEARTBEAT = 20_000;
 const LEFT_BEHIND = 150_000;
 // How long a claim stands before it is believed: another tab may have written one in the same moment.
 const CLAIM_WAIT = 300;
-// Tabs in other processes may still see a record that is gone: its lock is held until they know better.
-const STORAGE_LAG = 3000;
+const STILL_HELD = 6000;
 
 /** One event, already written as JSON: it is measured, stored and sent in this form. */
 export interface Item {
   text: string;
   bytes: number;
   sending?: boolean;
+  /** The adopted record that it stands in. */
+  from?: string;
 }
 
 interface StoredQueue {
@@ -66,7 +67,15 @@ export function openQueue(
   let wanted = false;
   let owned = false;
   let stored = false;
-  let release = () => {};
+  const releases: (() => void)[] = [];
+  const release = () => {
+    for (const each of releases.splice(0)) each();
+    adopting.clear();
+    seen.clear();
+  };
+  const until = () => new Promise<void>((resolve) => releases.push(resolve));
+  const adopting = new Set<string>();
+  const seen = new Set<string>();
 
   const pack = (text: string): Item => ({ text, bytes: byteLength(text) });
   const write = (message: Message): Item[] => {
@@ -81,64 +90,66 @@ export function openQueue(
     if (!owned) return;
     if (!items.length) storage.remove(record);
     stored = !items.length || keep(Date.now());
+    for (const name of adopting) if (!items.some((item) => item.from === name)) adopt(name);
   };
-  const keep = (at: number) => storage.write(record, { at, texts: items.map((item) => item.text) });
-  const take = (name: string) => {
-    const left = storage.read<StoredQueue>(name);
+  const keep = (at: number) =>
+    storage.write(record, { at, texts: items.flatMap((item) => (item.from ? [] : item.text)) });
+  // What its last page wrote may reach this process after the lock: a record stays until what it held is answered.
+  const adopt = (name: string) => {
+    const fresh = storage.read<StoredQueue>(name)?.texts.filter((text) => !seen.has(text)) ?? [];
+    items = fresh.map((text): Item => (seen.add(text), { ...pack(text), from: name })).concat(items);
+    if (fresh.length) return adopting.add(name), save(), adopted();
+    adopting.delete(name);
     storage.remove(name);
-    if (left && wanted) items = left.texts.map(pack).concat(items);
-    save();
-    adopted();
   };
-  const adopt = () => {
+  const own = () => {
+    for (const item of items) delete item.from;
+    save();
+  };
+  const seek = () => {
     for (const name of storage.names()) {
       if (!name.startsWith("queue.") || name === record) continue;
       if (locks) {
-        void locks.request(lockName(name), { ifAvailable: true }, (lock) => {
-          if (!lock) return;
-          take(name);
-          return new Promise((resolve) => setTimeout(resolve, STORAGE_LAG));
-        });
+        void locks.request(
+          lockName(name),
+          { ifAvailable: true },
+          (lock) => lock && wanted && (adopt(name), until()),
+        );
       } else {
         const left = storage.read<StoredQueue>(name);
-        if (!left || left.at > Date.now() - LEFT_BEHIND) continue;
-        storage.write(name, { ...left, claim: record, at: Date.now() });
-        setTimeout(() => storage.read<StoredQueue>(name)?.claim === record && take(name), CLAIM_WAIT);
+        if (left && left.at < Date.now() - LEFT_BEHIND) {
+          storage.write(name, { ...left, claim: record, at: Date.now() });
+          setTimeout(() => {
+            if (wanted && storage.read<StoredQueue>(name)?.claim === record) adopt(name), own();
+          }, CLAIM_WAIT);
+        }
       }
     }
   };
-  const own = () => {
+  const start = () => {
     if (!wanted || owned) return;
+    const renew = () => (save(), seek());
     const begin = () => {
       owned = true;
-      save();
-      adopt();
+      renew();
       // A page that has just ended may hold its lock for a moment longer.
-      if (locks) setTimeout(adopt, STORAGE_LAG * 2);
+      setTimeout(seek, STILL_HELD);
     };
     if (!locks) {
-      const beat = setInterval(() => (save(), adopt()), HEARTBEAT);
-      release = () => {
+      const beat = setInterval(renew, HEARTBEAT);
+      releases.push(() => {
         clearInterval(beat);
         if (items.length && wanted) keep(0);
-      };
+      });
       return begin();
     }
-    const hold = () => {
-      if (!wanted) return;
-      begin();
-      return new Promise<void>((resolve) => (release = resolve));
-    };
     // A frame of an opaque origin has neither locks nor storage.
-    locks.request(lockName(record), hold).catch(() => {});
+    locks.request(lockName(record), () => wanted && (begin(), until())).catch(() => {});
   };
   // A held lock would keep the page out of the back/forward cache. Back from it, the record tells what is still ours.
   addEventListener("pagehide", () => {
     // A page may end before it was given its lock: what it holds is then a record whose lock is free.
-    if (!owned) {
-      if (wanted && items.length) stored = keep(Date.now());
-      return;
-    }
+    if (!owned && wanted && items.length) stored = keep(Date.now());
     owned = false;
     release();
   });
@@ -148,7 +159,7 @@ export function openQueue(
       const left = new Set(storage.read<StoredQueue>(record)?.texts);
       items = items.filter((item) => left.has(item.text));
     }
-    own();
+    start();
   });
 
   return {
@@ -183,6 +194,7 @@ export function openQueue(
       release();
     },
     restrict(preferences) {
+      own();
       items = items.filter((item) => {
         const message = JSON.parse(item.text) as Message;
         const carried = message.context.consent.categoryPreferences;
@@ -193,7 +205,7 @@ export function openQueue(
     },
     keep() {
       wanted = true;
-      own();
+      start();
     },
     waiting: () => items.filter((item) => !item.sending).length,
     kept: () => stored,

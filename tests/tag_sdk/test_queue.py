@@ -62,6 +62,21 @@ async def test_a_page_that_ends_before_it_has_its_lock_leaves_its_events_to_the_
     await site.until(lambda s: len(s.named("orphan")) == 2)
 
 
+async def test_what_a_closed_tab_wrote_last_is_not_lost_where_it_is_seen_late(site: Site, visitor: Visitor) -> None:
+    """Browsers pass changes of storage between their processes later than locks."""
+    page = await agreed(site, visitor)
+    await visitor.context.route("**/v1/batch", lambda route: route.abort())
+    async with page.expect_event("requestfailed"):
+        await page.evaluate("tagway.track('early').track('tardy').flush() && 0")
+    await page.close()
+    await visitor.context.unroute("**/v1/batch")
+    await visitor.context.add_init_script(SEES_LATE)
+    late = await loaded(await visitor.open(f"{site.url}/late"))
+    await site.until(lambda s: s.named("early") and s.named("tardy"))
+    assert await late.evaluate("window.staleReads") == 1
+    await late.wait_for_function("() => Object.keys(localStorage).filter(name => name.includes('.queue.')).length < 2")
+
+
 async def test_without_locks_a_closed_tab_leaves_its_events_to_the_next_page_at_once(
     site: Site, visitor: Visitor
 ) -> None:
@@ -112,4 +127,17 @@ WITHOUT_LOCKS = """
 Object.defineProperty(navigator, 'locks', {value: undefined});
 document.addEventListener('readystatechange', () => document.readyState === 'interactive' &&
   tagway.on('message', message => { window.last = message; }), {once: true});
+"""
+
+SEES_LATE = """
+window.staleReads = 0;
+const { getItem } = Storage.prototype;
+Storage.prototype.getItem = function (name) {
+  const found = getItem.call(this, name);
+  if (staleReads || location.pathname !== '/late' || !name.includes('.queue.') || !found?.includes('tardy'))
+    return found;
+  staleReads++;
+  const record = JSON.parse(found);
+  return JSON.stringify({ ...record, texts: record.texts.filter(text => !text.includes('tardy')) });
+};
 """
