@@ -28,6 +28,7 @@ from strawberry.types.unset import UNSET, UnsetType
 
 from console.files import explorer_page
 from domain.errors import FAILURES, Refused, TagwayError
+from gateway.answer import CORS, GRAPHQL_RESPONSE, JSON, answer, encode
 from gateway.auth import Authenticator, token_in
 from gateway.operation import Asked, Posted, read_asked, read_bounded, read_queried, replayed
 from gateway.pages import page
@@ -37,27 +38,11 @@ from gateway.workspace import Workspaces
 from resolvers.caller import Caller
 from resolvers.context import Services, Session
 from resolvers.documents import Documents
-from resolvers.keeping import sight_tag
 from resolvers.live.groups import Payload
 from resolvers.repeats import IDEMPOTENCY_KEY
 from resolvers.schema import Schema
 
-_GRAPHQL_RESPONSE: Final = "application/graphql-response+json"
-_JSON: Final = "application/json"
-_OK: Final = 200
-_NOT_MODIFIED: Final = 304
 _STATUS_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
-
-# No cookie ever speaks for a caller, so any page may ask with a token it holds.
-_CORS: Final = {
-    "access-control-allow-origin": "*",
-    "access-control-allow-headers": "authorization, content-type, idempotency-key, if-none-match",
-    "access-control-expose-headers": "etag",
-    "access-control-allow-methods": "GET, POST",
-    "access-control-max-age": "86400",
-}
-
-_encode = msgspec.json.Encoder().encode
 
 
 class GraphQLApp(GraphQL[Session, None]):
@@ -92,7 +77,7 @@ class GraphQLApp(GraphQL[Session, None]):
             await super().__call__(scope, receive, send)
             return
         if scope["method"] == "OPTIONS":
-            response = Response(status_code=204, headers=_CORS)
+            response = Response(status_code=204, headers=CORS)
         else:
             response = await self._answer(scope, receive)
         await response(scope, receive, send)
@@ -152,8 +137,8 @@ class GraphQLApp(GraphQL[Session, None]):
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         """Note which of the two media types the answer shall have."""
         noted = await super().get_sub_response(request)
-        modern = _GRAPHQL_RESPONSE in request.headers.get("accept", "")
-        noted.headers["content-type"] = f"{_GRAPHQL_RESPONSE if modern else _JSON}; charset=utf-8"
+        modern = GRAPHQL_RESPONSE in request.headers.get("accept", "")
+        noted.headers["content-type"] = f"{GRAPHQL_RESPONSE if modern else JSON}; charset=utf-8"
         return noted
 
     def create_response(
@@ -162,12 +147,12 @@ class GraphQLApp(GraphQL[Session, None]):
         """Answer 200 to whatever was executed; else, in the modern media type only, with the failure's status."""
         status = 200
         content_type = sub_response.headers["content-type"]
-        if isinstance(response_data, dict) and "data" not in response_data and _GRAPHQL_RESPONSE in content_type:
+        if isinstance(response_data, dict) and "data" not in response_data and GRAPHQL_RESPONSE in content_type:
             status = _status_of(response_data.get("errors") or [])
-        headers = {"content-type": content_type, **_CORS}
+        headers = {"content-type": content_type, **CORS}
         if status == FAILURES["cost_exceeded"].status:
             headers["retry-after"] = str(FAILURES["cost_exceeded"].retry_after)
-        return Response(_encode(response_data), status, headers)
+        return Response(encode(response_data), status, headers)
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Leave `data` out where nothing was executed, and what is encoded already as it is."""
@@ -181,8 +166,8 @@ class GraphQLApp(GraphQL[Session, None]):
     async def parse_http_body(self, request: AsyncHTTPRequestAdapter) -> GraphQLRequestData | list[GraphQLRequestData]:
         """Read the request. Raises `Refused` for another content type and for what is not an object."""
         media_type = (request.content_type or "").partition(";")[0].strip().lower()
-        if request.method == "POST" and media_type != _JSON:
-            raise Refused(f"Send the request as {_JSON}.", code="unsupported_media_type")
+        if request.method == "POST" and media_type != JSON:
+            raise Refused(f"Send the request as {JSON}.", code="unsupported_media_type")
         data = await super().parse_http_body(request)
         if isinstance(data, GraphQLRequestData) and not isinstance(data.operation_name, str | None):
             raise Refused("`operationName` must be a string or null.")
@@ -207,7 +192,7 @@ class GraphQLApp(GraphQL[Session, None]):
 
     def encode_json(self, data: object) -> bytes:
         """Encode JSON."""
-        return _encode(data)
+        return encode(data)
 
     async def execute_operation(
         self,
@@ -273,10 +258,10 @@ class GraphQLApp(GraphQL[Session, None]):
             code, message = _STATUS_CODES.get(error.status_code, "invalid_request"), error.reason
         scope["tagway.code"] = code
         failure = FAILURES[code]
-        headers = {**_CORS, "content-type": (await self.get_sub_response(Request(scope))).headers["content-type"]}
+        headers = {**CORS, "content-type": (await self.get_sub_response(Request(scope))).headers["content-type"]}
         if failure.retry_after is not None:
             headers["retry-after"] = str(failure.retry_after)
-        return Response(_encode({"errors": [_error(code, message)]}), failure.status, headers)
+        return Response(encode({"errors": [_error(code, message)]}), failure.status, headers)
 
     async def _planned(self, scope: Scope, body: bytes) -> Response | None:
         """Answer by a plan what is asked plainly and can be planned; None for everything else."""
@@ -297,12 +282,7 @@ class GraphQLApp(GraphQL[Session, None]):
             return self.create_response(
                 {"errors": [each.formatted for each in found.errors or ()]}, await self.get_sub_response(Request(scope))
             )
-        tag = _tag(found, session, posted)
-        modern = _GRAPHQL_RESPONSE.encode() in posted.accept
-        if tag and posted.if_none_match and posted.has(tag):
-            return _Answer(_NOT_MODIFIED, b"", modern=modern, caching=_caching(tag))
-        caching = _caching(tag) if tag else _NOT_CACHED if posted.method == "GET" else ()
-        return _Answer(_OK, _encoded(found), modern=modern, caching=caching)
+        return answer(found, session, posted)
 
 
 def _asked(posted: Posted, scope: Scope, body: bytes) -> Asked | None:
@@ -310,62 +290,6 @@ def _asked(posted: Posted, scope: Scope, body: bytes) -> Asked | None:
         return read_asked(body)
     return read_queried(scope["query_string"]) if posted.method == "GET" and not posted.wants_page else None
 
-
-def _encoded(found: ExecutionResult) -> bytes:
-    if isinstance(found, Payload):
-        return found.text.encode()
-    answer: dict[str, Any] = {"data": found.data}
-    if found.errors:
-        answer["errors"] = [error.formatted for error in found.errors]
-    if found.extensions:
-        answer["extensions"] = found.extensions
-    return _encode(answer)
-
-
-def _tag(found: ExecutionResult, session: Session, posted: Posted) -> str | None:
-    """Give the entity tag of an answer that may be asked for again.
-
-    What is posted has one if it is kept here, or if the client asks by a tag: hashing long lists for nobody is no use.
-    """
-    if isinstance(found, Payload):
-        return found.tag
-    if found.errors or session.released or session.caller is None:
-        return None
-    if posted.method == "POST" and not posted.if_none_match:
-        return None
-    return sight_tag(session.caller.principal, found.data)
-
-
-def _caching(tag: str) -> tuple[tuple[bytes, bytes], ...]:
-    """Say that only the caller may keep the answer, and has to ask each time whether it is still true."""
-    return (
-        (b"etag", tag.encode()),
-        (b"cache-control", b"private, no-cache"),
-        (b"vary", b"authorization, accept"),
-    )
-
-
-class _Answer(Response):
-    """JSON as one of the two media types, or that nothing has changed."""
-
-    def __init__(self, status: int, body: bytes, *, modern: bool, caching: Iterable[tuple[bytes, bytes]] = ()) -> None:
-        # All that Response would work out on its own is known: the headers are made once.
-        self.status_code = status
-        self.background = None
-        self.body = body
-        length = () if status == _NOT_MODIFIED else ((b"content-length", b"%d" % len(body)),)
-        self.raw_headers = [*_RAW_HEADERS[modern], *caching, *length]
-
-
-_NOT_CACHED: Final = ((b"cache-control", b"no-store"),)
-
-_RAW_HEADERS: Final = {
-    modern: [
-        (b"content-type", f"{media_type}; charset=utf-8".encode()),
-        *((name.encode(), value.encode()) for name, value in _CORS.items()),
-    ]
-    for modern, media_type in ((True, _GRAPHQL_RESPONSE), (False, _JSON))
-}
 
 _NOT_STREAMED: Final = {OperationType.QUERY, OperationType.MUTATION}
 
