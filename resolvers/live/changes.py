@@ -11,7 +11,7 @@ import msgspec
 from domain.clock import Clock
 from domain.segment import ChangeKind, SegmentChange
 from resolvers.live.hub import Hub
-from resolvers.live.listener import Agreed, Closed, Heard, Moved, Overflowed, Wanted
+from resolvers.live.listener import Closed, Heard, Moved, Overflowed, Wanted
 from stores import changefeed
 from stores.changefeed import Snapshot, Standing
 from stores.postgres import Database
@@ -80,8 +80,7 @@ class Changes:
             async for notice in self._begin(head, after, resync=resync):
                 yield notice
             while not isinstance(heard := await listener.take(), Closed):
-                told = self._hold_back(heard) if self._withheld or isinstance(heard, Agreed) else self._tell(heard)
-                async for notice in told:
+                async for notice in self._hear(heard, agrees=listener.agrees):
                     yield notice
 
     async def _begin(self, head: int, after: Resumption | None, *, resync: bool) -> AsyncGenerator[Notice, None]:
@@ -100,16 +99,21 @@ class Changes:
     def _can_resume(self, after: Resumption, head: int) -> bool:
         return after.position <= head and self._clock() - after.issued < _RESUMABLE
 
-    async def _hold_back(self, heard: Heard) -> AsyncGenerator[Notice, None]:
-        """Tell nothing until the person agrees; where they stand by then, the story begins anew."""
-        match heard:
-            # Nothing is new where the person was looked up since.
-            case Agreed() if heard.agrees is self._withheld:
-                self._withheld = not heard.agrees
-                async for notice in self._nothing(resync=True) if self._withheld else self._start_over():
-                    yield notice
-            case Moved():
+    async def _hear(self, heard: Heard, *, agrees: bool) -> AsyncGenerator[Notice, None]:
+        """Tell nothing while the person does not agree; once they do, the story begins anew where they stand.
+
+        `agrees` is by the last look at the person, which may be newer than what is heard.
+        """
+        told = self._tell(heard)
+        if self._withheld or not agrees:
+            if isinstance(heard, Moved):
                 self._located = heard.after
+            changed, self._withheld = agrees is self._withheld, not agrees
+            if not changed:
+                return
+            told = self._start_over() if agrees else self._nothing(resync=True)
+        async for notice in told:
+            yield notice
 
     async def _tell(self, heard: Heard) -> AsyncGenerator[Notice, None]:
         match heard:

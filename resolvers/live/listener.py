@@ -38,9 +38,7 @@ class Moved(msgspec.Struct, frozen=True):
 
 
 class Agreed(msgspec.Struct, frozen=True):
-    """The person agrees to personalisation from now on, or no longer."""
-
-    agrees: bool
+    """The person agrees to personalisation from now on, or no longer: `Listener.agrees` tells."""
 
 
 class Marked(msgspec.Struct, frozen=True):

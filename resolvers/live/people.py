@@ -107,7 +107,7 @@ class People:
             if listener.agrees is not agrees:
                 listener.agrees = agrees
                 if not quietly:
-                    listener.put(Agreed(agrees))
+                    listener.put(Agreed())
             if after == before:
                 _mark(listener, marks.get(after), quietly=quietly)
                 continue
