@@ -25,6 +25,17 @@ COUNTED: int = 10_000
 """Totals are exact up to here, and not told beyond."""
 
 
+class Shared(DataLoader[Key, Value]):
+    """A loader whose values outlive who waits for them.
+
+    Several may wait for the same, and graphql-core cancels whoever waits for what became null.
+    """
+
+    def load(self, key: Key) -> Awaitable[Value]:
+        """Load one value, together with all that is asked for in the same turn."""
+        return asyncio.shield(super().load(key))
+
+
 class Loaders:
     """The loaders of one operation in one workspace: each runs one statement per level of the query."""
 
@@ -49,7 +60,7 @@ class Loaders:
         self.last_move: DataLoader[UUID, datetime | None] = self._one(moves.last_moves)
         self.segment_size: DataLoader[UUID, int | None] = self._one(segments.sizes)
         self.item: DataLoader[str, Item | None] = self._one(find_items)
-        self.recommendations: DataLoader[Ask, Served] = DataLoader(partial(recommender.for_people, workspace))
+        self.recommendations: DataLoader[Ask, Served] = Shared(partial(recommender.for_people, workspace))
         self.members: DataLoader[segments.Members, list[profiles.ProfileRow]] = self._listed(segments.members)
 
     async def _profiles(self, connection: Connection, ids: Sequence[UUID]) -> dict[UUID, profiles.ProfileRow]:
@@ -67,7 +78,7 @@ class Loaders:
                 found = await read(connection, keys)
             return [found.get(key) for key in keys]
 
-        return DataLoader(load)
+        return Shared(load)
 
     def _many(
         self, read: Callable[[Connection, Sequence[Key]], Awaitable[dict[Key, list[Value]]]]
@@ -79,7 +90,7 @@ class Loaders:
                 found = await read(connection, keys)
             return [found.get(key, []) for key in keys]
 
-        return DataLoader(load)
+        return Shared(load)
 
     def _listed(self, read: Callable[[Connection, Sequence[Key]], Awaitable[list[Value]]]) -> DataLoader[Key, Value]:
         """Load what `read` returns in the order of the keys."""
@@ -88,7 +99,7 @@ class Loaders:
             async with self._database.workspace(self._workspace) as connection:
                 return await read(connection, keys)
 
-        return DataLoader(load)
+        return Shared(load)
 
 
 async def load_each(
@@ -99,8 +110,7 @@ async def load_each(
     found: list[Any] = []
     for each in waiting:
         try:
-            # Others may wait for the same: graphql-core cancels who waits for what became null, and not them.
-            found.append(shown(await asyncio.shield(each)))
+            found.append(shown(await each))
         except Exception as error:  # noqa: BLE001 - it stands for the value
             found.append(error)
     return found
