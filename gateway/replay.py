@@ -8,15 +8,16 @@ import structlog
 from domain.clock import Clock, utc_now
 from domain.errors import LogUnavailable, StoreUnavailable
 from domain.topics import CONSENTS, ERASURES, EVENTS
+from gateway.database import open_database
 from gateway.provider import open_provider
 from gateway.settings import Settings
+from gateway.stores import open_redis
 from gateway.workspace import Workspaces
 from profiles.rights.replay import Replayed, replay
 from stores.eventlog.kafka_walk import walk
 from stores.eventlog.open import open_log
 from stores.journal import Entry, Journal, decode_entry
 from stores.postgres import Database
-from stores.redis import open_redis
 from stores.subject_cache import SubjectCache
 
 _LOG = structlog.get_logger(__name__)
@@ -42,15 +43,12 @@ async def replay_erasures(settings: Settings, clock: Clock = utc_now) -> None:
     known = frozenset(written)
     announced = await _announced(settings, must=journal is None or not journal.exists)
     missing = [entry for entry in dict.fromkeys(announced) if entry not in known]
-    database = await Database.open(settings.postgres_url or "", role="worker", max_size=2)
-    try:
+    async with open_database(settings, connections=2) as database:
         async with open_provider(settings) as provider:
             done = await replay(database, [*written, *missing], clock, Workspaces(database, provider).keys)
         if done.found:
             await _forget_copies(settings, database, done)
             _LOG.warning("erasures_replayed", persons=len(done.found), journal=done.entries)
-    finally:
-        await database.close()
     if journal is not None:
         await _complete(journal, missing)
 
@@ -99,9 +97,6 @@ async def _forget_copies(settings: Settings, database: Database, done: Replayed)
     finally:
         await log.close()
     with suppress(StoreUnavailable):
-        redis = await open_redis(settings.redis_url or "")
-        try:
+        async with open_redis(settings) as redis:
             for workspace, aliases in done.aliases().items():
                 await SubjectCache(redis).suppress(workspace, aliases)
-        finally:
-            await redis.aclose()
