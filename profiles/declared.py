@@ -87,6 +87,12 @@ class Declared:
             changed for each in (*self._by_event.get(name, ()), *self._sessions) for changed in each.fold(traits, event)
         ]
 
+    def unowned(self, traits: dict[str, Statement]) -> dict[str, Statement]:
+        """Leave of plain statements those whose names are not declared."""
+        if self.owned.isdisjoint(traits):
+            return traits
+        return {name: each for name, each in traits.items() if name not in self.owned}
+
     def without(self, traits: Mapping[str, Statement]) -> dict[str, Statement]:
         """Leave of a profile's traits those that nobody has declared."""
         return {name: each for name, each in traits.items() if "d" not in each}

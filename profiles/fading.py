@@ -10,14 +10,18 @@ from uuid import UUID
 import msgspec
 
 from domain.alias import Alias
+from domain.event import ProtectedEvent
 from privacy.retention import Retention
 from profiles.catalogue import Catalogue
 from profiles.memory import Memory
+from profiles.traits import keep_newest, statements_in
 from profiles.work import Work
 from stores import sweeps
 from stores.ledger.closings import close_records
 from stores.postgres import Connection
 from stores.profiles import Profile
+from stores.statements import Statements as Said
+from stores.statements import lock_statements, save_statements, statements_after
 
 _BEGINNING: Final = (datetime(1970, 1, 1, tzinfo=UTC).isoformat(), "")
 _FIRST: Final = UUID(int=0)
@@ -100,7 +104,7 @@ class Events:
         gone = [(id_, event) for id_, event, left in judged if left is None]
         cut = [(id_, left) for id_, event, left in judged if left is not None and left is not event]
         if gone:
-            await sweeps.delete_events(scene.connection, scene.workspace, gone)
+            await _keep_stated(scene, await sweeps.delete_events(scene.connection, scene.workspace, gone))
         if cut:
             await sweeps.cut_events(scene.connection, scene.workspace, cut)
         last, event = found[-1]
@@ -112,6 +116,31 @@ class Events:
             more=more,
             tally=Counter({What.EVENTS: len(gone), What.CUT_EVENTS: len(cut)}),
         )
+
+
+class Statements:
+    """What was stated in events that are gone, by the time of each statement."""
+
+    name = "statements"
+    repeats = True
+    start = str(_FIRST)
+
+    def __init__(self, at_once: int) -> None:
+        self._at_once = at_once
+
+    async def step(self, scene: Scene, place: Any) -> Taken:
+        """Judge those of the next subjects."""
+        found = await statements_after(scene.connection, scene.workspace, UUID(place), self._at_once)
+        more = len(found) == self._at_once
+        taken = Taken(str(found[-1]) if more else None, more=more)
+        if found:
+            kept = await lock_statements(scene.connection, scene.workspace, found)
+            fading = {id_: each for id_, each in kept.items() if _over(scene, each.traits) or _over(scene, each.sealed)}
+            for each in fading.values():
+                _fade(scene, each)
+            if fading:
+                await save_statements(scene.connection, scene.workspace, fading)
+        return taken
 
 
 class Traits:
@@ -206,6 +235,32 @@ class Subjects:
         taken.changes = len(work.changes)
 
 
+async def _keep_stated(scene: Scene, events: Sequence[ProtectedEvent]) -> None:
+    """Keep what events stated that may be kept for longer than they are."""
+    said: dict[UUID, Said] = {}
+    for event in events:
+        known = said.setdefault(event.subject, Said({}, {}))
+        of_event = statements_in(event)
+        keep_newest(known.traits, of_event.traits)
+        keep_newest(known.sealed, of_event.sealed)
+    for each in said.values():
+        _fade(scene, each)
+    lasting = {id_: each for id_, each in said.items() if each.traits or each.sealed}
+    if not lasting:
+        return
+    kept = await lock_statements(scene.connection, scene.workspace, lasting)
+    for id_, each in kept.items():
+        keep_newest(each.traits, lasting[id_].traits)
+        keep_newest(each.sealed, lasting[id_].sealed)
+    await save_statements(scene.connection, scene.workspace, kept)
+
+
+def _fade(scene: Scene, said: Said) -> None:
+    """Leave what may still be kept."""
+    said.traits = scene.retention.traits(said.traits, scene.now)
+    said.sealed = scene.retention.traits(said.sealed, scene.now)
+
+
 def _over(scene: Scene, stated: dict[str, dict[str, Any]]) -> list[str]:
     """Name the statements that may not be kept as they are."""
     kept = scene.retention.traits(stated, scene.now)
@@ -215,4 +270,5 @@ def _over(scene: Scene, stated: dict[str, dict[str, Any]]) -> list[str]:
 def parts_of(retention: Retention, catalogue: Catalogue, memory: Memory, at_once: int) -> Sequence[Part]:
     """List the parts in their order: people go after what was kept of them."""
     events = [Events(days, at_once, last=days == retention.stages[-1]) for days in retention.stages]
-    return [*events, Traits(catalogue, memory, at_once), Subjects(catalogue, memory, at_once)]
+    traits, subjects = Traits(catalogue, memory, at_once), Subjects(catalogue, memory, at_once)
+    return [*events, traits, Statements(at_once), subjects]

@@ -146,7 +146,7 @@ async def _restore(
     stating = await retrace(connection, workspace, staying, of_staying, work.declared(staying.id))
     stating |= await retrace(connection, workspace, back, of_back, work.declared(back.id))
     for name, statement in outliving(traits, stating).items():
-        # One from before statements said whose they are stays where it is.
+        # One that does not say whose it is stays where it is.
         owner = back if "subject" in statement and UUID(statement["subject"]) in moved else staying
         owner.traits.setdefault(name, statement)
     for name, statement in outliving(sealed, stating).items():

@@ -6,10 +6,11 @@ from typing import Final
 from uuid import UUID
 
 from profiles.declared import Declared
-from profiles.traits import NOTHING_DECLARED, STATING, Stated, fold_event
+from profiles.traits import NOTHING_DECLARED, STATING, fold_event, keep_newest
 from stores.history import events_of, subjects_of, tallies_of
 from stores.postgres import Connection
 from stores.profiles import Profile
+from stores.statements import Stated, read_statements
 
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 _ALWAYS: Final = datetime.min.replace(tzinfo=UTC)
@@ -24,7 +25,8 @@ async def retrace(
 ) -> set[str]:
     """Set a locked profile's traits, counters and times to what the history of its subjects comes to.
 
-    `subjects` maps each subject to when it was made. Returns the messages that stated traits.
+    `subjects` maps each subject to when it was made. Statements that are kept though their events are gone count too.
+    Returns the messages that stated traits.
     """
     fresh = Profile(profile.id, profile.version, {}, {}, {}, _NEVER, _ALWAYS)
     stating: set[str] = set()
@@ -32,6 +34,10 @@ async def retrace(
         fold_event(fresh, event, declared)
         if event.type in STATING:
             stating.add(event.message_id)
+    for said in (await read_statements(connection, workspace, subjects)).values():
+        keep_newest(fresh.sealed, said.sealed)
+        keep_newest(fresh.traits, declared.unowned(said.traits))
+        stating.update(each["m"] for each in (*said.traits.values(), *said.sealed.values()))
     for tally in await tallies_of(connection, workspace, subjects):
         fresh.counters[tally.name] = fresh.counters.get(tally.name, 0) + tally.many
         fresh.first_seen_at = min(fresh.first_seen_at, tally.first_at)
@@ -52,6 +58,8 @@ async def retell(connection: Connection, workspace: UUID, profile: Profile, decl
     fresh = Profile(profile.id, profile.version, {}, {}, {}, _NEVER, _ALWAYS)
     async for event in events_of(connection, workspace, subjects):
         fold_event(fresh, event, declared)
+    for said in (await read_statements(connection, workspace, subjects)).values():
+        keep_newest(fresh.traits, declared.unowned(said.traits))
     told = {name: each for name, each in fresh.traits.items() if "d" in each}
     plain = {name: each for name, each in profile.traits.items() if "d" not in each and name not in declared.owned}
     back = {
@@ -62,5 +70,5 @@ async def retell(connection: Connection, workspace: UUID, profile: Profile, decl
 
 
 def outliving(stated: Stated, stating: set[str]) -> Stated:
-    """Give the statements that are kept for longer than the events that made them."""
+    """Give the statements of events that went before statements were kept apart by subject."""
     return {name: each for name, each in stated.items() if each.get("m") not in stating and "d" not in each}

@@ -1,19 +1,18 @@
 """Traits and counters: functions of a profile's events that come out the same in whatever order the events arrive."""
 
 from base64 import b64encode
-from typing import Any, Final
+from typing import Final
 
 from domain.clock import to_micros
 from domain.event import CallType, ProtectedEvent
 from profiles.declared import Declared
 from profiles.segments.leaf import event_key
 from stores.profiles import Profile
+from stores.statements import Stated, Statements
 
 _SEALED_TRAIT: Final = "traits."
 STATING: Final = {CallType.IDENTIFY: "", CallType.GROUP: "group."}
 """Calls that state traits, and what goes before the names: a company's name is not the person's."""
-
-Stated = dict[str, dict[str, Any]]
 
 NOTHING_DECLARED: Final = Declared()
 
@@ -42,18 +41,25 @@ def fold_event(profile: Profile, event: ProtectedEvent, declared: Declared = NOT
     name = event_key(event)
     profile.counters[name] = profile.counters.get(name, 0) + 1
     changed = declared.fold(profile.traits, event)
+    if event.type not in STATING:
+        return changed
+    said = statements_in(event)
+    keep_newest(profile.sealed, said.sealed)
+    return changed + keep_newest(profile.traits, declared.unowned(said.traits))
+
+
+def statements_in(event: ProtectedEvent) -> Statements:
+    """Write what an event states as a profile keeps it."""
     prefix = STATING.get(event.type)
     if prefix is None:
-        return changed
+        return Statements({}, {})
     mark = {
-        "t": to_micros(at),
+        "t": to_micros(min(event.at, event.received_at)),
         "m": event.message_id,
         "p": list(event.purposes),
         "subject": str(event.subject),
     }
     traits = {prefix + trait: {"v": value, **mark} for trait, value in event.traits.items()}
-    for name in declared.owned & traits.keys():
-        del traits[name]
     sealed = {
         prefix + path.removeprefix(_SEALED_TRAIT): {
             "frame": b64encode(frame).decode(),
@@ -62,8 +68,7 @@ def fold_event(profile: Profile, event: ProtectedEvent, declared: Declared = NOT
         for path, frame in event.sealed.items()
         if path.startswith(_SEALED_TRAIT)
     }
-    _keep_newest(profile.sealed, sealed)
-    return changed + _keep_newest(profile.traits, traits)
+    return Statements(traits, sealed)
 
 
 def fold_profile(winner: Profile, loser: Profile) -> list[str]:
@@ -72,11 +77,12 @@ def fold_profile(winner: Profile, loser: Profile) -> list[str]:
         winner.counters[name] = winner.counters.get(name, 0) + count
     winner.first_seen_at = min(winner.first_seen_at, loser.first_seen_at)
     winner.last_seen_at = max(winner.last_seen_at, loser.last_seen_at)
-    _keep_newest(winner.sealed, loser.sealed)
-    return _keep_newest(winner.traits, NOTHING_DECLARED.without(loser.traits))
+    keep_newest(winner.sealed, loser.sealed)
+    return keep_newest(winner.traits, NOTHING_DECLARED.without(loser.traits))
 
 
-def _keep_newest(known: Stated, stated: Stated) -> list[str]:
+def keep_newest(known: Stated, stated: Stated) -> list[str]:
+    """Take statements in where they are newer than what is known; return the names of those that were."""
     changed = []
     for name, statement in stated.items():
         before = known.get(name)

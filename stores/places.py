@@ -85,6 +85,8 @@ PLACES: Final[tuple[Place, ...]] = (
     _table("claim.decision", "which identifiers were shown to be one person", "subject_id", _KNOWN, ends=_WITH_PERSON),
     _table("claim.index", "blind indexes of identifiers seen together", "subject_id", _GONE, ends=_WITH_PERSON),
     _table("event_tally.many", "how many events are no longer kept", "subject_id", _GONE, ends=_WITH_PERSON),
+    _table("statement.traits", "what was stated in events that are no longer kept", "subject_id", _KNOWN),
+    _table("statement.sealed", "sealed fields stated in such events", "subject_id", _KNOWN, sealed=True),
     _table("likeness.bits", "keyed filters of name, birth date, postcode", "subject_id", _GONE, ends=_WITH_PERSON),
     _table("match_candidate.score", "how like another person", "subject_id", _GONE, ends=_WITH_PERSON),
     _table("consent.state", "the last word on each purpose", "subject_id", _KNOWN, ends="a refusal: never"),

@@ -9,7 +9,9 @@ import msgspec
 
 from domain.alias import Alias, AliasKind
 from domain.consent import Purpose
+from domain.event import ProtectedEvent
 from privacy.retention import StoredEvent
+from stores.history import recorded_event
 from stores.postgres import Connection
 
 # Who has had their data restricted keeps it, for they may need it against us (GDPR, article 18).
@@ -36,6 +38,8 @@ _SPENT: Final = """
             SELECT FROM profile CROSS JOIN jsonb_each(profile.sealed) AS stated
             WHERE profile.workspace_id = $1 AND profile.id = subject.profile_id
                 AND stated.value ->> 'subject' = subject.id::text
+        ) AND NOT EXISTS (
+            SELECT FROM statement WHERE statement.workspace_id = $1 AND statement.subject_id = subject.id
         ) AND NOT EXISTS (
             SELECT FROM profile WHERE profile.workspace_id = $1 AND profile.id = subject.profile_id
                 AND coalesce(restricted_at, objected_at, limited_at) IS NOT NULL
@@ -138,8 +142,13 @@ async def events_after(
     ]
 
 
-async def delete_events(connection: Connection, workspace: UUID, events: Sequence[tuple[str, StoredEvent]]) -> None:
-    """Remove events; how often each happened to whom stays, as the counters of their profiles do."""
+async def delete_events(
+    connection: Connection, workspace: UUID, events: Sequence[tuple[str, StoredEvent]]
+) -> list[ProtectedEvent]:
+    """Remove events and return those that stated traits.
+
+    How often each happened to whom stays, as the counters of their profiles do.
+    """
     message_ids = [message_id for message_id, _ in events]
     received = [event.received_at for _, event in events]
     # First the people, as an erasure does, so that neither waits for the other in the middle.
@@ -155,25 +164,30 @@ async def delete_events(connection: Connection, workspace: UUID, events: Sequenc
         message_ids,
         received,
     )
-    await connection.execute(
+    rows = await connection.fetch(
         """
         WITH gone AS (
             DELETE FROM event USING unnest($2::text[], $3::timestamptz[]) AS gone (message_id, received_at)
             WHERE workspace_id = $1 AND event.message_id = gone.message_id AND event.received_at = gone.received_at
-            RETURNING subject_id, CASE type WHEN 'track' THEN name ELSE type END AS name,
-                least(event.at, event.received_at) AS at
+            RETURNING event.message_id, subject_id, type, name, at, event.received_at, purposes, properties, traits,
+                sealed
+        ), counted AS (
+            INSERT INTO event_tally AS tally (workspace_id, subject_id, name, many, first_at, last_at)
+            SELECT $1, subject_id, CASE type WHEN 'track' THEN name ELSE type END AS key, count(*),
+                min(least(at, received_at)), max(least(at, received_at)) FROM gone
+            WHERE EXISTS (SELECT FROM subject WHERE subject.workspace_id = $1 AND subject.id = gone.subject_id)
+            GROUP BY subject_id, key ORDER BY subject_id, key
+            ON CONFLICT (workspace_id, subject_id, name) DO UPDATE SET many = tally.many + excluded.many,
+                first_at = least(tally.first_at, excluded.first_at),
+                last_at = greatest(tally.last_at, excluded.last_at)
         )
-        INSERT INTO event_tally AS tally (workspace_id, subject_id, name, many, first_at, last_at)
-        SELECT $1, subject_id, name, count(*), min(at), max(at) FROM gone
-        WHERE EXISTS (SELECT FROM subject WHERE subject.workspace_id = $1 AND subject.id = gone.subject_id)
-        GROUP BY subject_id, name ORDER BY subject_id, name
-        ON CONFLICT (workspace_id, subject_id, name) DO UPDATE SET many = tally.many + excluded.many,
-            first_at = least(tally.first_at, excluded.first_at), last_at = greatest(tally.last_at, excluded.last_at)
+        SELECT * FROM gone WHERE type IN ('identify', 'group')
         """,
         workspace,
         message_ids,
         received,
     )
+    return [recorded_event(workspace, row) for row in rows]
 
 
 async def cut_events(connection: Connection, workspace: UUID, events: Sequence[tuple[str, StoredEvent]]) -> None:

@@ -22,6 +22,7 @@ BUILT: Final = frozenset(
         "publisher",
         "schema_migration",
         "segment_change",
+        "statement",
     }
 )
 """What builders make of the log, and what belongs to one database alone."""

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from domain.alias import Alias, AliasKind
+from domain.clock import from_micros
 from domain.request import Found, RequestKind
 from privacy.pseudonym import aliases_for
 from profiles.rights.case import Case, Counts
@@ -17,6 +18,7 @@ from profiles.rights.processing import describe_processing
 from stores import dossier
 from stores.persons import read_holds, read_keys
 from stores.requests import Sealed, save_result
+from stores.statements import read_statements
 
 RESULT: Final = "request.result"
 """What an answer is sealed as."""
@@ -95,6 +97,19 @@ async def _profile(case: Case, portrait: Portrait) -> Any:
     }
 
 
+async def _statements(case: Case, portrait: Portrait) -> Any:
+    """List what was stated in events that are gone, also where something newer took its place in the profile."""
+    kept = await read_statements(case.connection, case.request.workspace, portrait.found.subjects)
+    return [
+        {"trait": name, "value": value, "at": from_micros(stated["t"])}
+        for said in kept.values()
+        for name, stated, value in (
+            *((name, stated, stated["v"]) for name, stated in said.traits.items()),
+            *((name, stated, portrait.opener.trait(said.sealed, name)) for name, stated in said.sealed.items()),
+        )
+    ]
+
+
 async def _identities(case: Case, portrait: Portrait) -> Any:
     """List identifiers with their values, as far as any event holds one; browsers' own ids are only kept as indexes."""
     known = await dossier.read_identities(case.connection, case.request.workspace, portrait.found.subjects)
@@ -132,6 +147,7 @@ async def _processing(case: Case, _portrait: Portrait) -> Any:
 
 SECTIONS: Final[Mapping[str, Section]] = {
     "profile": _profile,
+    "earlier_statements": _statements,
     "identities": _identities,
     "events": _events,
     "segments": _read(dossier.read_segments),

@@ -16,8 +16,11 @@ from hypothesis import strategies as st
 
 from domain.errors import Refused
 from domain.event import CallType
+from privacy.plan import read_plan
+from privacy.retention import Retention
 from profiles.backfill import Backfill
 from profiles.builder import Builder
+from profiles.fading import Events, Scene
 from profiles.joining import Deed, Outcome, merge
 from profiles.parting import unmerge
 from stores.sweeps import delete_events, events_after
@@ -32,6 +35,14 @@ STATE = """
             FROM membership JOIN segment ON segment.id = segment_id WHERE profile_id = profile.id) AS memberships
     FROM profile WHERE merged_into IS NULL AND workspace_id = $1 ORDER BY profile.id
 """
+PLAN = {
+    "version": 1,
+    "retention_days": 100,
+    "fields": {},
+    "context": {},
+    "traits": {name: {"kind": "plain", "retention_days": 90} for name in ("plan", "age", "city", "email")},
+    "events": {"identify": {"purposes": ["analytics"], "retention_days": 1}},
+}
 SUBJECTS = """
     SELECT message_id, event.subject_id::text AS subject, profile_id::text AS profile
     FROM event JOIN subject ON subject.id = event.subject_id WHERE event.workspace_id = $1
@@ -69,17 +80,27 @@ async def state(world: World) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in await world.fetch(STATE, world.workspace)]
 
 
-async def known_by_message(world: World) -> dict[str, Any]:
+async def senders(world: World) -> dict[str, str]:
+    """Tell the subject of each message that is still kept."""
+    return {row["message_id"]: row["subject"] for row in await world.fetch(SUBJECTS, world.workspace)}
+
+
+async def known_by_message(world: World, subjects: dict[str, str]) -> dict[str, Any]:
     """Tell what is known of whoever sent each message, when and why they entered segments left out."""
     rows = {row["id"]: row for row in await world.fetch(STATE, world.workspace)}
+    owners = await world.fetch(
+        "SELECT id::text, profile_id::text FROM subject WHERE workspace_id = $1", world.workspace
+    )
+    profile_of = dict(tuple(owner) for owner in owners)
     found: dict[str, Any] = {}
-    for sent in await world.fetch(SUBJECTS, world.workspace):
-        row = rows[sent["profile"]]
+    for message, subject in subjects.items():
+        row = rows[profile_of[subject]]
         # The end that is noted of a membership may lag behind its leaves, which are compared.
         members = sorted(key.partition("-")[0] for key, *_ in row["memberships"] or [])
-        traits = {trait: stated["v"] for trait, stated in row["traits"].items()}
+        traits = {trait: [stated["v"], stated["m"]] for trait, stated in row["traits"].items()}
+        sealed = {trait: [stated["frame"], stated["m"]] for trait, stated in row["sealed"].items()}
         known = [row[each] for each in ("counters", "first_seen_at", "last_seen_at", "leaves")]
-        found[sent["message_id"]] = [traits, *known, members]
+        found[message] = [traits, sealed, *known, members]
     return found
 
 
@@ -220,17 +241,30 @@ async def test_builders_go_on_while_merges_are_made_and_taken_back(world: World)
             group.create_task(work)
     while left := await merges(world):
         await undo(world, left[-1])
-    await check_apart(world, events)
+    await check_apart(world, events, await senders(world))
 
 
-async def check_apart(world: World, events: Sequence[Sent]) -> None:
+async def check_apart(
+    world: World, events: Sequence[Sent], subjects: dict[str, str], *, statements_fade: bool = False
+) -> None:
     """Compare everybody with one who was never known by more than one identifier."""
-    subjects = {row["message_id"]: row["subject"] for row in await world.fetch(SUBJECTS, world.workspace)}
     assert len(subjects) == len(events)
     alone = [msgspec.structs.replace(each, who=(f"user_id:{subjects[each.message_id]}",)) for each in events]
     async with another(world) as other:
         await send(other, alone)
-        assert await known_by_message(world) == await known_by_message(other)
+        theirs = await senders(other)
+        if statements_fade:
+            await fade(other)
+        assert await known_by_message(world, subjects) == await known_by_message(other, theirs)
+
+
+async def fade(world: World) -> None:
+    """Let the time of all statements be over, but not that of the traits."""
+    retention = Retention(read_plan(PLAN))
+    async with world.database.across() as connection, connection.transaction():
+        scene = Scene(connection, world.workspace, retention, NOON + timedelta(days=2), b"")
+        await Events(1, 1_000, last=True).step(scene, Events.start)
+    assert not await world.fetch("SELECT FROM event WHERE type = 'identify' AND workspace_id = $1", world.workspace)
 
 
 async def send(world: World, events: Iterable[Sent]) -> None:
@@ -264,6 +298,7 @@ SENT = st.builds(
     received_at=st.just(NOON),
     type=st.sampled_from([CallType.TRACK, CallType.IDENTIFY]),
     traits=st.dictionaries(st.sampled_from(["plan", "city"]), st.sampled_from(["gold", "free"])),
+    sealed=st.dictionaries(st.just("traits.email"), st.binary(max_size=1)),
     message_id=st.uuids(version=4).map(str),
 )
 
@@ -272,15 +307,22 @@ SENT = st.builds(
 @given(traffic=st.lists(SENT, min_size=2, max_size=14, unique_by=lambda sent: sent.message_id), seed=st.integers(0, 99))
 async def test_whatever_was_merged_parts_as_if_it_had_never_been(world: World, traffic: list[Sent], seed: int) -> None:
     chance = random.Random(seed)
+    subjects: dict[str, str] = {}
+    fades = chance.random() < 0.7
     async with another(world) as mine:
         for start in range(0, len(traffic), 5):
             await send(mine, traffic[start : start + 5])
+            subjects |= await senders(mine)
+            if fades and chance.random() < 0.5:
+                await fade(mine)
             made = await merges(mine)
             if made and chance.random() < 0.3:
                 await undo(mine, chance.choice(made))
+        if fades:
+            await fade(mine)
         while made := await merges(mine):
             await undo(mine, chance.choice(made))
-        await check_apart(mine, traffic)
+        await check_apart(mine, traffic, subjects, statements_fade=fades)
 
 
 async def test_a_trait_that_outlives_its_event_goes_back_to_whoever_stated_it(world: World) -> None:
@@ -295,3 +337,16 @@ async def test_a_trait_that_outlives_its_event_goes_back_to_whoever_stated_it(wo
     rows = await world.fetch("SELECT id::text, traits FROM profile ORDER BY id")
     traits = {row["id"]: {name: each["v"] for name, each in row["traits"].items()} for row in rows}
     assert traits == {ann: {"plan": "gold"}, b: {"size": "m"}}
+
+
+@pytest.mark.parametrize("merged_first", [True, False])
+async def test_of_two_statements_that_outlive_their_events_each_goes_back(world: World, merged_first: bool) -> None:
+    await two(world)
+    before = await state(world)
+    if not merged_first:
+        await fade(world)
+    await join(world, "user_id:u", "anonymous_id:a")
+    if merged_first:
+        await fade(world)
+    await undo(world, *await merges(world))
+    assert await state(world) == before

@@ -157,6 +157,30 @@ async def test_builder_goes_on_from_what_a_sweep_left(world: World, broom: Broom
     assert len(await world.members("gold")) == 1
 
 
+async def test_what_outlives_its_event_is_kept_until_its_own_time_is_over(world: World, broom: Broom) -> None:
+    await plan(world, PLAN | {"events": {"identify": {"purposes": ["analytics"], "retention_days": 2}}})
+    said: dict[str, Any] = {"type": CallType.IDENTIFY, "sealed": {"traits.email": b"frame"}}
+    await world.send(
+        Sent(ANN, traits={"plan": "free", "age": 35}, at=NOON - timedelta(hours=1), **said),
+        Sent(ANN, traits={"plan": "gold"}, message_id="newest", **said),
+    )
+    world.clock.advance(days=2)
+    assert (await broom.sweep())[What.EVENTS] == 2
+    (kept,) = await world.fetch("SELECT traits, sealed FROM statement")
+    assert {name: each["m"] for name, each in kept["traits"].items()} == {"plan": "newest"}, "age goes with its event"
+    (profile,) = await world.fetch("SELECT traits, sealed FROM profile")
+    assert kept["traits"] == profile["traits"]
+    assert kept["sealed"] == profile["sealed"]
+    world.clock.advance(days=28)
+    await broom.sweep()
+    (kept,) = await world.fetch("SELECT traits, sealed FROM statement")
+    assert kept["traits"] == {}
+    assert kept["sealed"].keys() == {"email"}
+    world.clock.advance(days=20)
+    await broom.sweep()
+    assert await world.fetch("SELECT FROM statement") == []
+
+
 async def test_of_whom_nothing_is_left_goes_with_the_key_a_day_after_the_name(world: World, broom: Broom) -> None:
     await world.save_segment("nobody", {"type": "not", "child": GOLD})
     await world.send(Sent((*ANN, "anonymous_id:a"), type=CallType.IDENTIFY, traits={"age": 3}))
@@ -260,7 +284,7 @@ async def test_one_sweeps_and_the_others_pass_by(world: World, broom: Broom) -> 
     await world.send(Sent(ANN, "ping"))
     world.clock.advance(days=2)
     async with world.database.across() as connection, connection.transaction():
-        for part in ("events:2", "events:10", "events:30", "events:50", "events:100", "traits", "subjects"):
+        for part in (*(f"events:{days}" for days in (2, 10, 30, 50, 100)), "traits", "statements", "subjects"):
             await connection.execute(
                 "SELECT pg_advisory_xact_lock(hashtextextended('sweep:' || $1 || ':' || $2, 0))",
                 str(world.workspace),

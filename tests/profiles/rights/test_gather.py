@@ -54,6 +54,19 @@ async def test_an_export_holds_all_that_is_held(office: Office) -> None:
     assert export["processing"]["profiling"]
 
 
+async def test_an_export_holds_what_was_stated_in_events_that_are_gone(office: Office) -> None:
+    await become_known(office)
+    await office.gateway.sql(
+        """
+        INSERT INTO statement SELECT workspace_id, (sealed #>> '{email,subject}')::uuid, traits, sealed FROM profile
+        WHERE sealed ? 'email' RETURNING subject_id
+        """
+    )
+    export = await office.export(await office.ask("ACCESS", {"externalId": "ann"}))
+    values = {each["trait"]: each["value"] for each in export["earlier_statements"]}
+    assert (values["email"], values["plan"]) == ("ann@example.com", "gold")
+
+
 async def test_each_fetch_is_written_down_first_and_shows_in_the_next_export(office: Office) -> None:
     await become_known(office)
     request = await office.ask("ACCESS", {"externalId": "ann"})
