@@ -21,6 +21,7 @@ from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
 from profiles.builder import Builder
 from profiles.declaring import Declaring
+from profiles.generation import in_turn
 from profiles.matching import Matcher
 from profiles.metrics import BuildMetrics
 from profiles.notary import Notary
@@ -35,6 +36,7 @@ from profiles.workshop import Workshop
 from stores.answers import Answers
 from stores.migrate import require_schema
 from stores.news import News
+from stores.postgres import Database
 from stores.recommendation_cache import RecommendationCache
 from stores.subject_cache import SubjectCache
 
@@ -43,7 +45,8 @@ async def build(settings: Settings) -> None:
     """Build until SIGTERM or SIGINT, then finish the batches under way.
 
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable` when these are
-    not there at the start, `MigrationRefused` when the schema is older than this version.
+    not there at the start, `MigrationRefused` when the schema is older than this version, `Superseded` when builders of
+    a newer one have taken over.
     """
     configure_logs(level=settings.log_level)
     collect_rarely()
@@ -54,6 +57,15 @@ async def build(settings: Settings) -> None:
     settings.needs("postgres_url", "redis_url")
     await require_schema(settings.postgres_url or "")
     await replay_erasures(settings)
+    seen = await Database.open(settings.postgres_url or "", role="worker", max_size=1)
+    try:
+        await in_turn(seen, stop, partial(process, settings, stop))
+    finally:
+        await seen.close()
+
+
+async def process(settings: Settings, stop: asyncio.Event) -> None:
+    """Build until `stop` is set."""
     async with open_processor(settings) as processor:
         await processor.run(stop)
 
