@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from domain.segment import ChangeKind, SegmentChange
+from stores.faults import Contended
 from stores.postgres import Connection
 
 CHANNEL: Final = "segment_change"
@@ -66,7 +67,7 @@ async def number_changes(connection: Connection, limit: int) -> tuple[int, int]:
     """Give committed changes the next positions in the order they were written; return how many, and the last position.
 
     Changes of one profile are written under its lock, so their ids ascend as they commit; a change that commits later
-    than one with a greater id gets a later position.
+    than one with a greater id gets a later position. Raises `Contended` where one went meanwhile with its person.
     """
     row = await connection.fetchrow(
         """
@@ -80,13 +81,16 @@ async def number_changes(connection: Connection, limit: int) -> tuple[int, int]:
         )
         UPDATE publisher SET last_position = last_position + (SELECT count(*) FROM numbered)
         WHERE EXISTS (SELECT FROM waiting)
-        RETURNING (SELECT count(*) FROM numbered), last_position
+        RETURNING (SELECT count(*) FROM waiting), (SELECT count(*) FROM numbered), last_position
         """,
         limit,
     )
     if row is None:
         return 0, await connection.fetchval("SELECT last_position FROM publisher")
-    return row[0], row[1]
+    waiting, numbered, last = row
+    if numbered < waiting:
+        raise Contended("a change went while it was numbered")
+    return numbered, last
 
 
 async def read_changes(connection: Connection, after: int, limit: int) -> list[SegmentChange]:

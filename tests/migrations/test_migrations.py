@@ -18,6 +18,10 @@ EXCEPTIONS: Final = {
     ("0020_build", "DROP CONSTRAINT leaf_state_workspace_id_profile_id_fkey"): "a trigger removes what it removed",
     ("0020_build", "DROP CONSTRAINT membership_workspace_id_profile_id_fkey"): "a trigger removes what it removed",
     ("0020_build", "DROP CONSTRAINT membership_workspace_id_segment_id_fkey"): "a trigger removes what it removed",
+    ("0026_build", "DROP CONSTRAINT segment_change_position_key"): "an index in its place refuses the same",
+    ("0026_build", "CREATE UNIQUE INDEX segment_change_by_position ON segment_change"): "the constraint did",
+    ("0026_build", "DROP INDEX segment_change_by_workspace"): "one of the same name tells of all that have a position",
+    ("0026_build", "DROP INDEX segment_change_by_segment"): "one of the same name tells of all that have a position",
     ("0022_closings", "TRUNCATE ON"): "names what a trigger refuses, on a table of its own",
 }
 """(file, clause) → why the release before does not notice."""

@@ -16,9 +16,10 @@ from domain.segment import ChangeKind, SegmentChange
 from domain.topics import SEGMENT_CHANGES
 from profiles.publisher import Publisher
 from stores.changefeed import channel
-from stores.changes import NewChange, add_changes, call_publisher
+from stores.changes import NewChange, add_changes, call_publisher, number_changes
 from stores.eventlog.open import KEEP, topics
 from stores.eventlog.postgres import PostgresLog
+from stores.faults import Contended, transaction
 from stores.postgres import Database
 from stores.redis import Redis, open_redis
 from tests.fixtures.world import World
@@ -101,6 +102,29 @@ async def commit(database: Database, workspace: UUID, changes: list[NewChange], 
             await add_changes(connection, workspace, changes)
             await asyncio.sleep(pause)
         await call_publisher(connection)
+
+
+async def test_a_change_that_goes_while_it_is_numbered_leaves_no_gap(world: World) -> None:
+    person, other = uuid4(), uuid4()
+    await commit(world.database, world.workspace, [change(person, 1), change(other, 1)])
+
+    async def number() -> tuple[int, int]:
+        async with world.database.across() as connection, transaction(connection):
+            return await number_changes(connection, 10)
+
+    async with world.database.across() as connection:
+        async with connection.transaction():
+            await connection.execute("DELETE FROM segment_change WHERE profile_id = $1", person)
+            numbering = asyncio.create_task(number())
+            async with asyncio.timeout(AT_ALL):
+                while not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"):
+                    await asyncio.sleep(0.02)
+        with pytest.raises(Contended):
+            await numbering
+    await commit(world.database, world.workspace, [change(other, 2)])
+    assert await number() == (2, 2)
+    rows = await world.fetch("SELECT profile_version, position FROM segment_change ORDER BY position")
+    assert [tuple(row) for row in rows] == [(1, 1), (2, 2)]
 
 
 async def logged(log: PostgresLog) -> list[int]:
