@@ -15,7 +15,8 @@ export function inWords(definition) {
       const [, amount, unit] = /^(\d+)([a-z]+)$/.exec(definition.window ?? "") ?? [];
       const within = amount ? ` within ${amount} ${amount === "1" ? (UNITS[unit] ?? unit).replace(/s$/, "") : (UNITS[unit] ?? unit)}` : "";
       const where = (definition.where ?? []).map(({ property, ...each }) => compared(property, each)).join(" and ");
-      return `${COUNTS[definition.op] ?? definition.op} ${definition.n} × ${definition.event}${where && ` where ${where}`}${within}`;
+      const by = definition.by ? ` of one ${definition.by}` : "";
+      return `${COUNTS[definition.op] ?? definition.op} ${definition.n} × ${definition.event}${by}${where && ` where ${where}`}${within}`;
     }
     case "trait":
       return compared(definition.name, definition);
@@ -27,6 +28,13 @@ export function inWords(definition) {
     default:
       return JSON.stringify(definition);
   }
+}
+
+/** Whether all of a definition can be said in words here. */
+export function isSpoken(definition) {
+  const { type, child, children = [] } = definition ?? {};
+  if (type === "not") return isSpoken(child);
+  return type === "and" || type === "or" ? children.every(isSpoken) : type === "count" || type === "trait";
 }
 
 const choice = (name, label, options, value) =>
@@ -106,7 +114,7 @@ export function readDefinition(match, rows) {
 
 /** The rows of a definition, or null where the form cannot show it. */
 export function leavesOf(definition) {
-  const isCount = (part) => part.op in COUNTS && !part.where?.length && /^\d+[smhdw]$/.test(part.window);
+  const isCount = (part) => part.op in COUNTS && !part.where?.length && !part.by && /^\d+[smhdw]$/.test(part.window);
   const isPlain = (part) => (part?.type === "count" && isCount(part)) || (part?.type === "trait" && part.op in COMPARES);
   const isLeaf = (part) => isPlain(part) || (part?.type === "not" && isPlain(part.child));
   if (isLeaf(definition)) return { match: "and", leaves: [definition] };

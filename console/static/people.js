@@ -1,6 +1,7 @@
 // One person: traits, segments, consent, and what they did.
 
 import { byId, dateTime, make, number } from "./dom.js";
+import { openMatches } from "./matches.js";
 
 const PERSON = `
   id version firstSeenAt lastSeenAt traits
@@ -120,6 +121,7 @@ export function openPeople(ask) {
       const rows = profiles.edges.map((edge) => row(edge.node));
       return panel("Seen lately", rows.length ? make("ol", { class: "events recent" }, rows) : make("p", { class: "empty" }, "Nobody yet."));
     });
+  const showMatches = openMatches(ask, recent);
   const person = (by, value) =>
     show(async () => {
       const { profile } = await ask(find(by), { value });
@@ -136,6 +138,7 @@ export function openPeople(ask) {
   return {
     /** Shows the person that the address names, or those seen lately. */
     route(by, value) {
+      showMatches();
       if (!value || !(by in TYPES)) return recent();
       form.elements.by.value = by;
       form.elements.value.value = value;

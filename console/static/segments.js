@@ -1,11 +1,12 @@
 // Segments: their sizes beside the feed, their list, and the form that makes them.
 
-import { conditionRow, inWords, leavesOf, readDefinition } from "./definition.js";
+import { conditionRow, inWords, isSpoken, leavesOf, readDefinition } from "./definition.js";
 import { byId, make, number, say } from "./dom.js";
+import { openReady } from "./ready.js";
 
 const LIST = `query Segments($after: String) {
   segments(first: 50, after: $after) {
-    edges { node { id key name size status error definition updatedAt } }
+    edges { node { id key name size status error definition text updatedAt } }
     pageInfo { hasNextPage endCursor }
   }
 }`;
@@ -41,6 +42,7 @@ export function openSegments(ask, threshold) {
     } while (after);
     listed = found;
     draw();
+    ready(listed.map(({ key }) => key));
   }
   const refresh = () => list().catch((error) => console.warn(error.message));
 
@@ -80,7 +82,7 @@ export function openSegments(ask, threshold) {
     return make(
       "li",
       { class: "panel" },
-      make("div", {}, make("h2", {}, segment.name), make("p", { class: "quiet" }, inWords(segment.definition))),
+      make("div", {}, make("h2", {}, segment.name), make("p", { class: "quiet" }, wordsOf(segment))),
       make("p", { class: "size" }, count(segment.size), make("small", {}, segment.size === 1 ? "person" : "people")),
       make(
         "div",
@@ -131,6 +133,20 @@ export function openSegments(ask, threshold) {
     leaves.forEach(add);
     form.elements.name.focus();
   }
+  const adapt = (template, leaves) => {
+    fill(template, leaves);
+    byId("builder-title").textContent = `New segment: ${template.name}`;
+  };
+  async function take({ key, name, definition }) {
+    try {
+      const { saveSegment } = await ask(SAVE, { key, name, definition });
+      if (!saveSegment.segment) return say(form, saveSegment.message ?? "The gateway did not take it.");
+      await refresh();
+      say(form, `Added “${name}”. People move in as it is built.`, true);
+    } catch (error) {
+      say(form, error.message);
+    }
+  }
   async function drop(segment) {
     const { deleteSegment } = await ask(DELETE, { key: segment.key });
     if (deleteSegment.message) say(form, deleteSegment.message);
@@ -166,6 +182,7 @@ export function openSegments(ask, threshold) {
   };
 
   clear();
+  const ready = openReady(ask, { save: take, adapt });
   refresh();
   setInterval(() => document.visibilityState === "visible" && refresh(), REFRESH);
   return {
@@ -179,6 +196,9 @@ export function openSegments(ask, threshold) {
     },
   };
 }
+
+/** In words, or in the language of definitions what has no words here. */
+const wordsOf = ({ definition, text }) => (isSpoken(definition) || !text ? inWords(definition) : make("code", {}, text));
 
 const keyOf = (name) =>
   name

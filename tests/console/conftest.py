@@ -44,6 +44,9 @@ class Standin:
     count_threshold: int | None = None
     segments: list[dict[str, Any]] = field(default_factory=list)
     profiles: list[dict[str, Any]] = field(default_factory=list)
+    templates: list[dict[str, Any]] = field(default_factory=list)
+    matches: list[dict[str, Any]] = field(default_factory=list)
+    merged: list[tuple[str, str]] = field(default_factory=list)
     picks: list[str] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
     streams: dict[str, list[asyncio.Queue[dict[str, Any]]]] = field(default_factory=dict)
@@ -122,6 +125,21 @@ class Standin:
         self.segments = [segment for segment in self.segments if segment["key"] != key]
         return {"__typename": "SegmentPayload", "segment": new_segment(key, "", {})}
 
+    def _accept(self, _info: Any, **arguments: Any) -> dict[str, Any]:
+        given = arguments["input"]
+        if given["reason"] == "too soon":
+            return {"__typename": "InvalidInput", "code": "conflict", "message": "More than 50 subjects.", "path": []}
+        self.merged.append((given["id"], given["reason"]))
+        return {"__typename": "IdentityPayload", "profile": {"id": self._decided(given["id"])["profileId"]}}
+
+    def _reject(self, _info: Any, **arguments: Any) -> dict[str, Any]:
+        return {"__typename": "RejectMatchPayload", "candidate": self._decided(arguments["input"]["id"])}
+
+    def _decided(self, id_: str) -> dict[str, Any]:
+        (found,) = (match for match in self.matches if match["id"] == id_)
+        self.matches.remove(found)
+        return found
+
     async def _stream(self, name: str) -> AsyncIterator[dict[str, Any]]:
         queue: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         streams = self.streams.setdefault(name, [])
@@ -141,6 +159,10 @@ class Standin:
             "profile": self._profile,
             "saveSegment": self._save,
             "deleteSegment": self._delete,
+            "segmentTemplates": lambda _info: self.templates,
+            "matchCandidates": lambda _info, **_which: self.matches,
+            "acceptMatch": self._accept,
+            "rejectMatch": self._reject,
             "eventFeed": lambda _info: self._stream("eventFeed"),
             "segmentChanges": lambda _info, **_which: self._stream("segmentChanges"),
         }
@@ -201,7 +223,7 @@ class Standin:
 
 
 def new_segment(key: str, name: str, definition: dict[str, Any], size: int | None = 0) -> dict[str, Any]:
-    fixed = {"id": f"s_{key}", "version": 1, "status": "LIVE", "error": None, "updatedAt": NOW}
+    fixed = {"id": f"s_{key}", "version": 1, "status": "LIVE", "error": None, "text": None, "updatedAt": NOW}
     return {"key": key, "name": name, "definition": definition, "size": size} | fixed
 
 

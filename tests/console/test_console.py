@@ -178,6 +178,64 @@ async def test_what_the_form_cannot_show_it_does_not_offer_to_edit(standin: Stan
     await expect(page.get_by_role("button", name="Edit")).to_have_count(0)
 
 
+def ready(definition: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
+    plain = {"key": "keen", "name": "Keen lookers", "description": "Looked often.", "text": "count(x) in 24h >= 3"}
+    return plain | {"definition": definition or KEEN} | more
+
+
+async def test_a_ready_made_segment_is_added_or_adapted_first(standin: Standin, visitor: Visitor) -> None:
+    each = {**KEEN, "by": "product_id"}
+    standin.templates = [ready(), ready(each, key="each", name="One product", text="count(x by product_id) in 24h > 3")]
+    page = await opened(standin, visitor)
+    await page.get_by_role("link", name="Segments").click()
+    left = page.locator("#ready-list li")
+    await expect(left).to_have_count(2)
+    await expect(left.last.get_by_role("button", name="Adapt")).to_have_count(0)
+    await expect(left.last).to_contain_text("at least 3 \u00d7 product_view of one product_id within 24 hours")
+    await page.get_by_role("button", name="Add One product").click()
+    await expect(page.locator("#builder .message")).to_contain_text("Added")
+    await expect(page.locator("#segment-list")).to_contain_text(
+        "at least 3 \u00d7 product_view of one product_id within"
+    )
+    await expect(left).to_have_count(1)
+    assert standin.segments[0]["definition"] == each
+    await page.get_by_role("button", name="Adapt").click()
+    await page.get_by_label("Times").fill("5")
+    await page.get_by_role("button", name="Save segment").click()
+    await expect(page.locator("#ready")).to_be_hidden()
+    assert standin.segments[1] == new_segment("keen", "Keen lookers", {**KEEN, "n": 5})
+    assert visitor.complaints == []
+
+
+def match(number: int) -> dict[str, Any]:
+    two = {"profileId": f"UHJvZmlsZToxMjM0{number}", "otherProfileId": f"UHJvZmlsZTo1Njc4{number}"}
+    fields = [{"name": "birth_date", "score": 1.0}, {"name": "name", "score": 0.815}]
+    return {"id": f"m{number}", "score": 0.875, "fields": fields, "status": "OPEN", "foundAt": NOW} | two
+
+
+async def test_two_who_are_alike_are_said_to_be_one_or_two(standin: Standin, visitor: Visitor) -> None:
+    standin.matches = [match(1), match(2)]
+    page = await opened(standin, visitor)
+    await page.get_by_role("link", name="People").click()
+    rows = page.locator("#matches-list li")
+    await expect(rows).to_have_count(2)
+    await expect(rows.first).to_contain_text("88 % alike")
+    await expect(rows.first).to_contain_text("birth date 100 %")
+    await rows.first.get_by_role("button", name="One person").click()
+    await expect(rows.first.get_by_label("Reason")).to_be_focused()
+    await page.keyboard.type("too soon")
+    await page.keyboard.press("Enter")
+    await expect(rows.first.get_by_role("alert")).to_have_text("More than 50 subjects.")
+    await rows.first.get_by_label("Reason").fill("asked by phone")
+    await page.keyboard.press("Enter")
+    await expect(rows).to_have_count(1)
+    assert standin.merged == [("m1", "asked by phone")]
+    await rows.get_by_role("button", name="Two people").click()
+    await expect(page.locator("#matches")).to_be_hidden()
+    assert standin.matches == []
+    assert visitor.complaints == []
+
+
 async def test_person_is_found(standin: Standin, visitor: Visitor) -> None:
     standin.profiles = [person()]
     page = await opened(standin, visitor)
@@ -207,6 +265,9 @@ async def test_keyboard_goes_through_in_reading_order(standin: Standin, visitor:
 async def test_a_phone_needs_no_sideways_scrolling(standin: Standin, visitor: Visitor) -> None:
     standin.segments = [new_segment("keen", "Keen looker", KEEN, size=3)]
     standin.profiles = [person()]
+    total = {"type": "sum", "event": "purchase", "property": "value", "op": ">=", "value": 500, "window": "365d"}
+    standin.templates = [ready(total, text="count(product_view) in 365d >= 1 and " * 9)]
+    standin.matches = [match(1)]
     page = await opened(standin, visitor)
     await page.set_viewport_size({"width": 360, "height": 740})
     standin.feed(name="a_rather_long_event_name_without_any_space_in_it", reason="properties.price: expected number")
