@@ -10,9 +10,10 @@ from typing import Final
 
 import structlog
 
-from domain.errors import CannotRun, StoreUnavailable
-from stores.faults import Contended, transaction
+from domain.errors import CannotRun
+from stores.faults import transaction
 from stores.generation import earlier_living, hold_generation, raise_generation, read_generation, show_life
+from stores.outage import STORE_FAULTS
 from stores.postgres import Connection, Database
 
 GENERATION: Final = 1
@@ -63,7 +64,7 @@ async def _keep(database: Database, generation: int, turn: asyncio.Event) -> Non
                 while True:
                     await asyncio.sleep(_LOOK_EVERY)
                     await read_generation(connection)  # finds out that the session is lost
-        except (StoreUnavailable, Contended):
+        except STORE_FAULTS:
             await asyncio.sleep(_LOOK_EVERY)
 
 

@@ -237,10 +237,12 @@ def count_truth(stamps: Sequence[int], opens: int, n: int, *, exact: bool) -> bo
 
 def count_flip(stamps: Sequence[int], now: int, window: int, n: int, *, exact: bool) -> int | None:
     """Tell when the comparison of `count_truth` changes next, as the window moves on."""
+    if not exact:  # which most are, and then one stamp decides
+        return stamps[n - 1] + window if 0 < n <= len(stamps) and stamps[n - 1] > now - window else None
     inside = _newer(stamps, now - window)
     if inside < n or inside == 0:
         return None
-    if inside == n or not exact:
+    if inside == n:
         return stamps[n - 1] + window if n else None
     if n and stamps[n - 1] == stamps[n]:
         return None
