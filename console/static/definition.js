@@ -24,11 +24,13 @@ export function inWords(definition) {
       return `not (${inWords(definition.child)})`;
     case "and":
     case "or":
-      return (definition.children ?? []).map(inWords).join(` ${definition.type} `);
+      return (definition.children ?? []).map(joined).join(` ${definition.type} `);
     default:
       return JSON.stringify(definition);
   }
 }
+
+const joined = (child) => (child.type === "and" || child.type === "or" ? `(${inWords(child)})` : inWords(child));
 
 /** Whether all of a definition can be said in words here. */
 export function isSpoken(definition) {

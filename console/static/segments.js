@@ -140,12 +140,14 @@ export function openSegments(ask, threshold) {
   async function take({ key, name, definition }) {
     try {
       const { saveSegment } = await ask(SAVE, { key, name, definition });
-      if (!saveSegment.segment) return say(form, saveSegment.message ?? "The gateway did not take it.");
-      await refresh();
-      say(form, `Added “${name}”. People move in as it is built.`, true);
+      if (saveSegment.segment) await refresh();
+      const added = `Added “${name}”. People move in as it is built.`;
+      say(form, saveSegment.segment ? added : (saveSegment.message ?? "The gateway did not take it."), Boolean(saveSegment.segment));
     } catch (error) {
       say(form, error.message);
     }
+    // On a phone the form stands far below.
+    form.querySelector(".message").scrollIntoView({ block: "nearest" });
   }
   async function drop(segment) {
     const { deleteSegment } = await ask(DELETE, { key: segment.key });
