@@ -38,9 +38,7 @@ async def until_unwelcome(session: Session, find_caller: FindCaller) -> Refused:
             continue
 
 
-async def while_welcome(
-    results: AsyncGenerator[Any, None], session: Session, find_caller: FindCaller
-) -> StreamResult:
+async def while_welcome(results: AsyncGenerator[Any, None], session: Session, find_caller: FindCaller) -> StreamResult:
     """End a stream with the token that asked for it: nothing is told to whom it no longer speaks for.
 
     `find_caller` is as above. Raises what the results raise.

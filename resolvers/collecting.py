@@ -101,7 +101,7 @@ class CollectMutations:
 
     @mutation(needs(Scope.PROFILES_WRITE))
     async def update_profile(self, info: Info, input: UpdateProfileInput) -> UpdateProfileResult:  # noqa: A002 - Relay's name
-        """Set traits of a customer. You answer for the legal basis; what the person has refused is refused all the same."""
+        """Set traits of a customer. You answer for the legal basis; what the person refused is refused all the same."""
         call = msgspec.json.encode({"userId": input.user_id, "traits": input.traits})
         [result], quota = await collect(info, [call], CallType.IDENTIFY, (OPERATOR,))
         if result.outcome in (Outcome.INVALID, Outcome.TOO_LARGE):

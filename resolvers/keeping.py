@@ -31,6 +31,7 @@ _MOST_BYTES: Final = 32 * 1024 * 1024
 _BYTES_OF_A_LETTER: Final = 8
 """About what an answer takes: its text, and the objects that it was encoded from."""
 
+
 class Fate(StrEnum):
     """What became of a question whose answer may be kept."""
 

@@ -1,4 +1,4 @@
-"""REST for teams without GraphQL: what the operator's own systems know of a customer, by the mutation that takes it there."""
+"""REST for teams without GraphQL: what the operator's own systems know of a customer, by the mutation for it."""
 
 from collections.abc import Mapping
 from typing import Any, Final
