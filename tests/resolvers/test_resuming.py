@@ -1,6 +1,5 @@
 import asyncio
 from collections import Counter
-from uuid import UUID
 
 import msgspec
 import pytest
@@ -144,21 +143,6 @@ async def test_a_cursor_from_beyond_the_newest_change_starts_over(api: Api, seed
             assert await story.is_silent()
 
 
-async def _happen_often(seeds: Seeds, profile: UUID, number: int) -> None:
-    """Let one membership begin again and again, each time in a segment of another version."""
-    await seeds.connection.execute(
-        """
-        INSERT INTO segment_change (workspace_id, profile_id, profile_version, segment_id, segment_key,
-            segment_version, kind, at, cause)
-        SELECT $1, $2, 1, gen_random_uuid(), 's0', version, 'entered', now(), '{}' FROM generate_series(1, $3) version
-        """,
-        seeds.workspace,
-        profile,
-        number,
-    )
-    await seeds.publish()
-
-
 async def test_a_slow_subscriber_misses_nothing_of_what_no_longer_waits_for_it(api: Api, seeds: Seeds) -> None:
     """What did not fit in its queue it reads from Postgres, at its own pace; nothing waits in memory for it."""
     await make_segments(seeds, 1)
@@ -167,7 +151,7 @@ async def test_a_slow_subscriber_misses_nothing_of_what_no_longer_waits_for_it(a
     hub = api.gateway.resources.graphql._services.hub
     [listener] = hub._listeners[seeds.workspace]
     number = 2 * MOST_WAITING + 100
-    await _happen_often(seeds, profile, number)
+    await seeds.happen_often(profile, "s0", number)
     quick, _ = await follow(api, profile={"externalId": "u-1"})  # by its answer the hub has handed out all
     assert len(listener._waiting) <= MOST_WAITING
     told = await story.next(number)
@@ -186,7 +170,7 @@ async def test_a_subscriber_who_is_far_behind_starts_over(
     await make_segments(seeds, 1)
     profile = await seeds.profile(user_id="u-1")
     story, _ = await follow(api, profile={"externalId": "u-1"})
-    await _happen_often(seeds, profile, MOST_WAITING + 100)
+    await seeds.happen_often(profile, "s0", MOST_WAITING + 100)
     quick, _ = await follow(api, profile={"externalId": "u-1"})
     async with asyncio.timeout(AT_ALL):
         while (told := await story.next())[0]["kind"] == "ENTERED":
