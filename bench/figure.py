@@ -6,17 +6,22 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured number, and the bar it is held to if there is one: `at_least` or `at_most`, never both."""
+    """One measured number, and the bar it is held to if there is one: `at_least` or `at_most`, never both.
+
+    Without a value, `name` says why it could not be measured.
+    """
 
     name: str
-    value: float
+    value: float | None
     unit: str = ""
     at_least: float | None = None
     at_most: float | None = None
 
     @property
     def met(self) -> bool | None:
-        """Whether the bar is met; None without a bar."""
+        """Whether the bar is met; None without a bar or a value."""
+        if self.value is None:
+            return None
         if self.at_least is not None:
             return self.value >= self.at_least
         return None if self.at_most is None else self.value <= self.at_most
@@ -24,6 +29,8 @@ class Figure:
     @property
     def shown(self) -> str:
         """The number with its unit."""
+        if self.value is None:
+            return "not measured"
         return f"{_short(self.value)} {self.unit}".strip()
 
     @property

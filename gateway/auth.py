@@ -26,7 +26,7 @@ END_USER_SCOPES: Final = frozenset(
 _AUDIENCE: Final = "tagway"
 _ALGORITHM: Final = "HS256"
 LONGEST_TOKEN: Final = timedelta(hours=1)
-_KEY_FRESH_SECONDS: Final = 5.0
+_KEY_FRESH_SECONDS: Final = 2.0
 _KEY_WITHIN: Final = 0.5
 """How long a request waits to hear whether a key that is known is still good."""
 _KEYS_REMEMBERED: Final = 10_000

@@ -92,10 +92,15 @@ class GraphQLApp(GraphQL[Session, None]):
         return Caller(principal, (await self._workspaces.get(principal.workspace)).keys)
 
     async def ask(self, caller: Caller, request_id: str, document: str, variables: dict[str, Any]) -> dict[str, Any]:
-        """Run a document of ours for a caller, for routes that speak no GraphQL. Raises `Refused` for any error."""
+        """Run a document of ours for a caller, for routes that speak no GraphQL.
+
+        Raises what the resolvers raised where they say what failed, and `Refused` for any other error.
+        """
         session = Session(self._services, request_id, caller)
         result = await self.schema.execute(document, variables, session)
         for error in result.errors or ():
+            if isinstance(error.original_error, TagwayError):
+                raise error.original_error
             raise Refused(error.message, code=(error.extensions or {}).get("code", "internal"))
         return result.data or {}
 

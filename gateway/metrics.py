@@ -48,6 +48,8 @@ class Name(StrEnum):
     """Files of the spool that were put aside until the next start, as something in them could not be taken."""
     FEED_SKIPPED = "tagway_feed_skipped_total"
     """Batches left out of the live feed, as it fell behind."""
+    ANSWERS_KEPT = "tagway_answers_kept_total"
+    """Questions about people whose answer may be given again, by what became of them."""
 
 
 class Metrics:
@@ -85,6 +87,9 @@ class Metrics:
         self.spool_damaged = Counter(Name.SPOOL_DAMAGED, "Unreadable requests", registry=self._registry)
         self.spool_rejected = Counter(Name.SPOOL_REJECTED, "Files put aside", registry=self._registry)
         self.feed_skipped = Counter(Name.FEED_SKIPPED, "Batches left out of the feed", registry=self._registry)
+        self.answers_kept = Counter(
+            Name.ANSWERS_KEPT, "Questions whose answer may be given again", ["fate"], registry=self._registry
+        )
 
     def expose(self) -> bytes:
         """Write all figures in Prometheus' text format."""

@@ -15,6 +15,7 @@ from gateway.app import create_app
 from gateway.logs import configure_logs
 from gateway.replay import replay_erasures
 from gateway.settings import Settings
+from gateway.stalled import cut_stalled
 from gateway.wiring import open_resources
 from stores.migrate import require_schema
 
@@ -38,6 +39,12 @@ class _Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
         super().__init__(config)
         self._end_streams = end_streams
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen."""
+        await super().startup(sockets)
+        if not self.should_exit:
+            cut_stalled(self.servers)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop serving, and wait for what is under way."""

@@ -21,6 +21,8 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from domain.errors import Refused, StoreUnavailable
+from gateway.welcome import until_unwelcome
+from resolvers.caller import Caller
 from resolvers.context import Session
 from resolvers.documents import Documents
 from resolvers.live.groups import Payload
@@ -35,7 +37,6 @@ _UNAUTHORIZED: Final = 4401
 _FORBIDDEN: Final = 4403
 _TRY_AGAIN_LATER: Final = 1013
 _TOO_BIG: Final = 1009
-CHECK_AGAIN_SECONDS: Final = 5.0
 
 _UNSAID: Final = "{ __typename }"
 """In the place of what is asked before it is known by whom: the socket closes."""
@@ -210,22 +211,25 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
 
     async def _keep_checking(self) -> None:
         """Close the socket of a token that expired and of a key that was revoked."""
-        while True:
-            await asyncio.sleep(CHECK_AGAIN_SECONDS)
-            with contextlib.suppress(StoreUnavailable):
-                if not await self._admitted(self.view.on_ws_connect(self.context)):
-                    return
+        await self._refuse(await until_unwelcome(self.context, self._find_caller))
+
+    async def _find_caller(self) -> Caller:
+        await self.view.on_ws_connect(self.context)
+        if self.context.caller is None:
+            raise Refused(code="missing_key")
+        return self.context.caller
 
     async def _admitted(self, admission: Any) -> bool:
         try:
             await admission
         except Refused as refusal:
-            code = _UNAUTHORIZED if refusal.code == "missing_key" else _FORBIDDEN
-            await self.websocket.close(code, refusal.failure.message)
+            await self._refuse(refusal)
             return False
         except StoreUnavailable as error:
-            if self.connection_acknowledged:
-                raise
             await self.websocket.close(_TRY_AGAIN_LATER, error.failure.message)
             return False
         return True
+
+    async def _refuse(self, refusal: Refused) -> None:
+        code = _UNAUTHORIZED if refusal.code == "missing_key" else _FORBIDDEN
+        await self.websocket.close(code, refusal.failure.message)

@@ -112,7 +112,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             feed=feed,
             recommender=recommender,
             metrics=metrics,
-            graphql=_graphql(settings, services, authenticator, workspaces),
+            graphql=_graphql(settings, services, authenticator, workspaces, metrics),
             tracer=tracer,
         )
 
@@ -159,10 +159,10 @@ def _services(
 
 
 def _graphql(
-    settings: Settings, services: Services, authenticator: Authenticator, workspaces: Workspaces
+    settings: Settings, services: Services, authenticator: Authenticator, workspaces: Workspaces, metrics: Metrics
 ) -> GraphQLApp:
     trusted = read_manifest(settings.query_manifest)
-    schema = build_schema()
+    schema = build_schema(lambda fate: metrics.answers_kept.labels(fate).inc())
     schema.warm(trusted.values())
     documents = Documents(trusted, anything=services.development)
     return GraphQLApp(schema, services, authenticator, workspaces, documents)

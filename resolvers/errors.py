@@ -57,7 +57,7 @@ def _expected(error: GraphQLError, cause: TagwayError) -> GraphQLError:
     retry_after = getattr(cause, "retry_after", cause.failure.retry_after)
     if retry_after is not None:
         extensions["retryAfter"] = retry_after
-    return _retold(error, cause.detail or cause.failure.message, extensions)
+    return _retold(error, cause.detail or cause.failure.message, extensions, cause)
 
 
 def _unexpected(error: GraphQLError, cause: Exception, request_id: str) -> GraphQLError:
@@ -80,12 +80,15 @@ def without_values(message: str) -> str:
     return message
 
 
-def _retold(error: GraphQLError, message: str, extensions: dict[str, Any]) -> GraphQLError:
+def _retold(
+    error: GraphQLError, message: str, extensions: dict[str, Any], cause: TagwayError | None = None
+) -> GraphQLError:
     return GraphQLError(
         message,
         nodes=error.nodes,
         source=error.source,
         positions=error.positions,
         path=error.path,
+        original_error=cause,
         extensions=extensions,
     )

@@ -10,6 +10,7 @@ import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable, Sequence
+from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
@@ -29,6 +30,20 @@ _KEPT_SECONDS: Final = 60.0
 _MOST_BYTES: Final = 32 * 1024 * 1024
 _BYTES_OF_A_LETTER: Final = 8
 """About what an answer takes: its text, and the objects that it was encoded from."""
+
+
+class Fate(StrEnum):
+    """What became of a question whose answer may be kept."""
+
+    HIT = "hit"
+    """It was kept and is still true."""
+    STALE = "stale"
+    """It was kept, but something has changed, or it is too old."""
+    MISS = "miss"
+    """It was not kept."""
+    PASSED = "passed"
+    """It cannot be kept: somebody in it is not known, or the store did not say how things stand."""
+
 
 Whom = Sequence[UUID | tuple[Alias, ...]]
 Make = Callable[[], Awaitable[tuple[ExecutionResult, int]]]
@@ -53,11 +68,20 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 class KeptAnswers:
-    """Keeps answers by what was asked and by whom, as many as `most_bytes` hold. `ticks` gives seconds."""
+    """Keeps answers by what was asked and by whom, as many as `most_bytes` hold. `ticks` gives seconds.
 
-    def __init__(self, most_bytes: int = _MOST_BYTES, ticks: Callable[[], float] = time.monotonic) -> None:
+    `tell` is told what became of each question, for whoever counts.
+    """
+
+    def __init__(
+        self,
+        most_bytes: int = _MOST_BYTES,
+        ticks: Callable[[], float] = time.monotonic,
+        tell: Callable[[Fate], object] | None = None,
+    ) -> None:
         self._most_bytes = most_bytes
         self._ticks = ticks
+        self._tell = tell or (lambda _: None)
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._bytes = 0
         self._sweep: asyncio.TimerHandle | None = None
@@ -76,11 +100,14 @@ class KeptAnswers:
         """
         standing = await _standing(operation, whom)
         if standing is None:
+            self._tell(Fate.PASSED)
             return await make()
         key = asked, sight(operation.caller.principal)
         kept = self._kept.get(key)
         if kept and kept.standing.still(standing) and self._ticks() - kept.at < _KEPT_SECONDS:
+            self._tell(Fate.HIT)
             return kept.payload, kept.objects
+        self._tell(Fate.STALE if kept else Fate.MISS)
         self._drop(key)
         # How things stood was read before: what changes while the answer is made shows as a change the next time.
         result, objects = await make()

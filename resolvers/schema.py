@@ -1,7 +1,7 @@
 """The schema, and what runs around its operations."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -22,7 +22,7 @@ from resolvers.errors import CodedErrors, coded
 from resolvers.event import Event
 from resolvers.extensions import CachedParser, CachedValidation, PerOperation, Tokens, read_document
 from resolvers.following import Following
-from resolvers.keeping import KeptAnswers
+from resolvers.keeping import Fate, KeptAnswers
 from resolvers.limits import MOST_OBJECTS
 from resolvers.live.groups import Groups, Payload
 from resolvers.mutation import Mutation
@@ -41,12 +41,12 @@ class Schema(strawberry.Schema):
     Without its log of every failure, which would quote what callers sent. A `Session` is the context value.
     """
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, tell: Callable[[Fate], object] | None = None, **options: Any) -> None:
         super().__init__(**options)
         self._plans = Plans(self, self._schema, partial(read_document, self._schema))
         self._groups = Groups()
-        self.kept = KeptAnswers()
-        """Answers about people that may be given again."""
+        self.kept = KeptAnswers(tell=tell)
+        """Answers about people that may be given again; `tell` is told what becomes of each question for one."""
 
     def process_errors(self, errors: list[GraphQLError], execution_context: Any = None) -> None:
         """Leave logging to `CodedErrors`."""
@@ -229,9 +229,13 @@ def _may_mutate(allowed: Iterable[OperationType] | None) -> bool:
     return allowed is None or OperationType.MUTATION in allowed
 
 
-def build_schema() -> Schema:
-    """Make the schema, each type described by its docstring; operations run with a `Session` as context value."""
+def build_schema(tell: Callable[[Fate], object] | None = None) -> Schema:
+    """Make the schema, each type described by its docstring; operations run with a `Session` as context value.
+
+    `tell` is told what becomes of each question whose answer may be kept.
+    """
     schema = Schema(
+        tell=tell,
         query=Query,
         mutation=Mutation,
         subscription=Subscription,

@@ -10,11 +10,14 @@ pytest.register_assert_rewrite(*pytest_plugins)  # before the first of them impo
 settings.register_profile("patient", settings.default, deadline=None)
 settings.load_profile("patient")  # a busy machine makes no property false
 
+_DOCUMENTS = 240
 _SERVERS = {"server_folder", "kafka_broker", "browser", "movielens_path"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--documents", type=int, default=240, help="random GraphQL documents, of each kind of schema")
+    parser.addoption(
+        "--documents", type=int, default=_DOCUMENTS, help="random GraphQL documents, of each kind of schema"
+    )
 
 
 @pytest.fixture
@@ -27,7 +30,10 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "services: needs a server or a fetched data set; left out by `make unit`")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    more = config.getoption("--documents") / _DOCUMENTS
     for item in items:
+        if "documents" in getattr(item, "fixturenames", ()) and more > 1:
+            item.add_marker(pytest.mark.timeout(300 * more))
         if _SERVERS & set(getattr(item, "fixturenames", ())):
             item.add_marker("services")

@@ -8,11 +8,12 @@ import strawberry
 from strawberry.scalars import JSON
 
 from domain.consent import OPERATOR, Purpose, State
-from domain.errors import Refused, StoreUnavailable
+from domain.errors import Refused
 from domain.key import Scope
 from domain.outcome import Outcome
 from domain.request import Regime, RequestKind
 from resolvers.cdp.types import ConsentStatus, ProfileIDInput, person_of
+from resolvers.collecting import collect
 from resolvers.consenting import Heard, Words, hear
 from resolvers.context import Info
 from resolvers.fields import field, mutation
@@ -130,10 +131,7 @@ def _named(event: EventInput, kind: str) -> dict[str, str]:
 async def _collected(info: Info, calls: list[bytes]) -> int:
     if not calls:
         return 0
-    take_in = info.context.services.collect
-    if take_in is None:
-        raise StoreUnavailable
-    results, _ = await take_in(info.context.caller.principal, calls, None, (OPERATOR,))
+    results, _ = await collect(info, calls, None, (OPERATOR,))
     return sum(each.outcome is Outcome.ACCEPTED for each in results)
 
 

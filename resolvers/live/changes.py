@@ -11,7 +11,7 @@ import msgspec
 from domain.clock import Clock
 from domain.segment import ChangeKind, SegmentChange
 from resolvers.live.hub import Hub
-from resolvers.live.listener import Closed, Heard, Moved, Overflowed, Wanted
+from resolvers.live.listener import Closed, Heard, Listener, Moved, Overflowed, Restored, Wanted
 from stores import changefeed
 from stores.changefeed import Snapshot, Standing
 from stores.postgres import Database
@@ -80,7 +80,7 @@ class Changes:
             async for notice in self._begin(head, after, resync=resync):
                 yield notice
             while not isinstance(heard := await listener.take(), Closed):
-                async for notice in self._hear(heard, agrees=listener.agrees):
+                async for notice in self._hear(heard, listener):
                     yield notice
 
     async def _begin(self, head: int, after: Resumption | None, *, resync: bool) -> AsyncGenerator[Notice, None]:
@@ -99,15 +99,14 @@ class Changes:
     def _can_resume(self, after: Resumption, head: int) -> bool:
         return after.position <= head and self._clock() - after.issued < _RESUMABLE
 
-    async def _hear(self, heard: Heard, *, agrees: bool) -> AsyncGenerator[Notice, None]:
+    async def _hear(self, heard: Heard, listener: Listener) -> AsyncGenerator[Notice, None]:
         """Tell nothing while the person does not agree; once they do, the story begins anew where they stand.
 
-        `agrees` is by the last look at the person, which may be newer than what is heard.
+        Whether they agree, and who they are, is by the last look at the person, which may be newer than what is heard.
         """
-        told = self._tell(heard)
+        told, agrees = self._tell(heard, listener), listener.agrees
         if self._withheld or not agrees:
-            if isinstance(heard, Moved):
-                self._located = heard.after
+            self._located = listener.profile
             changed, self._withheld = agrees is self._withheld, not agrees
             if not changed:
                 return
@@ -115,18 +114,22 @@ class Changes:
         async for notice in told:
             yield notice
 
-    async def _tell(self, heard: Heard) -> AsyncGenerator[Notice, None]:
+    async def _tell(self, heard: Heard, listener: Listener) -> AsyncGenerator[Notice, None]:
         match heard:
             case SegmentChange():
                 if heard.position > self._told:
                     yield self._changed(heard)
-            case Moved():
-                # Where a snapshot was already taken of whom they moved to, there is nothing to add.
-                if heard.after != self._located:
-                    before, self._located = self._located, heard.after
+            case Moved() | Overflowed():
+                # That the person is another profile by now may also be among what was lost. Where a snapshot was
+                # already taken of whom they moved to, there is nothing to add.
+                before, self._located = self._located, listener.profile
+                if before != self._located:
                     async for notice in self._moved(before):
                         yield notice
-            case Overflowed():
+                elif isinstance(heard, Overflowed):
+                    async for notice in self._replay():
+                        yield notice
+            case Restored():
                 async for notice in self._start_over():
                     yield notice
 

@@ -13,7 +13,7 @@ import structlog
 from domain.errors import StoreUnavailable
 from domain.segment import SegmentChange
 from resolvers.live.feed import Feeds
-from resolvers.live.listener import Listener, Overflowed, Wanted
+from resolvers.live.listener import Listener, Overflowed, Restored, Wanted
 from resolvers.live.people import People
 from stores import changefeed
 from stores.broadcast import Broadcast, Joined, Message
@@ -178,7 +178,7 @@ class Hub:
         elif self._position is not None and head < self._position:
             # The database was restored from a backup: what anyone was told since is no longer so.
             for workspace in list(self._listeners):
-                self._overflow(workspace)
+                self._tell_all(workspace, Restored())
         self._position = head
 
     async def _at(self) -> int:
@@ -190,7 +190,7 @@ class Hub:
         """Read what was missed, for the workspaces that someone listens to."""
         for workspace in list(self._listeners):
             if through - after > _MOST_MISSED:
-                self._overflow(workspace)
+                self._tell_all(workspace, Overflowed())
                 continue
             reached = after
             while reached < through:
@@ -200,9 +200,9 @@ class Hub:
                     self._dispatch(change)
                 reached = missed[-1].position if len(missed) == _PAGE else through
 
-    def _overflow(self, workspace: UUID) -> None:
+    def _tell_all(self, workspace: UUID, heard: Overflowed | Restored) -> None:
         for listener in self._listeners[workspace]:
-            listener.put(Overflowed())
+            listener.put(heard)
 
     def _dispatch(self, change: SegmentChange) -> None:
         of_profile = self._of_profile.get((change.workspace, change.profile_id))

@@ -12,7 +12,7 @@ from domain.segment import SegmentChange
 from stores.reads.stamps import Stamp
 
 MOST_WAITING: Final = 1_000
-"""Changes that may wait for a slow subscriber before they are dropped and it must start over."""
+"""Changes that may wait for a slow subscriber before they are dropped and it must read them from Postgres."""
 
 Person = UUID | tuple[Alias, ...]
 """Someone by profile id, or by identifiers of which the first that is known counts."""
@@ -48,14 +48,18 @@ class Marked(msgspec.Struct, frozen=True):
 
 
 class Overflowed(msgspec.Struct, frozen=True):
-    """Changes were lost to this listener."""
+    """Changes were lost to this listener, which can still be read."""
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """The database was restored from a backup: what anyone was told since is no longer so."""
 
 
 class Closed(msgspec.Struct, frozen=True):
     """The hub is stopping."""
 
 
-Heard = SegmentChange | Moved | Agreed | Marked | Overflowed | Closed
+Heard = SegmentChange | Moved | Agreed | Marked | Overflowed | Restored | Closed
 
 
 class Listener:
@@ -70,6 +74,7 @@ class Listener:
         """How the person's profile stood when it was last looked at, if that is wanted."""
         self._waiting: deque[Heard] = deque()
         self._arrived = asyncio.Event()
+        self._closed = False
 
     def hears(self, change: SegmentChange) -> bool:
         """Tell whether a change of the listener's workspace and person is about its segments."""
@@ -79,14 +84,18 @@ class Listener:
         """Leave something for the subscriber; of marks that wait only the last one counts."""
         if isinstance(heard, Marked) and self._waiting and isinstance(self._waiting[-1], Marked):
             self._waiting.pop()
+        if self._closed:
+            return
         if len(self._waiting) >= MOST_WAITING:
+            lost = Restored() if Restored() in self._waiting else Overflowed()
             self._waiting.clear()
-            self._waiting.append(Overflowed())
+            self._waiting.append(lost)
         self._waiting.append(heard)
         self._arrived.set()
 
     def close(self) -> None:
         """Let the subscriber end once it has taken what waits."""
+        self._closed = True
         self._waiting.append(Closed())
         self._arrived.set()
 

@@ -1,6 +1,7 @@
 """Entity tags of answers: who holds one is told in a few bytes that it is still true."""
 
 import json
+import re
 from typing import Any
 
 from domain.clock import utc_now
@@ -64,6 +65,31 @@ async def test_other_queries_have_a_tag_when_they_are_asked_by_address(gateway: 
     assert (await _ask(gateway, "POST", query, **{"If-None-Match": tag})).status == 304
     await seeds.segment("gold")
     assert (await _ask(gateway, "GET", query, **{"If-None-Match": tag})).status == 200
+
+
+async def test_what_becomes_of_questions_is_counted(gateway: Gateway, seeds: Seeds) -> None:
+    await seeds.profile(user_id="u-1", traits={"plan": "pro"})
+
+    async def counted() -> dict[str, float]:
+        text = await (await gateway.http.get(gateway.url + "/metrics")).text()
+        found = re.findall(r'^tagway_answers_kept_total{fate="(\w+)"} (\S+)$', text, re.MULTILINE)
+        return {fate: float(number) for fate, number in found}
+
+    query = _PERSON.replace("version", "counters")
+    before = await counted()
+    for changes in (False, False, True):
+        if changes:
+            await seeds.set("profile", "traits", {"plan": {"v": "free", "t": 2}})
+        await _ask(gateway, "POST", query)
+    await gateway.http.post(
+        gateway.url + "/graphql",
+        json={"query": query, "variables": {"id": "nobody"}},
+        headers={"Authorization": f"Bearer {gateway.tenant.secret_key}"},
+    )
+    after = await counted()
+    assert {fate: after[fate] - before.get(fate, 0) for fate in after} == dict.fromkeys(
+        ("miss", "hit", "stale", "passed"), 1
+    )
 
 
 async def test_errors_and_mutations_have_no_tag(gateway: Gateway) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from domain.consent import Purpose
 from domain.event import CallType
+from domain.pace import Pace, Quota, TooManyEvents
 from tests.fixtures.gateway import Gateway, event
 
 UPDATE = {
@@ -92,6 +93,22 @@ async def test_update_profile_becomes_an_identify_call(gateway: Gateway) -> None
     assert set(logged.purposes) <= {Purpose.FUNCTIONAL, Purpose.ANALYTICS, Purpose.PERSONALIZATION}
     assert {"total_spent": 350, "last_purchase": "2024-04-24"}.items() <= logged.traits.items()
     assert logged.traits["actions"] == ["viewed_product", "added_to_cart"]
+
+
+async def test_update_profile_is_answered_by_the_mutation(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever comes before or after the mutation counts for the route as well: here, that nothing is taken at all."""
+
+    async def refuse(*_arguments: Any) -> Any:
+        raise TooManyEvents(Pace(a_second=1, at_once=3), Quota(at_once=3, left=0, full_after=3), 2)
+
+    headers = {"Authorization": f"Bearer {gateway.tenant.secret_key}"}
+    async with gateway.http.post(gateway.url + "/update_profile", json=UPDATE, headers=headers) as taken:
+        assert int(taken.headers["X-RateLimit-Remaining"]) < int(taken.headers["X-RateLimit-Limit"])
+    monkeypatch.setattr("resolvers.collecting.collect", refuse)
+    async with gateway.http.post(gateway.url + "/update_profile", json=UPDATE, headers=headers) as refused:
+        answer = await refused.json()
+        assert (refused.status, answer["code"]) == (429, "too_many_events")
+        assert (refused.headers["Retry-After"], refused.headers["X-RateLimit-Remaining"]) == ("2", "0")
 
 
 async def test_a_person_s_refusal_wins_over_the_operator(gateway: Gateway) -> None:

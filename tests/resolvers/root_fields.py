@@ -72,6 +72,7 @@ MUTATIONS: Final = {
     "cdp.processEvents": 'events: [{cdp_profileID: {id: $profile}, event: {name: "ping"}}]',
     "cdp.deleteAllPersonalData": "profileID: {id: $profile}",
     "trackEvents": 'events: [{type: "track", event: "ping", userId: "u-theirs"}]',
+    "updateProfile": 'userId: "u-theirs", traits: {plan: "gold"}',
     "setConsent": "by: {id: $profile}, purposes: [{purpose: ANALYTICS, state: DENIED}]",
     "saveConsentSettings": "longestDays: 30",
     "fixDeadLetter": 'id: $letter, remove: ["properties.note"]',

@@ -4,6 +4,7 @@ from collections import Counter
 import msgspec
 import pytest
 
+from domain.segment import ChangeKind
 from resolvers.live.listener import MOST_WAITING, Wanted
 from resolvers.node import to_global, uuid_of
 from resolvers.subscription import _fingerprint, _Place
@@ -142,22 +143,35 @@ async def test_a_cursor_from_beyond_the_newest_change_starts_over(api: Api, seed
             assert await story.is_silent()
 
 
-async def test_a_slow_subscriber_is_cut_and_starts_over(api: Api, seeds: Seeds) -> None:
+async def test_a_slow_subscriber_misses_nothing_of_what_no_longer_waits_for_it(api: Api, seeds: Seeds) -> None:
+    """What did not fit in its queue it reads from Postgres, at its own pace; nothing waits in memory for it."""
     await make_segments(seeds, 1)
     profile = await seeds.profile(user_id="u-1")
     story, _ = await follow(api, profile={"externalId": "u-1"})
-    await seeds.connection.execute(
-        """
-        INSERT INTO segment_change (workspace_id, profile_id, profile_version, segment_id, segment_key,
-            segment_version, kind, at, cause)
-        SELECT $1, $2, 1, gen_random_uuid(), 's0', 1, 'entered', now(), '{}' FROM generate_series(1, $3)
-        """,
-        seeds.workspace,
-        profile,
-        MOST_WAITING + 100,
-    )
-    await seeds.publish()
+    hub = api.gateway.resources.graphql._services.hub
+    [listener] = hub._listeners[seeds.workspace]
+    number = 2 * MOST_WAITING + 100
+    await seeds.happen_often(profile, "s0", number)
     quick, _ = await follow(api, profile={"externalId": "u-1"})  # by its answer the hub has handed out all
+    assert len(listener._waiting) <= MOST_WAITING
+    told = await story.next(number)
+    assert Counter(each["segmentVersion"] for each in told) == Counter(range(1, number + 1))
+    assert {each["kind"] for each in told} == {"ENTERED"}
+    await seeds.happen(profile, "s0", kind=ChangeKind.EXITED)
+    assert gist(await story.next()) == [("EXITED", "s0")]
+    await story.close()
+    await quick.close()
+
+
+async def test_a_subscriber_who_is_far_behind_starts_over(
+    api: Api, seeds: Seeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("resolvers.live.changes._MOST_REPLAYED", 500)
+    await make_segments(seeds, 1)
+    profile = await seeds.profile(user_id="u-1")
+    story, _ = await follow(api, profile={"externalId": "u-1"})
+    await seeds.happen_often(profile, "s0", MOST_WAITING + 100)
+    quick, _ = await follow(api, profile={"externalId": "u-1"})
     async with asyncio.timeout(AT_ALL):
         while (told := await story.next())[0]["kind"] == "ENTERED":
             pass

@@ -1,0 +1,26 @@
+"""Clients that take nothing of what they are sent: the kernel cuts them, whatever waits to be written."""
+
+import os
+import socket
+from asyncio import Server
+from collections.abc import Iterable
+from typing import Final
+
+STALLED_SECONDS: Final = 30.0
+"""How long a client may take nothing while something is there for it. It comes back with its last cursor."""
+
+
+def cut_stalled(servers: Iterable[Server], seconds: float = STALLED_SECONDS) -> None:
+    """Make connections to these servers end once a client has taken nothing for so long (RFC 793, user timeout).
+
+    What waits to be written to it is held no longer, and whoever was writing goes on. A client that reads slowly, or
+    one that there is nothing for, stays. Only Linux can do that; elsewhere it does nothing.
+    """
+    option = getattr(socket, "TCP_USER_TIMEOUT", None)
+    if option is None:
+        return
+    for listening in (each for server in servers for each in server.sockets):
+        # Event loops hide the socket; a second name for it has the same options, which accepted connections inherit.
+        with socket.socket(fileno=os.dup(listening.fileno())) as same:
+            if same.family in (socket.AF_INET, socket.AF_INET6):
+                same.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
