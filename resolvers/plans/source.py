@@ -30,11 +30,11 @@ class Constant:
     is_async = False
 
     def __init__(self, value: Any) -> None:
-        self._value = value
+        self.value = value
 
     def find(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:  # noqa: ARG002 - one shape for all
         """Repeat the value."""
-        return [self._value] * len(objects)
+        return [self.value] * len(objects)
 
     async def fetch(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:
         """Repeat the value."""
@@ -47,6 +47,7 @@ class Attribute:
     is_async = False
 
     def __init__(self, name: str) -> None:
+        self.name = name
         self._get = attrgetter(name)
 
     def find(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:  # noqa: ARG002 - one shape for all
