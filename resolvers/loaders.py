@@ -13,6 +13,7 @@ from resolvers.loading import Loader, Reader
 from stores.items import find_items
 from stores.postgres import Connection, Database
 from stores.reads import consents, events, moves, profiles, segments
+from stores.reads.recommendations import Standing, standings
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -28,6 +29,7 @@ class Loaders:
         self, database: Database, workspace: UUID, recommender: Recommender, saw: Callable[[Iterable[UUID]], None]
     ) -> None:
         self._saw = saw
+        self._recommend = partial(recommender.for_people, workspace)
         reader = Reader(partial(database.workspace, workspace))
         self.profile = reader.loader(_one(self._profiles))
         self.named = reader.loader(self._named)
@@ -44,7 +46,8 @@ class Loaders:
         self.last_move = reader.apart(_one(moves.last_moves))
         self.segment_size = reader.apart(_one(segments.sizes))
         self.item = reader.loader(_one(find_items))
-        self.recommendations: Loader[Ask, Served] = reader.without(partial(recommender.for_people, workspace))
+        self.standing = reader.loader(_one(standings))
+        self.recommendations = reader.without(self._recommended)
         self.members = reader.apart(segments.members)
 
     async def _profiles(self, connection: Connection, ids: Sequence[UUID]) -> dict[UUID, profiles.ProfileRow]:
@@ -59,7 +62,20 @@ class Loaders:
         found = await profiles.named(connection, people)
         self._saw(each.row.id for each in found if each)
         self.consents.prime({each.row.id: each.consents for each in found if each})
+        self.standing.prime({each.row.id: _standing(each) for each in found if each})
         return [each.row if each else None for each in found]
+
+    async def _recommended(self, asks: Sequence[Ask]) -> list[Served]:
+        people = list({ask.profile for ask in asks if ask.is_of_person and ask.profile})
+        found = await self.standing.load_many(people)
+        return await self._recommend(asks, {who: each for who, each in zip(people, found, strict=True) if each})
+
+
+def _standing(person: profiles.Person) -> Standing | None:
+    if person.objects or person.row.restricted_at:
+        return None
+    said = (each.state for each in person.consents if each.purpose is Purpose.PERSONALIZATION)
+    return Standing(person.row.version, next(said, None))
 
 
 def _one(

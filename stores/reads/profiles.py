@@ -50,6 +50,8 @@ class Person(msgspec.Struct, frozen=True):
 
     row: ProfileRow
     consents: list[Consent]
+    objects: bool
+    """Whether they have asked not to be profiled."""
 
 
 def profile_row(record: asyncpg.Record) -> ProfileRow:
@@ -103,7 +105,8 @@ async def named(connection: Connection, people: Sequence[Sequence[Alias]]) -> li
             UNION
             SELECT person, next.id, next.merged_into FROM trail JOIN profile AS next ON next.id = trail.merged_into
         )
-        SELECT person, id, version, traits, counters, first_seen_at, last_seen_at, restricted_at, said.*
+        SELECT person, id, version, traits, counters, first_seen_at, last_seen_at, restricted_at,
+            objected_at IS NOT NULL AS objects, said.*
         FROM trail JOIN profile USING (id) CROSS JOIN LATERAL (
             SELECT array_agg(purpose) AS purposes, array_agg(state) AS states, array_agg(source) AS sources,
                 array_agg(at) AS said_at, array_agg(since) AS since
@@ -123,7 +126,7 @@ async def named(connection: Connection, people: Sequence[Sequence[Alias]]) -> li
     )
     found: list[Person | None] = [None] * len(people)
     for record in records:
-        found[record["person"]] = Person(profile_row(record), _words(record))
+        found[record["person"]] = Person(profile_row(record), _words(record), record["objects"])
     return found
 
 
