@@ -2,14 +2,14 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from domain.alias import Alias
 from domain.consent import Purpose
 from learning.lists import Ask, Served
 from learning.recommender import Recommender
-from resolvers.loading import Loader, Reader
+from resolvers.loading import Loader, Read, Reader
 from stores.items import find_items
 from stores.postgres import Connection, Database
 from stores.reads import consents, events, moves, profiles, segments
@@ -22,33 +22,86 @@ COUNTED: int = 10_000
 """Totals are exact up to here, and not told beyond."""
 
 
+def _one(
+    read: Callable[[Connection, Sequence[Key]], Awaitable[Mapping[Key, Value]]],
+) -> Callable[[Connection, Sequence[Key]], Awaitable[list[Value | None]]]:
+    """Give one value per key, None where there is none."""
+
+    async def load(connection: Connection, keys: Sequence[Key]) -> list[Value | None]:
+        found = await read(connection, keys)
+        return [found.get(key) for key in keys]
+
+    return load
+
+
+def _many(
+    read: Callable[[Connection, Sequence[Key]], Awaitable[Mapping[Key, list[Value]]]],
+) -> Callable[[Connection, Sequence[Key]], Awaitable[list[list[Value]]]]:
+    """Give a list per key, empty where there is nothing."""
+
+    async def load(connection: Connection, keys: Sequence[Key]) -> list[list[Value]]:
+        found = await read(connection, keys)
+        return [found.get(key, []) for key in keys]
+
+    return load
+
+
+async def _agreed_memberships(
+    connection: Connection, profiles: Sequence[UUID]
+) -> dict[UUID, list[segments.Membership]]:
+    """List the segments of those who agree to personalisation."""
+    agreeing = await consents.agreeing(connection, profiles, Purpose.PERSONALIZATION)
+    return await segments.memberships(connection, list(agreeing)) if agreeing else {}
+
+
+async def _count_events(connection: Connection, keys: Sequence[UUID]) -> dict[UUID, int]:
+    return await events.counts(connection, keys, COUNTED + 1)
+
+
+class _Made(Generic[Key, Value]):
+    """A loader that each operation makes when it first asks for it: most ask for few of them."""
+
+    def __init__(self, read: Read[Key, Value], *, apart: bool = False) -> None:
+        self._read = read
+        self._apart = apart
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, loaders: "Loaders", _: type) -> Loader[Key, Value]:
+        make = loaders.reader.apart if self._apart else loaders.reader.loader
+        made = loaders.__dict__[self._name] = make(self._read)
+        return made
+
+
 class Loaders:
     """The loaders of one operation in one workspace: each runs one statement per level of the query."""
+
+    identities = _Made(_many(profiles.identities))
+    consents = _Made(_many(profiles.consents))
+    memberships = _Made(_many(segments.memberships))
+    agreed_memberships = _Made(_many(_agreed_memberships))
+    event = _Made(_one(events.by_message_ids))
+    history = _Made(events.histories)
+    event_count = _Made(_one(_count_events), apart=True)
+    segment = _Made(_one(segments.by_ids))
+    segment_of_key = _Made(_one(segments.by_keys))
+    share_built = _Made(_one(moves.shares_built), apart=True)
+    last_move = _Made(_one(moves.last_moves), apart=True)
+    segment_size = _Made(_one(segments.sizes), apart=True)
+    item = _Made(_one(find_items))
+    standing = _Made(_one(standings))
+    members = _Made(segments.members, apart=True)
 
     def __init__(
         self, database: Database, workspace: UUID, recommender: Recommender, saw: Callable[[Iterable[UUID]], None]
     ) -> None:
         self._saw = saw
         self._recommend = partial(recommender.for_people, workspace)
-        reader = Reader(partial(database.workspace, workspace))
-        self.profile = reader.loader(_one(self._profiles))
-        self.named = reader.loader(self._named)
-        self.identities = reader.loader(_many(profiles.identities))
-        self.consents = reader.loader(_many(profiles.consents))
-        self.memberships = reader.loader(_many(segments.memberships))
-        self.agreed_memberships = reader.loader(_many(_agreed_memberships))
-        self.event = reader.loader(_one(events.by_message_ids))
-        self.history = reader.loader(events.histories)
-        self.event_count = reader.apart(_one(_count_events))
-        self.segment = reader.loader(_one(segments.by_ids))
-        self.segment_of_key = reader.loader(_one(segments.by_keys))
-        self.share_built = reader.apart(_one(moves.shares_built))
-        self.last_move = reader.apart(_one(moves.last_moves))
-        self.segment_size = reader.apart(_one(segments.sizes))
-        self.item = reader.loader(_one(find_items))
-        self.standing = reader.loader(_one(standings))
-        self.recommendations = reader.without(self._recommended)
-        self.members = reader.apart(segments.members)
+        self.reader = Reader(partial(database.workspace, workspace))
+        self.profile = self.reader.loader(_one(self._profiles))
+        self.named = self.reader.loader(self._named)
+        self.recommendations = self.reader.without(self._recommended)
 
     async def _profiles(self, connection: Connection, ids: Sequence[UUID]) -> dict[UUID, profiles.ProfileRow]:
         found = await profiles.by_ids(connection, ids)
@@ -78,30 +131,6 @@ def _standing(person: profiles.Person) -> Standing | None:
     return Standing(person.row.version, next(said, None))
 
 
-def _one(
-    read: Callable[[Connection, Sequence[Key]], Awaitable[Mapping[Key, Value]]],
-) -> Callable[[Connection, Sequence[Key]], Awaitable[list[Value | None]]]:
-    """Give one value per key, None where there is none."""
-
-    async def load(connection: Connection, keys: Sequence[Key]) -> list[Value | None]:
-        found = await read(connection, keys)
-        return [found.get(key) for key in keys]
-
-    return load
-
-
-def _many(
-    read: Callable[[Connection, Sequence[Key]], Awaitable[Mapping[Key, list[Value]]]],
-) -> Callable[[Connection, Sequence[Key]], Awaitable[list[list[Value]]]]:
-    """Give a list per key, empty where there is nothing."""
-
-    async def load(connection: Connection, keys: Sequence[Key]) -> list[list[Value]]:
-        found = await read(connection, keys)
-        return [found.get(key, []) for key in keys]
-
-    return load
-
-
 async def load_each(
     loader: Loader[Key, Value], keys: Sequence[Key], shown: Callable[[Value], Any] = lambda value: value
 ) -> list[Any]:
@@ -113,15 +142,3 @@ async def load_each(
         except Exception as error:  # noqa: BLE001 - it stands for the value
             found.append(error)
     return found
-
-
-async def _agreed_memberships(
-    connection: Connection, profiles: Sequence[UUID]
-) -> dict[UUID, list[segments.Membership]]:
-    """List the segments of those who agree to personalisation."""
-    agreeing = await consents.agreeing(connection, profiles, Purpose.PERSONALIZATION)
-    return await segments.memberships(connection, list(agreeing)) if agreeing else {}
-
-
-async def _count_events(connection: Connection, keys: Sequence[UUID]) -> dict[UUID, int]:
-    return await events.counts(connection, keys, COUNTED + 1)
