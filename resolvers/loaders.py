@@ -9,7 +9,7 @@ from domain.alias import Alias
 from domain.consent import Purpose
 from learning.lists import Ask, Served
 from learning.recommender import Recommender
-from resolvers.loading import Loader, Read, Reader
+from resolvers.loading import DataLoader, Read, Reader
 from stores.items import find_items
 from stores.postgres import Connection, Database
 from stores.reads import consents, events, moves, profiles, segments
@@ -68,7 +68,7 @@ class _Made(Generic[Key, Value]):
     def __set_name__(self, _: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, loaders: "Loaders", _: type) -> Loader[Key, Value]:
+    def __get__(self, loaders: "Loaders", _: type) -> DataLoader[Key, Value]:
         make = loaders.reader.apart if self._apart else loaders.reader.loader
         made = loaders.__dict__[self._name] = make(self._read)
         return made
@@ -132,7 +132,7 @@ def _standing(person: profiles.Person) -> Standing | None:
 
 
 async def load_each(
-    loader: Loader[Key, Value], keys: Sequence[Key], shown: Callable[[Value], Any] = lambda value: value
+    loader: DataLoader[Key, Value], keys: Sequence[Key], shown: Callable[[Value], Any] = lambda value: value
 ) -> list[Any]:
     """Load the values of many keys in one go, each as `shown` makes it, or the exception that stands for it."""
     found: list[Any] = []

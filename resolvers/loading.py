@@ -43,8 +43,8 @@ class _Batch:
             await waiting
 
 
-class Loader(Generic[Key, Value]):
-    """Reads each key once. `begin` is told of the first key of a batch and sees to it that it is read soon."""
+class DataLoader(Generic[Key, Value]):
+    """Reads each key of one kind once. `begin` is told of a new batch, and sees to it that it is read soon."""
 
     def __init__(self, begin: Callable[[_Batch], None]) -> None:
         self._begin = begin
@@ -107,7 +107,7 @@ class Reader:
         self._open: list[tuple[_Batch, Read[Any, Any]]] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def loader(self, read: Read[Key, Value]) -> Loader[Key, Value]:
+    def loader(self, read: Read[Key, Value]) -> DataLoader[Key, Value]:
         """Make a loader of what is found quickly: it shares a connection with the others that are asked at once."""
 
         def begin(batch: _Batch) -> None:
@@ -115,13 +115,13 @@ class Reader:
                 self._soon(self._read_open)
             self._open.append((batch, read))
 
-        return Loader(begin)
+        return DataLoader(begin)
 
-    def apart(self, read: Read[Key, Value]) -> Loader[Key, Value]:
+    def apart(self, read: Read[Key, Value]) -> DataLoader[Key, Value]:
         """Make a loader of what may take long: it has a connection of its own, so that nothing waits for it."""
-        return Loader(lambda batch: self._soon(lambda: self._read([(batch, read)])))
+        return DataLoader(lambda batch: self._soon(lambda: self._read([(batch, read)])))
 
-    def without(self, find: Callable[[list[Key]], Awaitable[Sequence[Value]]]) -> Loader[Key, Value]:
+    def without(self, find: Callable[[list[Key]], Awaitable[Sequence[Value]]]) -> DataLoader[Key, Value]:
         """Make a loader of what needs no connection, or lends its own."""
 
         async def settle(batch: _Batch) -> None:
@@ -131,7 +131,7 @@ class Reader:
             except Exception as error:  # noqa: BLE001 - it stands for the values
                 batch.settle([error] * len(batch.keys))
 
-        return Loader(lambda batch: self._soon(lambda: settle(batch)))
+        return DataLoader(lambda batch: self._soon(lambda: settle(batch)))
 
     def _soon(self, work: Callable[[], Any]) -> None:
         """Begin after all who ask in this turn have asked."""

@@ -21,7 +21,7 @@ from resolvers.counts import head_count
 from resolvers.event import Event, histories
 from resolvers.fields import field, one
 from resolvers.loaders import COUNTED, load_each
-from resolvers.loading import Loader
+from resolvers.loading import DataLoader
 from resolvers.node import Node, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.privacy_control import GlobalPrivacyControl, control_of
@@ -110,7 +110,7 @@ async def _in_segment(people: Sequence["Profile"], info: Info, key: str) -> list
     return await load_each(_memberships(info), _ids(people), shown)
 
 
-def _memberships(info: Info) -> Loader[UUID, list[Membership]]:
+def _memberships(info: Info) -> DataLoader[UUID, list[Membership]]:
     """Choose what to look up: a visitor's page is shown segments only with consent for personalisation."""
     loaders, is_own_page = info.context.loaders, info.context.caller.principal.is_end_user
     return loaders.agreed_memberships if is_own_page else loaders.memberships
