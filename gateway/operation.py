@@ -48,7 +48,8 @@ class Posted:
     @property
     def is_json(self) -> bool:
         """Whether JSON is posted."""
-        return self.method == "POST" and self.content_type.partition(b";")[0].strip().lower() == _JSON
+        given = self.content_type
+        return self.method == "POST" and (given == _JSON or given.partition(b";")[0].strip().lower() == _JSON)
 
     @property
     def wants_page(self) -> bool:
@@ -63,7 +64,7 @@ class Posted:
     @property
     def streams(self) -> bool:
         """Whether a stream is to answer it."""
-        return any(each in self.accept for each in _STREAMS)
+        return bool(self.accept) and any(each in self.accept for each in _STREAMS)
 
     @property
     def token(self) -> str:

@@ -110,7 +110,7 @@ class Socket(ASGIWebSocketAdapter):
         if self.ws.application_state is WebSocketState.DISCONNECTED:
             raise WebSocketDisconnected
         try:
-            await self.ws.send_text(text)
+            await self.ws.send({"type": "websocket.send", "text": text})
         except WebSocketDisconnect as error:
             raise WebSocketDisconnected from error
 

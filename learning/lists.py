@@ -78,6 +78,11 @@ class Ask(msgspec.Struct, frozen=True):
     profile: UUID | None
     question: Question
 
+    @property
+    def is_of_person(self) -> bool:
+        """Whether how things stand with the person has a part in the answer."""
+        return self.profile is not None and self.question.strategy is not Strategy.TRENDING
+
 
 class Reason(msgspec.Struct, frozen=True):
     """Why: a kind, and the item it goes back to if there is one."""

@@ -61,9 +61,16 @@ class Recommender:
         """Give the state that lists are made from, for the names of items."""
         return await self._shelves.get(workspace)
 
-    async def for_people(self, workspace: UUID, asks: Sequence[Ask]) -> list[Served]:
-        """Answer each ask. Who is unknown, has not agreed or has refused gets what is trending, and it says so."""
-        return await self._answer(workspace, asks, await self._standings(workspace, asks))
+    async def for_people(
+        self, workspace: UUID, asks: Sequence[Ask], standings_: Mapping[UUID, Standing] | None = None
+    ) -> list[Served]:
+        """Answer each ask. Who is unknown, has not agreed or has refused gets what is trending, and it says so.
+
+        `standings_` tells how things stand with those who are asked for, if that was read a moment ago.
+        """
+        if standings_ is None:
+            standings_ = await self._standings(workspace, asks)
+        return await self._answer(workspace, asks, standings_)
 
     async def for_named(self, workspace: UUID, aliases: Sequence[Alias], question: Question) -> Served:
         """Answer for the person of one of these identifiers, as `for_people` does."""
@@ -76,8 +83,10 @@ class Recommender:
         known = {profile: each for profile, each in standings_.items() if each.word in (None, State.GRANTED)}
         shelf, trending = await self._shelves.get(workspace), await self._trending.items(workspace)
         maker = Maker(shelf, trending)
-        kept = await self._kept.find(workspace, shelf, asks, known)
-        open_ = {ask for ask in asks if ask not in kept and ask.profile in known}
+        # Without a model nobody's past makes a list another than what is trending: it is not read.
+        own = [ask for ask in asks if shelf.model or ask.question.strategy is Strategy.BUY_AGAIN]
+        kept = await self._kept.find(workspace, shelf, own, known)
+        open_ = {ask for ask in own if ask not in kept and ask.profile in known}
         people = await self._people(workspace, {ask.profile for ask in open_ if ask.profile}, known)
         size = len(open_) * len(shelf.catalogue.codes)
         made = await _run(lambda: _make(maker, open_, people), beside=size >= _WORTH_A_THREAD)
@@ -102,7 +111,7 @@ class Recommender:
     # How things stand is read each time and never cached: the last word counts from the moment it is stored.
 
     async def _standings(self, workspace: UUID, asks: Sequence[Ask]) -> dict[UUID, Standing]:
-        profiles = {ask.profile for ask in asks if ask.profile and ask.question.strategy is not Strategy.TRENDING}
+        profiles = {ask.profile for ask in asks if ask.profile and ask.is_of_person}
         if not profiles:
             return {}
         async with self._database.workspace(workspace) as connection:

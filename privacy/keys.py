@@ -107,6 +107,7 @@ class WorkspaceKeys:
         self._sealers: OrderedDict[tuple[UUID, bytes], tuple[float, Sealer]] = OrderedDict()
         self._most_sealers = sealers
         self._ticks = ticks
+        self._signing: dict[str, bytes] = {}
         self.adopt(versions, stamp)
 
     def adopt(self, versions: Iterable[OpenedKey], stamp: int) -> None:
@@ -179,7 +180,9 @@ class WorkspaceKeys:
 
     def signing_key(self, name: str) -> bytes:
         """Derive a key of 32 bytes for one use, told apart by `name` (`token`, `cursor`). No rotation changes it."""
-        return derive_key(self.own, self.workspace, f"sign/{name}")
+        if name not in self._signing:
+            self._signing[name] = derive_key(self.own, self.workspace, f"sign/{name}")
+        return self._signing[name]
 
     def _let_go(self, now: float) -> None:
         """Drop what was opened first while it is too old or too much; the order of opening is that of the dict."""

@@ -42,13 +42,14 @@ class Following:
         except Exception as error:  # noqa: BLE001 - whatever it is becomes an error of the answer
             yield PreExecutionError(data=None, errors=[coded(_located(error), session.request_id)])
             return
-        group, principal = Group(), None
+        group, caller = Group(), None
         try:
             async with aclosing(source):
                 async for item in source:
-                    if (now := operation.caller.principal) is not principal:
-                        principal, group = now, self._groups.join((*self._asked, sight(now)))
-                    payload = await self._payload(group, session, item)
+                    if session.caller is not caller:
+                        caller = operation.caller
+                        group = self._groups.join((*self._asked, sight(caller.principal)))
+                    payload = group.made(item.moment) or await self._payload(group, session, item)
                     if operation.spent:
                         payload = payload.extended({"cost": operation.spent.told()})
                         operation.spent = None

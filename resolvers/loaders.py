@@ -1,22 +1,19 @@
 """Loads whatever is reachable from a list for the whole list at once."""
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from strawberry.dataloader import DataLoader
-
 from domain.alias import Alias
-from domain.consent import Consent, Purpose
-from domain.item import Item
+from domain.consent import Purpose
 from learning.lists import Ask, Served
 from learning.recommender import Recommender
+from resolvers.loading import DataLoader, Read, Reader
 from stores.items import find_items
 from stores.postgres import Connection, Database
 from stores.reads import consents, events, moves, profiles, segments
+from stores.reads.recommendations import Standing, standings
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -25,95 +22,28 @@ COUNTED: int = 10_000
 """Totals are exact up to here, and not told beyond."""
 
 
-class Shared(DataLoader[Key, Value]):
-    """A loader whose values outlive who waits for them.
+def _one(
+    read: Callable[[Connection, Sequence[Key]], Awaitable[Mapping[Key, Value]]],
+) -> Callable[[Connection, Sequence[Key]], Awaitable[list[Value | None]]]:
+    """Give one value per key, None where there is none."""
 
-    Several may wait for the same, and graphql-core cancels whoever waits for what became null.
-    """
+    async def load(connection: Connection, keys: Sequence[Key]) -> list[Value | None]:
+        found = await read(connection, keys)
+        return [found.get(key) for key in keys]
 
-    def load(self, key: Key) -> Awaitable[Value]:
-        """Load one value, together with all that is asked for in the same turn."""
-        return asyncio.shield(super().load(key))
-
-
-class Loaders:
-    """The loaders of one operation in one workspace: each runs one statement per level of the query."""
-
-    def __init__(
-        self, database: Database, workspace: UUID, recommender: Recommender, saw: Callable[[Iterable[UUID]], None]
-    ) -> None:
-        self._database = database
-        self._workspace = workspace
-        self._saw = saw
-        self.profile: DataLoader[UUID, profiles.ProfileRow | None] = self._one(self._profiles)
-        self.profile_of_alias: DataLoader[Alias, UUID | None] = self._one(profiles.of_aliases)
-        self.identities: DataLoader[UUID, list[profiles.Identity]] = self._many(profiles.identities)
-        self.consents: DataLoader[UUID, list[Consent]] = self._many(profiles.consents)
-        self.memberships: DataLoader[UUID, list[segments.Membership]] = self._many(segments.memberships)
-        self.agreed_memberships: DataLoader[UUID, list[segments.Membership]] = self._many(_agreed_memberships)
-        self.event: DataLoader[str, events.EventRow | None] = self._one(events.by_message_ids)
-        self.history: DataLoader[events.History, list[events.EventRow]] = self._listed(events.histories)
-        self.event_count: DataLoader[UUID, int | None] = self._one(_count_events)
-        self.segment: DataLoader[UUID, segments.SegmentRow | None] = self._one(segments.by_ids)
-        self.segment_of_key: DataLoader[str, segments.SegmentRow | None] = self._one(segments.by_keys)
-        self.share_built: DataLoader[UUID, float | None] = self._one(moves.shares_built)
-        self.last_move: DataLoader[UUID, datetime | None] = self._one(moves.last_moves)
-        self.segment_size: DataLoader[UUID, int | None] = self._one(segments.sizes)
-        self.item: DataLoader[str, Item | None] = self._one(find_items)
-        self.recommendations: DataLoader[Ask, Served] = Shared(partial(recommender.for_people, workspace))
-        self.members: DataLoader[segments.Members, list[profiles.ProfileRow]] = self._listed(segments.members)
-
-    async def _profiles(self, connection: Connection, ids: Sequence[UUID]) -> dict[UUID, profiles.ProfileRow]:
-        found = await profiles.by_ids(connection, ids)
-        self._saw(row.id for row in found.values())
-        return found
-
-    def _one(
-        self, read: Callable[[Connection, Sequence[Key]], Awaitable[dict[Key, Value]]]
-    ) -> DataLoader[Key, Value | None]:
-        """Load one value per key, None where there is none."""
-
-        async def load(keys: list[Key]) -> list[Value | None]:
-            async with self._database.workspace(self._workspace) as connection:
-                found = await read(connection, keys)
-            return [found.get(key) for key in keys]
-
-        return Shared(load)
-
-    def _many(
-        self, read: Callable[[Connection, Sequence[Key]], Awaitable[dict[Key, list[Value]]]]
-    ) -> DataLoader[Key, list[Value]]:
-        """Load a list per key, empty where there is nothing."""
-
-        async def load(keys: list[Key]) -> list[list[Value]]:
-            async with self._database.workspace(self._workspace) as connection:
-                found = await read(connection, keys)
-            return [found.get(key, []) for key in keys]
-
-        return Shared(load)
-
-    def _listed(self, read: Callable[[Connection, Sequence[Key]], Awaitable[list[Value]]]) -> DataLoader[Key, Value]:
-        """Load what `read` returns in the order of the keys."""
-
-        async def load(keys: list[Key]) -> list[Value]:
-            async with self._database.workspace(self._workspace) as connection:
-                return await read(connection, keys)
-
-        return Shared(load)
+    return load
 
 
-async def load_each(
-    loader: DataLoader[Key, Value], keys: Sequence[Key], shown: Callable[[Value], Any] = lambda value: value
-) -> list[Any]:
-    """Load the values of many keys in one go, each as `shown` makes it, or the exception that stands for it."""
-    waiting = [loader.load(key) for key in keys]
-    found: list[Any] = []
-    for each in waiting:
-        try:
-            found.append(shown(await each))
-        except Exception as error:  # noqa: BLE001 - it stands for the value
-            found.append(error)
-    return found
+def _many(
+    read: Callable[[Connection, Sequence[Key]], Awaitable[Mapping[Key, list[Value]]]],
+) -> Callable[[Connection, Sequence[Key]], Awaitable[list[list[Value]]]]:
+    """Give a list per key, empty where there is nothing."""
+
+    async def load(connection: Connection, keys: Sequence[Key]) -> list[list[Value]]:
+        found = await read(connection, keys)
+        return [found.get(key, []) for key in keys]
+
+    return load
 
 
 async def _agreed_memberships(
@@ -126,3 +56,89 @@ async def _agreed_memberships(
 
 async def _count_events(connection: Connection, keys: Sequence[UUID]) -> dict[UUID, int]:
     return await events.counts(connection, keys, COUNTED + 1)
+
+
+class _Made(Generic[Key, Value]):
+    """A loader that each operation makes when it first asks for it: most ask for few of them."""
+
+    def __init__(self, read: Read[Key, Value], *, apart: bool = False) -> None:
+        self._read = read
+        self._apart = apart
+
+    def __set_name__(self, _: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, loaders: "Loaders", _: type) -> DataLoader[Key, Value]:
+        make = loaders.reader.apart if self._apart else loaders.reader.loader
+        made = loaders.__dict__[self._name] = make(self._read)
+        return made
+
+
+class Loaders:
+    """The loaders of one operation in one workspace: each runs one statement per level of the query."""
+
+    identities = _Made(_many(profiles.identities))
+    consents = _Made(_many(profiles.consents))
+    memberships = _Made(_many(segments.memberships))
+    agreed_memberships = _Made(_many(_agreed_memberships))
+    event = _Made(_one(events.by_message_ids))
+    history = _Made(events.histories)
+    event_count = _Made(_one(_count_events), apart=True)
+    segment = _Made(_one(segments.by_ids))
+    segment_of_key = _Made(_one(segments.by_keys))
+    share_built = _Made(_one(moves.shares_built), apart=True)
+    last_move = _Made(_one(moves.last_moves), apart=True)
+    segment_size = _Made(_one(segments.sizes), apart=True)
+    item = _Made(_one(find_items))
+    standing = _Made(_one(standings))
+    members = _Made(segments.members, apart=True)
+
+    def __init__(
+        self, database: Database, workspace: UUID, recommender: Recommender, saw: Callable[[Iterable[UUID]], None]
+    ) -> None:
+        self._saw = saw
+        self._recommend = partial(recommender.for_people, workspace)
+        self.reader = Reader(partial(database.workspace, workspace))
+        self.profile = self.reader.loader(_one(self._profiles))
+        self.named = self.reader.loader(self._named)
+        self.recommendations = self.reader.without(self._recommended)
+
+    async def _profiles(self, connection: Connection, ids: Sequence[UUID]) -> dict[UUID, profiles.ProfileRow]:
+        found = await profiles.by_ids(connection, ids)
+        self._saw(row.id for row in found.values())
+        return found
+
+    async def _named(
+        self, connection: Connection, people: Sequence[tuple[Alias, ...]]
+    ) -> list[profiles.ProfileRow | None]:
+        """Find people by their identifiers, and with them what they have said: most of what is shown asks for it."""
+        found = await profiles.named(connection, people)
+        self._saw(each.row.id for each in found if each)
+        self.consents.prime({each.row.id: each.consents for each in found if each})
+        self.standing.prime({each.row.id: _standing(each) for each in found if each})
+        return [each.row if each else None for each in found]
+
+    async def _recommended(self, asks: Sequence[Ask]) -> list[Served]:
+        people = list({ask.profile for ask in asks if ask.is_of_person and ask.profile})
+        found = await self.standing.load_many(people)
+        return await self._recommend(asks, {who: each for who, each in zip(people, found, strict=True) if each})
+
+
+def _standing(person: profiles.Person) -> Standing | None:
+    if person.objects or person.row.restricted_at:
+        return None
+    said = (each.state for each in person.consents if each.purpose is Purpose.PERSONALIZATION)
+    return Standing(person.row.version, next(said, None))
+
+
+async def load_each(
+    loader: DataLoader[Key, Value], keys: Sequence[Key], shown: Callable[[Value], Any] = lambda value: value
+) -> list[Any]:
+    """Load the values of many keys in one go, each as `shown` makes it, or the exception that stands for it."""
+    found: list[Any] = []
+    for each in await loader.each(keys):
+        try:
+            found.append(each if isinstance(each, Exception) else shown(each))
+        except Exception as error:  # noqa: BLE001 - it stands for the value
+            found.append(error)
+    return found

@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 import strawberry
-from strawberry.dataloader import DataLoader
 from strawberry.scalars import JSON
 
 from domain.alias import Alias, AliasKind
@@ -22,6 +21,7 @@ from resolvers.counts import head_count
 from resolvers.event import Event, histories
 from resolvers.fields import field, one
 from resolvers.loaders import COUNTED, load_each
+from resolvers.loading import DataLoader
 from resolvers.node import Node, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.privacy_control import GlobalPrivacyControl, control_of
@@ -252,12 +252,7 @@ def wanted(by: ProfileBy | None, caller: Caller) -> UUID | tuple[Alias, ...]:
 async def find_profile(info: Info, by: ProfileBy | None) -> Profile | None:
     """Find the one person asked for."""
     whom, loaders = wanted(by, info.context.caller), info.context.loaders
-    if isinstance(whom, tuple):
-        known = [found for found in await loaders.profile_of_alias.load_many(whom) if found]
-        if not known:
-            return None
-        whom = known[0]
-    row = await loaders.profile.load(whom)
+    row = await (loaders.named.load(whom) if isinstance(whom, tuple) else loaders.profile.load(whom))
     return profile_of(row) if row else None
 
 

@@ -205,6 +205,8 @@ class Ready:
         return ExecutionResult(data=found.data, errors=found.errors, extensions=extensions)
 
     async def _answer(self, operation: Operation) -> tuple[ExecutionResult, int]:
+        if not self._variant.people:
+            return await self._make(operation)
         people = self._plan.people(self._variant, operation, self._variables)
         try:
             whom = [wanted(each.get("by"), operation.caller) for each in people]
@@ -217,8 +219,8 @@ class Ready:
 
     async def _make(self, operation: Operation) -> tuple[ExecutionResult, int]:
         found, objects = await self._plan.count(self._variant, operation, self._variables)
-        errors = [coded(error, operation.session.request_id) for error in found.errors or ()]
-        return ExecutionResult(data=found.data, errors=errors or None), objects
+        errors = [coded(error, operation.session.request_id) for error in found.errors] if found.errors else None
+        return ExecutionResult(data=found.data, errors=errors), objects
 
     async def stream(self, session: Session) -> StreamResult:
         """Answer the operation as a stream of one."""

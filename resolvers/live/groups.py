@@ -48,29 +48,46 @@ Make = Callable[[], Coroutine[Any, Any, Payload]]
 
 
 class _Making:
-    """A payload in the making, and those who wait for it: none of them takes it from the others by leaving."""
+    """A payload in the making, and those who wait for it."""
 
-    __slots__ = ("_task", "_waiting", "since")
+    __slots__ = ("_given_up", "_waiting", "made", "since")
 
-    def __init__(self, since: float, make: Make) -> None:
+    def __init__(self, since: float) -> None:
         self.since = since
+        self.made: Payload | Exception | None = None
+        self._given_up = False
         self._waiting: list[asyncio.Future[None]] = []
-        self._task = asyncio.create_task(make())
-        self._task.add_done_callback(self._wake)
 
-    async def payload(self) -> Payload:
-        # A shield for each of them would cost thrice as much.
-        if not self._task.done():
+    async def make(self, make: Make) -> Payload:
+        """Make it here and now: what has to wait for nothing is there before anyone else asks."""
+        self._given_up = False
+        try:
+            made = self.made = await make()
+        except Exception as error:
+            self.made = error
+            raise
+        finally:
+            self._given_up = self.made is None
+            self._wake()
+        return made
+
+    async def payload(self, make: Make) -> Payload:
+        """Wait for it. Should its maker leave meanwhile, the first of those who wait makes it in their place."""
+        while self.made is None:
+            if self._given_up:
+                return await self.make(make)
             waiting = asyncio.get_running_loop().create_future()
             self._waiting.append(waiting)
             await waiting
-        return self._task.result()
+        if isinstance(self.made, Exception):
+            raise self.made
+        return self.made
 
-    def _wake(self, _: object) -> None:
-        for each in self._waiting:
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
             if not each.done():
                 each.set_result(None)
-        self._waiting.clear()
 
 
 class Group:
@@ -80,15 +97,25 @@ class Group:
         self._ticks = ticks
         self._kept: OrderedDict[Hashable, _Making] = OrderedDict()
 
+    def made(self, moment: Hashable) -> Payload | None:
+        """Give the payload of a moment if it is there already."""
+        making = self._fresh(moment, self._ticks())
+        return making.made if making and isinstance(making.made, Payload) else None
+
     async def payload(self, moment: Hashable, make: Make) -> Payload:
-        """Give the payload of a moment; the first who asks has it made, also when they leave meanwhile."""
-        now, making = self._ticks(), self._kept.get(moment)
-        if making is None or now - making.since > _KEPT_SECONDS:
-            making = self._kept[moment] = _Making(now, make)
-            self._kept.move_to_end(moment)
-            if len(self._kept) > _MOST_KEPT:
-                self._kept.popitem(last=False)
-        return await making.payload()
+        """Give the payload of a moment: the first who asks makes it, and another of those who wait if they leave."""
+        now = self._ticks()
+        if making := self._fresh(moment, now):
+            return await making.payload(make)
+        making = self._kept[moment] = _Making(now)
+        self._kept.move_to_end(moment)
+        if len(self._kept) > _MOST_KEPT:
+            self._kept.popitem(last=False)
+        return await making.make(make)
+
+    def _fresh(self, moment: Hashable, now: float) -> _Making | None:
+        making = self._kept.get(moment)
+        return making if making and now - making.since <= _KEPT_SECONDS else None
 
 
 class Groups:

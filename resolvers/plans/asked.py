@@ -1,5 +1,6 @@
 """One field of a document, as it is asked of objects of one type."""
 
+from enum import Enum
 from typing import Any
 
 from graphql import FieldNode, GraphQLError, GraphQLField, GraphQLObjectType
@@ -18,6 +19,7 @@ class Asked:
     __slots__ = (
         "definition",
         "details",
+        "fixed",
         "given",
         "key",
         "name",
@@ -46,11 +48,18 @@ class Asked:
         self.definition = definition
         self.strawberry: Any = definition.extensions.get("strawberry-definition")
         self.given = _given(definition, self.nodes[0])
+        self.fixed: dict[str, Any] | None = None
+        """The arguments as the resolver takes them, once they were read, if they can only ever be the same."""
         self.nullable = nullable
 
     def is_null(self) -> TypeError:
         """Tell that a value is null that may not be."""
         return TypeError(f"Cannot return null for non-nullable field {self.parent}.{self.name}.")
+
+
+def is_plain(arguments: dict[str, Any]) -> bool:
+    """Tell whether arguments hold nothing that a resolver could change."""
+    return all(value is None or isinstance(value, str | int | float | Enum) for value in arguments.values())
 
 
 def _given(definition: GraphQLField, node: FieldNode) -> dict[str, Any] | None:

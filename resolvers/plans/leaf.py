@@ -17,6 +17,7 @@ from graphql import (
 )
 from graphql.execution import Executor
 
+from resolvers.plans.builder import Form
 from resolvers.plans.failures import FAILED
 from resolvers.plans.rows import Place
 from resolvers.plans.run import Run
@@ -32,8 +33,10 @@ class Leaf:
 
     def __init__(self, type_: GraphQLLeafType, *, nullable: bool) -> None:
         self._type = type_
-        self._nullable = nullable
+        self.nullable = nullable
         self._expected, self._convert = _quick(type_)
+        self.form = _form(type_)
+        """How a value of its own is read; None if only a column can be."""
 
     def quick(self, values: list[Any]) -> list[Any] | None:
         """Turn a column into what is answered, if all values are of the class expected."""
@@ -45,7 +48,7 @@ class Leaf:
         if quick is not None:
             return quick
         classes = set(map(type, values))
-        if self._nullable and classes <= self._expected | {NoneType}:
+        if self.nullable and classes <= self._expected | {NoneType}:
             converted = self._convert([value for value in values if value is not None])
             if converted is not None:
                 present = iter(converted)
@@ -61,11 +64,11 @@ class Leaf:
                 return Executor.complete_leaf_value(self._type, value)
             except Exception as error:  # noqa: BLE001 - whatever it is becomes an error of the answer
                 fault = error
-        elif not self._nullable:
+        elif not self.nullable:
             fault = place.field.is_null()
         if fault:
             run.failures.add(place, number, fault)
-        return None if self._nullable else FAILED
+        return None if self.nullable else FAILED
 
 
 def _quick(type_: GraphQLLeafType) -> tuple[frozenset[type], Convert]:
@@ -100,6 +103,18 @@ def _finite(values: list[Any]) -> list[Any] | None:
     return values if all(map(isfinite, values)) else None
 
 
+def _form(type_: GraphQLLeafType) -> Form | None:
+    if isinstance(type_, GraphQLEnumType):
+        members = getattr(type_, "wrapped_cls", None)
+        names = {member: type_.coerce_output_value(member) for member in members or ()}
+        return Form("type({v}) is {t}[0]", "{t}[1][{v}]", (members, names)) if members else None
+    if type_ in _FORMS:
+        return _FORMS[type_]
+    if getattr(type_.extensions.get("strawberry-definition"), "origin", None) is datetime:
+        return Form("type({v}) is {t}", "{v}.isoformat()", datetime)
+    return Form("type({v}) in {t}", "{v}", _JSON_CLASSES) if type_.name == "JSON" else None
+
+
 _JSON_CLASSES: Final = frozenset({dict, list, str, int, float, bool})
 _NEVER: Final[tuple[frozenset[type], Convert]] = (frozenset(), _as_they_are)
 """Of scalars that are not known here: each value is left to its type."""
@@ -111,3 +126,12 @@ _SPECIFIED: Final[Mapping[GraphQLLeafType, tuple[frozenset[type], Convert]]] = {
     GraphQLInt: (frozenset({int}), _whole_numbers),
     GraphQLFloat: (frozenset({float}), _finite),
 }
+
+_FORMS: Final[Mapping[GraphQLLeafType, Form]] = {
+    GraphQLString: Form("type({v}) is {t}", "{v}", str),
+    GraphQLID: Form("type({v}) is {t}", "{v}", str),
+    GraphQLBoolean: Form("type({v}) is {t}", "{v}", bool),
+    GraphQLInt: Form("type({v}) is {t} and -2147483648 <= {v} < 2147483648", "{v}", int),
+    GraphQLFloat: Form("type({v}) is {t} and {v} - {v} == 0.0", "{v}", float),
+}
+"""As above, for one value: of floats only what is finite leaves nothing when it is taken from itself."""

@@ -13,7 +13,7 @@ from strawberry.schema import Schema
 from strawberry.types import Info
 from strawberry.types.arguments import convert_arguments
 
-from resolvers.plans.asked import Asked
+from resolvers.plans.asked import Asked, is_plain
 from resolvers.plans.failures import Failures
 
 _HELPERS: Final = GraphQLResolveInfoHelpers(gather=lambda values: asyncio.gather(*values), track=lambda _: None)
@@ -47,14 +47,19 @@ class Run:
         """Give the arguments of a field as its resolver takes them. Raises what is wrong with them."""
         if not field.definition.args:
             return {}
+        if field.fixed is not None:
+            return dict(field.fixed)
         schema = self.frame.schema
-        return convert_arguments(
+        found = convert_arguments(
             self.given(field),
             field.strawberry.arguments,
             scalar_registry=schema.schema_converter.scalar_registry,
             config=schema.config,
             info=None,
         )
+        if field.given is not None and is_plain(found):
+            field.fixed = dict(found)
+        return found
 
     def given(self, field: Asked) -> dict[str, Any]:
         """Give the arguments of a field by their names in the schema. Raises `GraphQLError`."""

@@ -1,7 +1,7 @@
 """Columns of objects and lists: what they hold is answered for all of them at once, then put in place."""
 
 from collections.abc import Callable, Sequence
-from itertools import chain, islice
+from itertools import accumulate, chain
 from typing import Any, Protocol
 
 from graphql import GraphQLAbstractType, GraphQLError, GraphQLObjectType, default_type_resolver
@@ -175,8 +175,9 @@ class Lists:
         below, fold_items = self._item.unfold(run, place.inside(lengths), list(chain.from_iterable(values)))
 
         def fold(answered: list[list[Any]]) -> list[Any]:
-            items = iter(fold_items(answered))
-            lists: list[Any] = [list(islice(items, length)) for length in lengths]
+            items = fold_items(answered)
+            ends = list(accumulate(lengths))
+            lists: list[Any] = [items[end - length : end] for length, end in zip(lengths, ends, strict=True)]
             if run.failures:
                 instead = None if self._nullable else FAILED
                 return [instead if any(item is FAILED for item in each) else each for each in lists]

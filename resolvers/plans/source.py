@@ -1,9 +1,10 @@
 """How the values of a field are found for all objects at once."""
 
 import asyncio
-import inspect
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from inspect import isawaitable
 from operator import attrgetter
+from types import CoroutineType
 from typing import Any, Protocol
 
 from resolvers.plans.asked import Asked
@@ -30,11 +31,11 @@ class Constant:
     is_async = False
 
     def __init__(self, value: Any) -> None:
-        self._value = value
+        self.value = value
 
     def find(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:  # noqa: ARG002 - one shape for all
         """Repeat the value."""
-        return [self._value] * len(objects)
+        return [self.value] * len(objects)
 
     async def fetch(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:
         """Repeat the value."""
@@ -47,6 +48,7 @@ class Attribute:
     is_async = False
 
     def __init__(self, name: str) -> None:
+        self.name = name
         self._get = attrgetter(name)
 
     def find(self, run: Run, field: Asked, objects: list[Any]) -> list[Any]:  # noqa: ARG002 - one shape for all
@@ -174,7 +176,7 @@ class Whole:
 
 async def awaited(values: list[Any]) -> list[Any]:
     """Wait for those values that can be waited for."""
-    waiting = [number for number, value in enumerate(values) if inspect.isawaitable(value)]
+    waiting = [number for number, value in enumerate(values) if type(value) is CoroutineType or isawaitable(value)]
     if len(waiting) == 1:
         values[waiting[0]] = await _caught(values[waiting[0]])
     elif waiting:

@@ -45,6 +45,15 @@ class Recent(msgspec.Struct, frozen=True):
     id: UUID
 
 
+class Person(msgspec.Struct, frozen=True):
+    """A profile, with the person's last word on each purpose."""
+
+    row: ProfileRow
+    consents: list[Consent]
+    objects: bool
+    """Whether they have asked not to be profiled."""
+
+
 def profile_row(record: asyncpg.Record) -> ProfileRow:
     """Make the row of a record that holds the columns of `profile`."""
     return ProfileRow(
@@ -74,6 +83,59 @@ async def by_ids(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, Prof
         ids,
     )
     return {record["asked"]: profile_row(record) for record in records}
+
+
+async def named(connection: Connection, people: Sequence[Sequence[Alias]]) -> list[Person | None]:
+    """Find people by identifiers, of which the first that is known counts; None for whom nobody knows.
+
+    One whose profile was not built yet is not found either.
+    """
+    aliases = [(number, alias) for number, each in enumerate(people) for alias in each]
+    records = await connection.fetch(
+        """
+        WITH RECURSIVE owner AS (
+            SELECT DISTINCT ON (wanted.person) wanted.person, subject.profile_id AS id
+            FROM unnest($1::int[], $2::text[], $3::smallint[], $4::bytea[])
+                WITH ORDINALITY AS wanted (person, kind, version, index, place)
+            JOIN alias USING (kind, version, index)
+            JOIN subject ON subject.id = alias.subject_id
+            ORDER BY wanted.person, wanted.place
+        ), trail AS (
+            SELECT person, id, merged_into FROM owner JOIN profile USING (id)
+            UNION
+            SELECT person, next.id, next.merged_into FROM trail JOIN profile AS next ON next.id = trail.merged_into
+        )
+        SELECT person, id, version, traits, counters, first_seen_at, last_seen_at, restricted_at,
+            objected_at IS NOT NULL AS objects, said.*
+        FROM trail JOIN profile USING (id) CROSS JOIN LATERAL (
+            SELECT array_agg(purpose) AS purposes, array_agg(state) AS states, array_agg(source) AS sources,
+                array_agg(at) AS said_at, array_agg(since) AS since
+            FROM (
+                SELECT DISTINCT ON (purpose) purpose, state, source, at, since
+                FROM subject JOIN consent ON consent.subject_id = subject.id
+                WHERE subject.profile_id = profile.id
+                ORDER BY purpose, at DESC, state = 'granted'
+            ) AS word
+        ) AS said
+        WHERE trail.merged_into IS NULL
+        """,
+        [number for number, _ in aliases],
+        [alias.kind for _, alias in aliases],
+        [alias.version for _, alias in aliases],
+        [alias.index for _, alias in aliases],
+    )
+    found: list[Person | None] = [None] * len(people)
+    for record in records:
+        found[record["person"]] = Person(profile_row(record), _words(record), record["objects"])
+    return found
+
+
+def _words(record: asyncpg.Record) -> list[Consent]:
+    columns = (record[name] or () for name in ("purposes", "states", "sources", "said_at", "since"))
+    return [
+        Consent(purpose=Purpose(purpose), state=State(state), source=source, at=at, since=since)
+        for purpose, state, source, at, since in zip(*columns, strict=True)
+    ]
 
 
 async def successors(connection: Connection, ids: Sequence[UUID]) -> dict[UUID, UUID]:

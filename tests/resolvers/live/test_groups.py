@@ -36,18 +36,47 @@ class _Kitchen:
         return _payload(text)
 
 
-async def test_a_moment_is_made_once_even_by_one_who_leaves() -> None:
+async def test_a_moment_is_made_once() -> None:
     group, kitchen = Group(), _Kitchen()
     kitchen.open.clear()
-    first = asyncio.create_task(group.payload(1, lambda: kitchen.make("a")))
-    others = [asyncio.create_task(group.payload(1, lambda: kitchen.make("a"))) for _ in range(20)]
+    waiting = [asyncio.create_task(group.payload(1, lambda: kitchen.make("a"))) for _ in range(20)]
     await asyncio.sleep(0)
-    first.cancel()
+    assert group.made(1) is None
     kitchen.open.set()
-    told = await asyncio.gather(*others)
+    told = await asyncio.gather(*waiting)
     assert {id(each) for each in told} == {id(told[0])}
+    assert group.made(1) is told[0]
     assert (await group.payload(2, lambda: kitchen.make("b"))).text == '{"data":{"told":"b"}}'
     assert kitchen.made == {"a": 1, "b": 1}
+
+
+async def test_who_leaves_in_the_middle_of_making_is_replaced_by_one_who_waits() -> None:
+    group, kitchen = Group(), _Kitchen()
+    kitchen.open.clear()
+    waiting = [asyncio.create_task(group.payload(1, lambda: kitchen.make("a"))) for _ in range(20)]
+    for leaving in waiting[:2]:
+        while not kitchen.made["a"]:
+            await asyncio.sleep(0)
+        kitchen.made.clear()
+        leaving.cancel()
+    kitchen.open.set()
+    told = await asyncio.wait_for(asyncio.gather(*waiting[2:]), AT_ALL)
+    assert {id(each) for each in told} == {id(told[0])}
+    assert kitchen.made == {"a": 1}
+
+
+async def test_who_waits_for_what_cannot_be_made_is_told_why() -> None:
+    group, opened = Group(), asyncio.Event()
+
+    async def fail() -> Payload:
+        await opened.wait()
+        raise ValueError("burnt")
+
+    waiting = [asyncio.create_task(group.payload(1, fail)) for _ in range(3)]
+    await asyncio.sleep(0)
+    opened.set()
+    told = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [str(each) for each in told] == ["burnt"] * 3
 
 
 async def test_who_comes_late_is_answered_anew() -> None:
