@@ -9,9 +9,9 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, start_http_server
 
-from domain.clock import Clock, utc_now
+from domain.clock import Clock, SteadyClock, utc_now
 from domain.topics import EVENTS
-from gateway.logs import configure_logs
+from gateway.logs import configure_logs, log_jump
 from gateway.provider import open_provider
 from gateway.replay import open_journal, replay_erasures
 from gateway.settings import Settings
@@ -39,8 +39,8 @@ from stores.recommendation_cache import RecommendationCache
 from stores.subject_cache import SubjectCache
 
 
-async def build(settings: Settings) -> None:
-    """Build until SIGTERM or SIGINT, then finish the batches under way.
+async def build(settings: Settings, wall: Clock = utc_now) -> None:
+    """Build until SIGTERM or SIGINT, then finish the batches under way. `wall` is the machine's clock.
 
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable` when these are
     not there at the start, `MigrationRefused` when the schema is older than this version.
@@ -54,7 +54,7 @@ async def build(settings: Settings) -> None:
     settings.needs("postgres_url", "redis_url")
     await require_schema(settings.postgres_url or "")
     await replay_erasures(settings)
-    async with open_processor(settings) as processor:
+    async with open_processor(settings, SteadyClock(wall, told=log_jump)) as processor:
         await processor.run(stop)
 
 

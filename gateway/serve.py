@@ -11,8 +11,9 @@ from typing import Final
 
 import uvicorn
 
+from domain.clock import Clock, SteadyClock, utc_now
 from gateway.app import create_app
-from gateway.logs import configure_logs
+from gateway.logs import configure_logs, log_jump
 from gateway.replay import replay_erasures
 from gateway.settings import Settings
 from gateway.wiring import open_resources
@@ -51,8 +52,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, answer what is under way, then close the stores.
+async def serve(settings: Settings, wall: Clock = utc_now) -> None:
+    """Serve until SIGTERM or SIGINT, answer what is under way, then close the stores. `wall` is the machine's clock.
 
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable` when these are
     not there at the start, `MigrationRefused` when the schema is older than this version.
@@ -63,7 +64,7 @@ async def serve(settings: Settings) -> None:
     settings.needs("postgres_url", "redis_url")
     await require_schema(settings.postgres_url or "")
     await replay_erasures(settings)
-    async with open_resources(settings) as resources:
+    async with open_resources(settings, SteadyClock(wall, told=log_jump)) as resources:
         config = uvicorn.Config(
             create_app(resources),
             host=settings.host,
