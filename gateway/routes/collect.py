@@ -84,7 +84,7 @@ async def _collect(request: WebRequest, call_type: CallType | None) -> Response:
 async def _submit(request: WebRequest, envelope: Envelope, call_type: CallType | None) -> tuple[list[Result], Quota]:
     resources = resources_of(request)
     key = await resources.authenticator.write_key(read_write_key(request, envelope.write_key), read_origin(request))
-    quota = await resources.limit.admit(key.id, len(envelope.batch))
+    quota = await resources.limit.admit(key.id, len(envelope.batch), key.pace)
     results = await resources.collector.collect(
         key.workspace,
         envelope,
