@@ -30,6 +30,10 @@ _LARGEST_FRAME: Final = 256 * 1024
 """Bytes of a frame of a socket, which uvicorn holds in memory before anyone may refuse it."""
 
 
+_FRAMES_AHEAD: Final = 4
+"""Frames of a socket that are read before they are wanted; with their size, the most that one makes us hold."""
+
+
 class _Server(uvicorn.Server):
     """A server that leaves signals to us: uvicorn would raise them again before our stores are closed.
 
@@ -71,6 +75,7 @@ async def serve(settings: Settings, wall: Clock = utc_now) -> None:
             port=settings.port,
             http="httptools",
             ws_max_size=_LARGEST_FRAME,
+            ws_max_queue=_FRAMES_AHEAD,
             log_config=None,
             log_level="warning",
             access_log=False,

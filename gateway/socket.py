@@ -163,8 +163,8 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
             await self.handle_invalid_message("`query` is missing.")
             return
         if message["id"] not in self.operations and len(self.operations) >= MOST_OPERATIONS:
-            refusal = Refused(f"{MOST_OPERATIONS} operations are under way on this socket.", code="too_many_requests")
-            error = {"message": str(refusal), "extensions": {"code": refusal.code, "retryAfter": 1}}
+            said = f"{MOST_OPERATIONS} operations are under way on this socket."
+            error = {"message": said, "extensions": {"code": "too_many_requests", "retryAfter": 1}}
             await self.websocket.send_json({"id": message["id"], "type": "error", "payload": [error]})
             return
         if key := (asked.get("extensions") or {}).get(IDEMPOTENCY_KEY):
