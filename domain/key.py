@@ -6,6 +6,7 @@ from uuid import UUID
 import msgspec
 
 from domain.access import END_USER
+from domain.pace import Pace
 
 
 class Scope(StrEnum):
@@ -41,6 +42,8 @@ class ApiKey(msgspec.Struct, frozen=True):
     scopes: frozenset[Scope]
     origins: tuple[str, ...] = ()
     """Origins that may use a write key from a browser; empty allows any."""
+    pace: Pace | None = None
+    """How fast it may send, where that is not what holds for all."""
 
 
 class Principal(msgspec.Struct, frozen=True):
@@ -52,6 +55,8 @@ class Principal(msgspec.Struct, frozen=True):
     user_id: str | None = None
     key_id: UUID | None = None
     """The secret key, unless it is an end user."""
+    pace: Pace | None = None
+    """The secret key's own."""
 
     @property
     def actor(self) -> str:

@@ -20,8 +20,10 @@ _NOT_MODIFIED: Final = 304
 # No cookie ever speaks for a caller, so any page may ask with a token it holds.
 CORS: Final = {
     "access-control-allow-origin": "*",
-    "access-control-allow-headers": "authorization, content-type, idempotency-key, if-none-match",
-    "access-control-expose-headers": "etag",
+    "access-control-allow-headers": (
+        "authorization, content-type, idempotency-key, if-none-match, traceparent, tracestate"
+    ),
+    "access-control-expose-headers": "etag, retry-after",
     "access-control-allow-methods": "GET, POST",
     "access-control-max-age": "86400",
 }

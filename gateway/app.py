@@ -14,7 +14,20 @@ from gateway.errors import answer_failure, answer_http_exception
 from gateway.graphql import graphql_routes
 from gateway.prefix import Prefix
 from gateway.resources import Resources, State
-from gateway.routes import collect, console, demo, health, ledger, profile, recommend, sources, tag, token, visitor
+from gateway.routes import (
+    collect,
+    console,
+    demo,
+    health,
+    ledger,
+    profile,
+    recommend,
+    sources,
+    stream,
+    tag,
+    token,
+    visitor,
+)
 
 
 def routes() -> Sequence[BaseRoute]:
@@ -22,6 +35,7 @@ def routes() -> Sequence[BaseRoute]:
     return [
         *visitor.ROUTES,  # before the calls, whose path would take it
         *collect.ROUTES,
+        *stream.ROUTES,
         *sources.ROUTES,
         *profile.ROUTES,
         *recommend.ROUTES,

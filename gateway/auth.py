@@ -85,7 +85,7 @@ class Authenticator:
         key = await self._key(token)
         if key.kind is not KeyKind.SECRET:
             raise Refused(code="wrong_kind_of_key")
-        return Principal(key.workspace, key.scopes, key_id=key.id)
+        return Principal(key.workspace, key.scopes, key_id=key.id, pace=key.pace)
 
     async def _key(self, value: str) -> ApiKey:
         checked_at, key = self._keys.get(value, (-_KEY_FRESH_SECONDS, None))

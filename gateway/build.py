@@ -9,9 +9,9 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, start_http_server
 
-from domain.clock import Clock, utc_now
+from domain.clock import Clock, SteadyClock, utc_now
 from domain.topics import EVENTS
-from gateway.logs import configure_logs
+from gateway.logs import configure_logs, log_jump
 from gateway.provider import open_provider
 from gateway.replay import open_journal, replay_erasures
 from gateway.settings import Settings
@@ -41,8 +41,8 @@ from stores.recommendation_cache import RecommendationCache
 from stores.subject_cache import SubjectCache
 
 
-async def build(settings: Settings) -> None:
-    """Build until SIGTERM or SIGINT, then finish the batches under way.
+async def build(settings: Settings, wall: Clock = utc_now) -> None:
+    """Build until SIGTERM or SIGINT, then finish the batches under way. `wall` is the machine's clock.
 
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable` when these are
     not there at the start, `MigrationRefused` when the schema is older than this version, `Superseded` when builders of
@@ -58,15 +58,16 @@ async def build(settings: Settings) -> None:
     await require_schema(settings.postgres_url or "")
     await replay_erasures(settings)
     seen = await Database.open(settings.postgres_url or "", role="worker", max_size=1)
+    clock = SteadyClock(wall, told=log_jump)
     try:
-        await in_turn(seen, stop, partial(process, settings, stop))
+        await in_turn(seen, stop, partial(process, settings, stop, clock))
     finally:
         await seen.close()
 
 
-async def process(settings: Settings, stop: asyncio.Event) -> None:
+async def process(settings: Settings, stop: asyncio.Event, clock: Clock) -> None:
     """Build until `stop` is set."""
-    async with open_processor(settings) as processor:
+    async with open_processor(settings, clock) as processor:
         await processor.run(stop)
 
 

@@ -155,8 +155,8 @@ class GraphQLApp(GraphQL[Session, None]):
         if isinstance(response_data, dict) and "data" not in response_data and GRAPHQL_RESPONSE in content_type:
             status = _status_of(response_data.get("errors") or [])
         headers = {"content-type": content_type, **CORS}
-        if status == FAILURES["cost_exceeded"].status:
-            headers["retry-after"] = str(FAILURES["cost_exceeded"].retry_after)
+        if isinstance(response_data, dict) and (wait := _wait_of(response_data.get("errors") or [])):
+            headers["retry-after"] = str(wait)
         return Response(encode(response_data), status, headers)
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
@@ -311,3 +311,8 @@ def _error(code: str, message: str) -> dict[str, Any]:
 def _status_of(errors: Iterable[Any]) -> int:
     codes = [(error.get("extensions") or {}).get("code") for error in errors]
     return max((FAILURES[code].status for code in codes if code in FAILURES), default=400)
+
+
+def _wait_of(errors: Iterable[Any]) -> int:
+    """Tell after how many seconds the same may be asked again; 0 where none of the errors says so."""
+    return max(((error.get("extensions") or {}).get("retryAfter") or 0 for error in errors), default=0)

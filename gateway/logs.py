@@ -6,6 +6,7 @@ place, since its text may quote data.
 
 import logging
 import sys
+from datetime import timedelta
 from typing import Final, TextIO
 
 import structlog
@@ -30,6 +31,11 @@ def configure_logs(stream: TextIO | None = None, *, level: str = "info") -> None
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
+
+
+def log_jump(off: timedelta) -> None:
+    """Tell that the machine's clock is suddenly elsewhere, and that this process does not follow it for now."""
+    structlog.get_logger(__name__).warning("clock_jumped", seconds=round(off.total_seconds(), 1))
 
 
 class _Libraries(logging.Handler):

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypedDict
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from domain.clock import Clock
 from domain.tracing import Tracer
@@ -14,6 +14,7 @@ from gateway.collect.feed import LiveFeed
 from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
 from gateway.collect.spooling import Spooling
+from gateway.collect.streams import Streams
 from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
 from gateway.metrics import Metrics
@@ -43,6 +44,7 @@ class Resources:
     intake: Intake
     limit: EventLimit
     entrance: Entrance
+    streams: Streams
     spooling: Spooling | None
     feed: LiveFeed
     recommender: Recommender
@@ -60,7 +62,7 @@ class State(TypedDict):
 WebRequest = Request[State]
 
 
-def resources_of(request: WebRequest) -> Resources:
+def resources_of(request: HTTPConnection[State]) -> Resources:
     """Give a route the process's resources."""
     return request.state["resources"]
 

@@ -11,8 +11,9 @@ from typing import Final
 
 import uvicorn
 
+from domain.clock import Clock, SteadyClock, utc_now
 from gateway.app import create_app
-from gateway.logs import configure_logs
+from gateway.logs import configure_logs, log_jump
 from gateway.replay import replay_erasures
 from gateway.settings import Settings
 from gateway.stalled import cut_stalled
@@ -28,6 +29,10 @@ _SWITCH_SECONDS: Final = 0.001
 """How long a thread that reckons, as while a model is loaded, may keep requests waiting each time they are due."""
 _LARGEST_FRAME: Final = 256 * 1024
 """Bytes of a frame of a socket, which uvicorn holds in memory before anyone may refuse it."""
+
+
+_FRAMES_AHEAD: Final = 4
+"""Frames of a socket that are read before they are wanted; with their size, the most that one makes us hold."""
 
 
 class _Server(uvicorn.Server):
@@ -58,8 +63,8 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, answer what is under way, then close the stores.
+async def serve(settings: Settings, wall: Clock = utc_now) -> None:
+    """Serve until SIGTERM or SIGINT, answer what is under way, then close the stores. `wall` is the machine's clock.
 
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable` when these are
     not there at the start, `MigrationRefused` when the schema is older than this version.
@@ -70,13 +75,14 @@ async def serve(settings: Settings) -> None:
     settings.needs("postgres_url", "redis_url")
     await require_schema(settings.postgres_url or "")
     await replay_erasures(settings)
-    async with open_resources(settings) as resources:
+    async with open_resources(settings, SteadyClock(wall, told=log_jump)) as resources:
         config = uvicorn.Config(
             create_app(resources),
             host=settings.host,
             port=settings.port,
             http="httptools",
             ws_max_size=_LARGEST_FRAME,
+            ws_max_queue=_FRAMES_AHEAD,
             log_config=None,
             log_level="warning",
             access_log=False,

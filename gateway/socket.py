@@ -37,6 +37,8 @@ _UNAUTHORIZED: Final = 4401
 _FORBIDDEN: Final = 4403
 _TRY_AGAIN_LATER: Final = 1013
 _TOO_BIG: Final = 1009
+MOST_OPERATIONS: Final = 100
+"""Of one socket at a time, queries and mutations among them."""
 
 _UNSAID: Final = "{ __typename }"
 """In the place of what is asked before it is known by whom: the socket closes."""
@@ -160,6 +162,11 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
             text = _UNSAID
         if text is None and "query" not in asked:
             await self.handle_invalid_message("`query` is missing.")
+            return
+        if message["id"] not in self.operations and len(self.operations) >= MOST_OPERATIONS:
+            said = f"{MOST_OPERATIONS} operations are under way on this socket."
+            error = {"message": said, "extensions": {"code": "too_many_requests", "retryAfter": 1}}
+            await self.websocket.send_json({"id": message["id"], "type": "error", "payload": [error]})
             return
         if key := (asked.get("extensions") or {}).get(IDEMPOTENCY_KEY):
             self._keys[message["id"]] = key

@@ -18,6 +18,7 @@ from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.collect.spooling import Spooling
+from gateway.collect.streams import Streams
 from gateway.graphql import GraphQLApp
 from gateway.issuers import Issuers, read_issuers
 from gateway.losses import Losses
@@ -109,6 +110,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             intake=intake,
             limit=limit,
             entrance=entrance,
+            streams=Streams(),
             feed=feed,
             recommender=recommender,
             metrics=metrics,

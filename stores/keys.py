@@ -10,10 +10,11 @@ from uuid import UUID
 import uuid_utils.compat
 
 from domain.key import ApiKey, KeyKind, Scope
+from domain.pace import Pace
 from stores.postgres import Connection
 
 _HINT_LENGTH = 16
-_COLUMNS = "id, workspace_id, kind, name, scopes, origins"
+_COLUMNS = "id, workspace_id, kind, name, scopes, origins, events_per_second, events_at_once"
 
 
 def hash_key(value: str) -> bytes:
@@ -29,14 +30,16 @@ async def create_key(
     *,
     scopes: Iterable[Scope] = (),
     origins: Iterable[str] = (),
+    pace: Pace | None = None,
     at: datetime,
 ) -> tuple[ApiKey, str]:
     """Make a key and return it with its value, which is not kept: a lost value means a new key."""
     value = f"tagway_{kind}_{secrets.token_urlsafe(24)}"
     row = await connection.fetchrow(
         f"""
-        INSERT INTO api_key (id, workspace_id, kind, name, hash, hint, scopes, origins, created_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+        INSERT INTO api_key (
+            id, workspace_id, kind, name, hash, hint, scopes, origins, created_at, events_per_second, events_at_once
+        ) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         RETURNING {_COLUMNS}
         """,  # noqa: S608 - a constant list of columns
         uuid_utils.compat.uuid7(),
@@ -48,6 +51,8 @@ async def create_key(
         sorted(scopes),
         sorted(origins),
         at,
+        pace and pace.a_second,
+        pace and pace.at_once,
     )
     return _key(row), value
 
@@ -76,6 +81,21 @@ async def list_keys(connection: Connection, workspace: UUID) -> list[ApiKey]:
     return [_key(row) for row in rows]
 
 
+async def set_pace(connection: Connection, workspace: UUID, key: UUID, pace: Pace | None) -> bool:
+    """Give a key a pace of its own, or with None that of all again. False when there is no such key in use."""
+    changed = await connection.fetchval(
+        """
+        UPDATE api_key SET events_per_second = $3, events_at_once = $4
+        WHERE workspace_id = $1 AND id = $2 AND revoked_at IS NULL RETURNING id
+        """,
+        workspace,
+        key,
+        pace and pace.a_second,
+        pace and pace.at_once,
+    )
+    return changed is not None
+
+
 async def revoke_key(connection: Connection, workspace: UUID, key: UUID, at: datetime) -> bool:
     """Revoke a key; gateways stop taking it within seconds. False when there was none to revoke."""
     revoked = await connection.fetchval(
@@ -95,4 +115,5 @@ def _key(row: Any) -> ApiKey:
         name=row["name"],
         scopes=frozenset(map(Scope, row["scopes"])),
         origins=tuple(row["origins"]),
+        pace=row["events_per_second"] and Pace(row["events_per_second"], row["events_at_once"]),
     )

@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 from domain.errors import CannotRun
 from gateway.settings import Settings, child_environment
@@ -15,6 +15,9 @@ _FIRST_DELAY = 0.2
 _LONGEST_DELAY = 10.0
 _STEADY_AFTER = 30.0
 _DRAIN_WITHIN = 30.0
+
+PROGRAM: Final = "gateway.cli.main"
+"""The module that our own processes run."""
 
 Say = Callable[[str], None]
 
@@ -42,9 +45,9 @@ class Part(Protocol):
 class Command:
     """One of our own processes, `tagway <words>`; its output goes where ours goes."""
 
-    def __init__(self, words: str, settings: Settings) -> None:
+    def __init__(self, words: str, settings: Settings, program: str = PROGRAM) -> None:
         self._child = Child(
-            [sys.executable, "-m", "gateway.cli.main", *words.split()],
+            [sys.executable, "-m", program, *words.split()],
             account=None,
             death_signal=signal.SIGTERM,
             log=None,

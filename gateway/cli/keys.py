@@ -1,7 +1,7 @@
 """`tagway keys`: list, create and revoke the keys of a workspace."""
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Final
 from uuid import UUID
 
 import typer
@@ -11,12 +11,22 @@ from rich.table import Column, Table
 from domain.clock import utc_now
 from domain.errors import Refused
 from domain.key import KeyKind, Scope
+from domain.pace import Pace
 from gateway.cli import rotation
 from gateway.cli.workspace import DEV, WorkspaceName, open_workspace
-from stores.keys import create_key, list_keys, revoke_key
+from stores.keys import create_key, list_keys, revoke_key, set_pace
 
 app = typer.Typer(no_args_is_help=True, help="List, create and revoke keys.")
 app.add_typer(rotation.app)
+
+_BURST_SECONDS: Final = 10
+"""What may come at once where nobody says, as seconds at the key's pace."""
+
+PerSecond = Annotated[int | None, typer.Option(min=1, max=100_000_000, help="How many events it may send each second.")]
+AtOnce = Annotated[
+    int | None,
+    typer.Option(min=1, max=1_000_000_000, help="How many at once after a pause; ten seconds' worth where not said."),
+]
 
 
 @app.command("list")
@@ -31,12 +41,28 @@ def create(
     name: Annotated[str, typer.Option(help="What the key is for.")] = "",
     scope: Annotated[list[Scope] | None, typer.Option(help="What a secret key may do; may be repeated.")] = None,
     origin: Annotated[list[str] | None, typer.Option(help="Who may use a write key; may be repeated.")] = None,
+    events_per_second: PerSecond = None,
+    events_at_once: AtOnce = None,
     workspace: WorkspaceName = DEV,
 ) -> None:
-    """Make a key and print its value, this once."""
+    """Make a key and print its value, this once. Without a pace of its own, that of the gateways' settings holds."""
     if kind is KeyKind.SECRET and not scope:
         raise Refused("a secret key needs at least one --scope")
-    asyncio.run(_create(workspace, kind, name, scope or [], origin or []))
+    pace = _pace(events_per_second, events_at_once)
+    print(asyncio.run(_create(workspace, kind, name, scope or [], origin or [], pace)))
+
+
+@app.command()
+def pace(
+    key: UUID,
+    events_per_second: PerSecond = None,
+    events_at_once: AtOnce = None,
+    workspace: WorkspaceName = DEV,
+) -> None:
+    """Give a key a pace of its own, within seconds; without a number, that of the gateways' settings again."""
+    own = _pace(events_per_second, events_at_once)
+    asyncio.run(_set_pace(workspace, key, own))
+    print("as all others" if own is None else f"{own.a_second} events a second, {own.at_once} at once")
 
 
 @app.command()
@@ -50,16 +76,36 @@ async def _list(name: str) -> None:
         keys = await list_keys(connection, workspace)
     # A write key has origins, a secret key scopes: in one column, both stand whole on a narrow screen.
     columns = (Column("id", no_wrap=True, min_width=36), "kind", Column("name", overflow="fold"))
-    table = Table(*columns, Column("scopes or origins", overflow="fold"), box=None, pad_edge=False)
+    table = Table(*columns, Column("scopes or origins", overflow="fold"), "events/s", box=None, pad_edge=False)
     for key in keys:
-        table.add_row(str(key.id), key.kind, key.name, "\n".join([*sorted(key.scopes), *key.origins]))
+        own = "" if key.pace is None else str(key.pace.a_second)
+        table.add_row(str(key.id), key.kind, key.name, "\n".join([*sorted(key.scopes), *key.origins]), own)
     Console().print(table)
 
 
-async def _create(name: str, kind: KeyKind, label: str, scopes: list[Scope], origins: list[str]) -> None:
+async def _create(
+    name: str, kind: KeyKind, label: str, scopes: list[Scope], origins: list[str], own: Pace | None
+) -> str:
     async with open_workspace(name) as (connection, workspace):
-        _, value = await create_key(connection, workspace, kind, label, scopes=scopes, origins=origins, at=utc_now())
-    print(value)
+        _, value = await create_key(
+            connection, workspace, kind, label, scopes=scopes, origins=origins, pace=own, at=utc_now()
+        )
+    return value
+
+
+def _pace(per_second: int | None, at_once: int | None) -> Pace | None:
+    if per_second is None:
+        if at_once is not None:
+            raise Refused("--events-at-once says nothing without --events-per-second")
+        return None
+    return Pace(per_second, at_once or per_second * _BURST_SECONDS)
+
+
+async def _set_pace(name: str, key: UUID, own: Pace | None) -> None:
+    async with open_workspace(name) as (connection, workspace):
+        changed = await set_pace(connection, workspace, key, own)
+    if not changed:
+        raise Refused("no such key is in use in this workspace", code="not_found")
 
 
 async def _revoke(name: str, key: UUID) -> None:

@@ -12,7 +12,7 @@ from rich.console import Console
 from domain.clock import utc_now
 from gateway.cli.data import DataFolder, DevKeys
 from gateway.cli.founding import ensure_dev_keys
-from gateway.cli.keeper import Command, Say, keep
+from gateway.cli.keeper import PROGRAM, Command, Say, keep
 from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
 from stores.embedded.postgres import EmbeddedPostgres
@@ -26,14 +26,13 @@ _SERVING_WITHIN = 60.0
 
 def up() -> None:
     """Run everything on this machine: stores, gateway and builder. Ctrl-C stops it, the data stays."""
-    settings = read_settings()
-    asyncio.run(_until_stopped(settings, Console(highlight=False)))
+    asyncio.run(until_stopped(read_settings(), Console(highlight=False)))
 
 
-async def _until_stopped(settings: Settings, console: Console) -> None:
-    """Run until a signal comes, then undo every step in reverse order."""
+async def until_stopped(settings: Settings, console: Console, program: str = PROGRAM) -> None:
+    """Run until a signal comes, then undo every step in reverse order. `program` is the module of our processes."""
     loop = asyncio.get_running_loop()
-    everything = asyncio.create_task(run(settings, console))
+    everything = asyncio.create_task(run(settings, console, program))
     signals: list[str] = []
 
     def stop(name: str) -> None:
@@ -54,7 +53,7 @@ async def _until_stopped(settings: Settings, console: Console) -> None:
         raise group.exceptions[0] from None
 
 
-async def run(settings: Settings, console: Console) -> None:
+async def run(settings: Settings, console: Console, program: str = PROGRAM) -> None:
     """Start every part, keep each alive, and run until cancelled. Raises what a part's start raises."""
 
     def say(text: str) -> None:
@@ -86,7 +85,7 @@ async def run(settings: Settings, console: Console) -> None:
         file = folder.write_keys(keys, own=own)
         folder.publish(settings)
         for name in ("build", "serve", "train --watch"):
-            command = Command(name, settings)
+            command = Command(name, settings, program)
             await command.start()
             house.push_async_callback(command.stop)
             keepers.append((command, f"tagway {name}", ""))

@@ -29,20 +29,26 @@ def answer(results: Sequence[Result]) -> Response:
 
     What was accepted the first time is recognised by its message id and built once.
     """
-    counts = count(results)
-    unavailable = next((result for result in results if result.outcome is Outcome.UNAVAILABLE), None)
-    if unavailable is None:
-        body = Answer(success=True, results=tuple(results), counts=counts)
+    body = told(results)
+    if body.code is None:
         return Response(_encode(body), media_type=_MEDIA_TYPE)
-    code = unavailable.code or "store_unavailable"
-    failure = FAILURES[code]
-    body = Answer(success=False, results=tuple(results), counts=counts, code=code, message=failure.message)
+    failure = FAILURES[body.code]
     return Response(
         _encode(body),
         status_code=failure.status,
         media_type=_MEDIA_TYPE,
         headers={"Retry-After": str(failure.retry_after or 1)},
     )
+
+
+def told(results: Sequence[Result]) -> Answer:
+    """Say what became of a request's events."""
+    counts = count(results)
+    unavailable = next((result for result in results if result.outcome is Outcome.UNAVAILABLE), None)
+    if unavailable is None:
+        return Answer(success=True, results=tuple(results), counts=counts)
+    code = unavailable.code or "store_unavailable"
+    return Answer(success=False, results=tuple(results), counts=counts, code=code, message=FAILURES[code].message)
 
 
 def count(results: Sequence[Result]) -> dict[str, int]:

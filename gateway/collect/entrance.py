@@ -39,7 +39,7 @@ class Entrance:
         if principal.key_id is None:
             raise Refused(code="wrong_kind_of_key")
         with self._intake.enter():
-            quota = await self._limit.admit(principal.key_id, len(calls))
+            quota = await self._limit.admit(principal.key_id, len(calls), principal.pace)
             envelope = Envelope(batch=[msgspec.Raw(each) for each in calls])
             results = await self._collector.collect(
                 principal.workspace, envelope, call_type=call_type, declared=declared

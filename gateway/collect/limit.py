@@ -41,10 +41,10 @@ class EventLimit:
         self._shares: OrderedDict[UUID, _Share] = OrderedDict()
         self._avoid_redis_until = 0.0
 
-    async def admit(self, key: UUID, events: int) -> Quota:
-        """Let the events of one request in, all or none. Raises `TooManyEvents`."""
+    async def admit(self, key: UUID, events: int, pace: Pace | None = None) -> Quota:
+        """Let the events of one request in, all or none; `pace` is the key's own. Raises `TooManyEvents`."""
         events = max(1, events)
-        share = self._share(key)
+        share = self._share(key, pace or self._pace)
         if share.drawn < events or share.drawing.locked():
             async with share.drawing:  # the others wait for the handful instead of drawing one each
                 if share.drawn < events:
@@ -56,29 +56,29 @@ class EventLimit:
         """Add to what is drawn until it is enough, or refuse."""
         lacking = events - share.drawn
         # What was left when Redis was last asked can only have been used by others since.
-        room = self._pace.room(share.full_at, self._ticks())
+        room = share.pace.room(share.full_at, self._ticks())
         if room >= lacking:
-            drawn = await self._ask(key, lacking)
+            drawn = await self._ask(key, lacking, share.pace)
             now = self._ticks()
             if drawn is None:
                 self._metrics.limits_local.inc()
-                share.full_at = self._pace.moved(share.full_at, now, lacking)
+                share.full_at = share.pace.moved(share.full_at, now, lacking)
                 share.drawn += lacking
             else:
                 share.full_at = now + drawn.full_after
                 share.drawn += drawn.granted
-            room = self._pace.room(share.full_at, now)
+            room = share.pace.room(share.full_at, now)
         if share.drawn < events:
             self._refuse(key, share, events, lacking - room)
 
-    async def _ask(self, key: UUID, least: int) -> Drawn | None:
+    async def _ask(self, key: UUID, least: int, pace: Pace) -> Drawn | None:
         """Draw from what all share; None while Redis is away, and for two seconds after."""
         if self._ticks() < self._avoid_redis_until:
             return None
-        handful = max(least, int(self._pace.a_second * _DRAWN_SECONDS))
+        handful = max(least, int(pace.a_second * _DRAWN_SECONDS))
         try:
             async with asyncio.timeout(_REDIS_WITHIN):
-                return await self._paces.draw(str(key), least, handful, self._pace)
+                return await self._paces.draw(str(key), least, handful, pace)
         except (StoreUnavailable, TimeoutError):
             self._avoid_redis_until = self._ticks() + _REDIS_AVOIDED_FOR
             return None
@@ -89,17 +89,17 @@ class EventLimit:
         if now - share.told_at >= _TOLD_EVERY:
             share.told_at = now
             _log.warning("key_too_fast", key=str(key), events=events)
-        raise TooManyEvents(self._pace, self._quota(share), self._pace.wait(lacking))
+        raise TooManyEvents(share.pace, self._quota(share), share.pace.wait(lacking))
 
     def _quota(self, share: "_Share") -> Quota:
-        now, pace = self._ticks(), self._pace
+        now, pace = self._ticks(), share.pace
         left = min(pace.at_once, share.drawn + pace.room(share.full_at, now))
         return Quota(pace.at_once, left, ceil((pace.at_once - left) / pace.a_second))
 
-    def _share(self, key: UUID) -> "_Share":
+    def _share(self, key: UUID, pace: Pace) -> "_Share":
         share = self._shares.get(key)
-        if share is None:
-            share = self._shares[key] = _Share()
+        if share is None or share.pace != pace:
+            share = self._shares[key] = _Share(pace)
             if len(self._shares) > _MOST_KEYS:
                 self._shares.popitem(last=False)
         else:
@@ -110,9 +110,10 @@ class EventLimit:
 class _Share:
     """What this gateway holds of one key's allowance, and what it knows of the rest."""
 
-    __slots__ = ("drawing", "drawn", "full_at", "told_at")
+    __slots__ = ("drawing", "drawn", "full_at", "pace", "told_at")
 
-    def __init__(self) -> None:
+    def __init__(self, pace: Pace) -> None:
+        self.pace = pace
         self.drawing = asyncio.Lock()
         self.drawn = 0
         self.full_at = float("-inf")

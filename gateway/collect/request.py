@@ -7,7 +7,7 @@ import re
 import zlib
 from typing import Any, Final
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from domain.errors import Refused
 
@@ -56,7 +56,7 @@ def unpack(packed: bytes) -> bytes:
     return body
 
 
-def read_write_key(request: Request[Any], in_body: str | None) -> str:
+def read_write_key(request: HTTPConnection[Any], in_body: str | None) -> str:
     """Find the write key: as user of Basic, in the body, in the query, or as Bearer token, in this order.
 
     Raises `Refused`: `missing_key`, or `invalid_request` when the header cannot be read.
@@ -72,7 +72,7 @@ def read_write_key(request: Request[Any], in_body: str | None) -> str:
     return key
 
 
-def read_origin(request: Request[Any]) -> str | None:
+def read_origin(request: HTTPConnection[Any]) -> str | None:
     """Tell which site a request comes from: by `Origin`, else by the `Referer` of an image; None outside browsers."""
     referrer = _ORIGIN.match(request.headers.get("referer", ""))
     return request.headers.get("origin", referrer and referrer[0])

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
@@ -19,7 +19,7 @@ from gateway.collect.answer import answer, count
 from gateway.collect.decode import Envelope, read_batch, read_single
 from gateway.collect.request import LARGEST_REQUEST, read_body, read_origin, read_write_key
 from gateway.quota import QUOTA_HEADERS, quota_headers
-from gateway.resources import WebRequest, resources_of
+from gateway.resources import State, WebRequest, resources_of
 
 CALLS: Final = {
     **{call_type.value: call_type for call_type in CallType},
@@ -65,7 +65,7 @@ async def collect_pixel(request: WebRequest) -> Response:
         if call_type is None:
             raise Refused(code="not_found")
         envelope = _read_query(request)
-        await _submit(request, envelope, call_type)
+        await submit(request, envelope, call_type)
     except TagwayError as error:
         request.scope["tagway.code"] = error.code
     return Response(_GIF, media_type="image/gif", headers={"Cache-Control": "no-store"})
@@ -75,16 +75,22 @@ async def _collect(request: WebRequest, call_type: CallType | None) -> Response:
     with resources_of(request).intake.enter():
         body = await read_body(request)
         envelope = read_batch(body) if call_type is None else read_single(body)
-        results, quota = await _submit(request, envelope, call_type)
+        results, quota = await submit(request, envelope, call_type)
         response = answer(results)
         response.headers.update(quota_headers(quota))
         return response
 
 
-async def _submit(request: WebRequest, envelope: Envelope, call_type: CallType | None) -> tuple[list[Result], Quota]:
+async def submit(
+    request: HTTPConnection[State], envelope: Envelope, call_type: CallType | None
+) -> tuple[list[Result], Quota]:
+    """Collect what came over a connection, in the name of the write key that it shows.
+
+    Raises what the key, its pace and `Collector.collect` raise.
+    """
     resources = resources_of(request)
     key = await resources.authenticator.write_key(read_write_key(request, envelope.write_key), read_origin(request))
-    quota = await resources.limit.admit(key.id, len(envelope.batch))
+    quota = await resources.limit.admit(key.id, len(envelope.batch), key.pace)
     results = await resources.collector.collect(
         key.workspace,
         envelope,

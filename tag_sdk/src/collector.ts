@@ -36,7 +36,7 @@ export function openCollector(settings: Settings, emit: Emit) {
     (count) => emit("drop", { reason: "full", count }),
     () => transport.schedule(),
   );
-  const transport = openTransport(settings.host, settings.writeKey, queue, emit);
+  const transport = openTransport(settings, queue, emit);
   const consent = openConsent(storage, settings, change);
   let held: Message[] = [];
   let gate = consent.gate();

@@ -1,4 +1,4 @@
-import type { Notices, Result } from "../types/index";
+import type { Notices, Result, Settings } from "../types/index";
 import { byteLength, type Item, type Queue } from "./queue";
 
 const BATCH = 20;
@@ -26,7 +26,8 @@ function retryAfter(response: Response): number {
   return Math.min(Math.max(wait || 0, 0), LONGEST_RETRY_AFTER);
 }
 
-export function openTransport(host: string, writeKey: string, queue: Queue, emit: Emit): Transport {
+export function openTransport(settings: Settings, queue: Queue, emit: Emit): Transport {
+  const { host, writeKey } = settings;
   let timer: number | undefined;
   let open = 0;
   let keepaliveBytes = 0;
@@ -67,8 +68,8 @@ export function openTransport(host: string, writeKey: string, queue: Queue, emit
         items,
         await fetch(`${host}/v1/batch`, {
           method: "POST",
-          // A plain text body needs no preflight.
-          headers: { "Content-Type": "text/plain" },
+          // A plain text body needs no preflight, as long as nothing goes beside it.
+          headers: { "Content-Type": "text/plain", ...settings.headers?.() },
           body: text,
           credentials: "omit",
           keepalive,

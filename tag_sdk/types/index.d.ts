@@ -111,6 +111,8 @@ export interface Extras {
   forms: { options: Record<string, never>; part: void };
   /** `web_vital`: TTFB, FCP, LCP, CLS and INP of each load. */
   vitals: { options: Record<string, never>; part: void };
+  /** Sends with each batch where it is in a trace; `of` gives that place, as the site's own tracer has it. */
+  trace: { options: { of?: () => string | undefined }; part: void };
   /** One call for each event of a shop. */
   shop: { options: Record<string, never>; part: Shop };
   /** Turns a data layer's events into calls; without rules, those of Google Analytics 4's e-commerce. */
@@ -270,6 +272,8 @@ export interface Settings {
   serverCookie?: boolean;
   /** Subresource-integrity values of the parts, by their names. */
   files: Record<string, string>;
+  /** What goes with each request of the queue beside its body; the extra `trace` sets it. */
+  headers?: () => Record<string, string>;
   /** What may be sent; without it everything is, and the gateway decides. */
   plan?: AllowList;
 }

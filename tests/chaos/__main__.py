@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--rounds N] [--seconds S] [--kafka] [--only TEXT]`: the ledger of a product under fire."""
+"""The ledger of a product under fire: `python -m tests.chaos [--rounds N] [--seconds S] [--kafka] [--only TEXT]`."""
 
 import argparse
 import asyncio
@@ -15,6 +15,7 @@ from rich.table import Table
 
 from scripts.kafka import Broker, KafkaMissingError, fetch
 from tests.chaos.faults import broker_faults, faults, filling
+from tests.chaos.shifted import PROGRAM
 from tests.chaos.trial import Fault, Round, cores, trial
 from tests.fixtures.stack import running
 
@@ -23,7 +24,7 @@ _COLUMNS = (
     *("kept unasked", "lost", "twice", "wrong", "changes", "missed", "settled"),
 )
 
-_DISK_MEGABYTES = 64
+_DISK_MEGABYTES = 256
 
 
 def main() -> int:
@@ -33,6 +34,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=6.0, help="load of one round, fault and settling apart")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
     parser.add_argument("--kafka", action="store_true", help="on a Kafka broker, which is then hit as well")
+    parser.add_argument("--away", type=float, default=120.0, help="how long the broker is away for")
     parser.add_argument("--only", default="", help="faults whose names hold this text")
     options = parser.parse_args()
     console = Console(highlight=False)
@@ -59,14 +61,14 @@ async def _run(options: argparse.Namespace, console: Console) -> list[Round]:
             house.callback(broker.stop)
             settings["kafka_bootstrap"] = broker.bootstrap
             del chosen["poison on the log"]  # it is written by SQL
-            chosen |= broker_faults(broker)
+            chosen |= broker_faults(broker, options.away)
         disk = _small_disk(folder / "spool", house)
         if disk is None:
             console.print("[yellow]no full disk: a small one can be mounted by root only")
         else:
             settings["spool"] = str(disk)
             chosen["full disk, postgres away 6 s"] = filling(disk, 6)
-        stack = await house.enter_async_context(running(folder / "data", settings, quiet=True))
+        stack = await house.enter_async_context(running(folder / "data", settings, quiet=True, program=PROGRAM))
         under_fire = await house.enter_async_context(trial(stack, options.seed))
         wanted = [(name, fault) for name, fault in chosen.items() if options.only in name]
         for name, fault in wanted * options.rounds:

@@ -9,8 +9,11 @@ from typing import Final
 
 from scripts.kafka import Broker
 from tests.chaos.line import Line
+from tests.chaos.shifted import shift
 from tests.chaos.trial import Fault, Trial
 from tests.fixtures.parts import PARTS, come_back, freeze, kill
+
+_HOUR: Final = 3_600.0
 
 _POISON: Final = """
     WITH claimed AS (
@@ -85,6 +88,20 @@ def filling(disk: Path, seconds: float) -> Fault:
     return fault
 
 
+def jumping(seconds: float) -> Fault:
+    """Set the clock of gateway and builder an hour ahead, then an hour back, for so many seconds each."""
+
+    async def fault(trial: Trial) -> None:
+        try:
+            for off in (_HOUR, -_HOUR):
+                shift(trial.stack.data, off)
+                await asyncio.sleep(seconds)
+        finally:
+            shift(trial.stack.data, 0)
+
+    return fault
+
+
 async def poisoning(trial: Trial) -> None:
     """Put records on the log that no version of ours has written."""
     for poison in _POISONS:
@@ -125,21 +142,24 @@ def faults() -> Mapping[str, Fault]:
         "slow postgres 5 s": faltering("postgres", 5),
         "slow redis 5 s": faltering("redis", 5),
         "slow, broken line 5 s": stalling(5),
+        "clock an hour off, 10 s": jumping(5),
         "poison on the log": poisoning,
         "repeats, shuffled": repeating,
     }
 
 
-def broker_faults(broker: Broker) -> Mapping[str, Fault]:
-    """List what can be done to the broker."""
+def broker_faults(broker: Broker, away: float) -> Mapping[str, Fault]:
+    """List what can be done to the broker; `away` is the longest that it stays away, in seconds."""
     return {
         "kill -9 broker": breaking(broker, 0),
-        "broker away 20 s": breaking(broker, 20),
-        "kill -9 gateway, broker away": _both(killing("serve"), breaking(broker, 5)),
+        f"broker away {away:g} s": breaking(broker, away),
+        "kill -9 gateway, broker away": together(killing("serve"), breaking(broker, 5)),
     }
 
 
-def _both(*parts: Fault) -> Fault:
+def together(*parts: Fault) -> Fault:
+    """Let several things go wrong at the same time."""
+
     async def fault(trial: Trial) -> None:
         async with asyncio.TaskGroup() as group:
             for part in parts:

@@ -5,22 +5,23 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.chaos.faults import killing, poisoning, repeating
+from tests.chaos.faults import faltering, jumping, killing, poisoning, repeating, stalling, together
+from tests.chaos.shifted import PROGRAM
 from tests.chaos.trial import trial
 from tests.fixtures.stack import Stack
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="parts are found through /proc")
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(600)
 async def test_what_is_acknowledged_is_stored_once_whatever_happens(
     start_stack: Callable[..., Awaitable[Stack]],
 ) -> None:
-    stack = await start_stack()
+    stack = await start_stack(program=PROGRAM)
     faults = {
         "all killed at once": killing("serve", "build", "postgres", "redis"),
-        "postgres killed": killing("postgres"),
-        "poison": poisoning,
-        "repeats": repeating,
+        "postgres killed, all repeated": together(killing("postgres"), repeating),
+        "clock an hour off, poison": together(jumping(1), poisoning),
+        "stores and line slow": together(faltering("postgres", 2), faltering("redis", 2), stalling(2)),
     }
     async with trial(stack, seed=7) as under_fire:
         for name, fault in faults.items():

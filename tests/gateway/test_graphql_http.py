@@ -192,7 +192,12 @@ async def test_an_answer_tells_what_it_cost_and_too_much_is_refused(
         larger = {"query": "{ profiles(first: 9) { nodes { id } } }"}
         async with http.post(url + "/graphql", json=larger, headers=headers) as response:
             last = response.status, await response.json(content_type=None)
+            waits = [response.headers["Retry-After"]]
+        headers["Accept"] = "application/json"
+        async with http.post(url + "/graphql", json=larger, headers=headers) as response:
+            waits.append(response.headers["Retry-After"])
     assert last[0] == 429
+    assert all(1 <= int(wait) <= 18 for wait in waits)
     [error] = last[1]["errors"]
     assert error["extensions"]["code"] == "cost_exceeded"
     assert error["extensions"]["retryAfter"] >= 1

@@ -184,7 +184,8 @@ async def test_too_many_operations_are_refused_one_by_one(gateway: Gateway) -> N
         for n in range(103):
             await _subscribe(socket, _CHANGES, str(n))
         answers = [await socket.receive_json(timeout=AT_ALL) for _ in range(103)]
-    assert len([each for each in answers if each["type"] == "error"]) == 3
+    refused = [each["payload"][0]["extensions"] for each in answers if each["type"] == "error"]
+    assert refused == [{"code": "too_many_requests", "retryAfter": 1}] * 3
 
 
 async def test_who_leaves_is_forgotten(gateway: Gateway) -> None:

@@ -61,12 +61,13 @@ async def test_a_browser_s_preflight_is_answered(gateway: Gateway) -> None:
     asked = {
         "Origin": "https://shop.example",
         "Access-Control-Request-Method": "POST",
-        "Access-Control-Request-Headers": "authorization,content-type",
+        "Access-Control-Request-Headers": "authorization,content-type,traceparent",
     }
     async with gateway.http.options(gateway.url + "/v1/t", headers=asked) as response:
         assert response.status == 200
         assert response.headers["Access-Control-Allow-Origin"] == "*"
-        assert "authorization" in response.headers["Access-Control-Allow-Headers"]
+        allowed = response.headers["Access-Control-Allow-Headers"]
+        assert {"authorization", "traceparent"} <= set(allowed.split(","))
     async with gateway.http.post(gateway.url + "/v1/t", data="{", headers=asked) as response:
         assert response.status == 400
         assert response.headers["Access-Control-Allow-Origin"] == "*"

@@ -6,7 +6,9 @@ from domain.spending import Allowance, CostExceeded
 from gateway.resources import Resources
 from resolvers.budget import Budget
 from stores.purse import Purse
+from stores.redis import Redis
 from tests.fixtures.graphql import Api
+from tests.fixtures.paces import Ticks
 
 
 @pytest.fixture
@@ -41,3 +43,19 @@ async def test_cheap_operations_are_charged_from_what_was_drawn(api: Api, purse:
     budget = Budget(purse, Allowance(10_000, 1_000))
     left = [(await budget.charge(api.caller, 10)).remaining for _ in range(5)]
     assert left == [9_990, 9_980, 9_970, 9_960, 9_950]
+
+
+async def test_without_redis_a_gateway_charges_from_where_the_key_stood(api: Api, purse: Purse, gone: Redis) -> None:
+    assert api.caller
+    ticks = Ticks()
+    budget = Budget(purse, Allowance(100, 1), ticks)
+    assert (await budget.charge(api.caller, 60)).remaining == 40
+    budget._purse = Purse(gone)
+    assert (await budget.charge(api.caller, 30)).remaining == 10
+    with pytest.raises(CostExceeded) as refused:
+        await budget.charge(api.caller, 30)
+    assert refused.value.retry_after == 20
+    ticks.now += 20
+    assert (await budget.charge(api.caller, 30)).remaining == 0
+    budget._purse = purse
+    await budget.charge(api.caller, 40)  # of the shared purse, in which they were left

@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Page
 
 from domain.alias import AliasKind
+from domain.tracing import read_traceparent
 from privacy.normal import digests_of
 from tests.fixtures.browser import Visitor
 from tests.patience import AT_ALL
@@ -308,3 +309,44 @@ async def test_the_preview_fits_a_phone(site: Site, visitor: Visitor) -> None:
     await page.locator("tagway-preview details", has_text="an_event").wait_for()
     assert await page.locator("tagway-preview section").evaluate("each => each.scrollWidth <= each.clientWidth")
     assert await page.evaluate("document.documentElement.scrollWidth") == 320
+
+
+PLACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+def places_of(site: Site, name: str) -> list[str]:
+    """List where in traces the batches with events of one name were."""
+    return [sent.headers["traceparent"] for sent in site.sent if any(each.get("event") == name for each in sent.batch)]
+
+
+async def test_each_batch_says_where_it_is_in_a_trace(site: Site, visitor: Visitor) -> None:
+    page = await opened(site, visitor, "trace")
+    for number in (1, 2):
+        await page.evaluate("void tagway.track('add_to_cart')")
+        await told(site, page, "add_to_cart", number)
+    places = places_of(site, "add_to_cart")
+    assert len(places) == 2
+    assert all(read_traceparent(place) for place in places)
+    assert len(set(places)) == 2, "each batch has a trace of its own"
+
+
+async def test_a_batch_is_in_the_trace_of_its_page_unless_the_sites_tracer_knows_better(
+    site: Site, visitor: Visitor
+) -> None:
+    site.head = f'<meta name="traceparent" content="{PLACE}">'
+    page = await opened(site, visitor, "trace")
+    await page.evaluate("void tagway.track('add_to_cart')")
+    await told(site, page, "add_to_cart")
+    assert places_of(site, "add_to_cart") == [PLACE]
+
+    other = PLACE.replace("b7ad", "a7ad")
+    site.settings = {"consent": GRANTED}
+    page = await visitor.open()
+    await page.goto(site.url)
+    await loaded(page)
+    script = "async place => { await new Promise(done => tagway.use('trace', {of: () => window.place}, done)) }"
+    await page.evaluate(script)
+    for number, (said, sent) in enumerate([(other, other), ("nonsense", PLACE), (None, PLACE)], 1):
+        await page.evaluate("place => { window.place = place; void tagway.track('search', {n: 1}) }", said)
+        await told(site, page, "search", number)
+        assert places_of(site, "search")[-1] == sent
