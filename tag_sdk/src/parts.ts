@@ -60,7 +60,7 @@ export function openParts(settings: Settings, script: TagScript | null) {
         element.crossOrigin = "anonymous";
         element.integrity = hash;
       }
-      element.src = trusted(`${settings.host}/tag/${name}.js${hash ? `?${hash.slice(7, 15)}` : ""}`);
+      element.src = trusted(`${settings.host}/tag/${name}.js${hash ? "?" + hash.slice(7, 15) : ""}`);
       document.head.append(element);
     }));
 }
