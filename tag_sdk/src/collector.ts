@@ -36,6 +36,11 @@ export function openCollector(settings: Settings, emit: Emit) {
     openPlan(settings.plan, emit),
     (count) => emit("drop", { reason: "full", count }),
     () => transport.schedule(),
+    // Who has agreed again since is to be heard after it: the gateway takes a refusal to hold from its receipt.
+    () => {
+      due = true;
+      replay();
+    },
   );
   const transport = openTransport(settings.host, settings.writeKey, queue, vault, emit);
   const consent = openConsent(storage, settings, change);

@@ -54,7 +54,7 @@ export function openParts(settings: Settings, script: TagScript | null) {
           reject(error);
         }
       };
-      element.onerror = () => reject(new Error(`${name} could not be loaded`));
+      element.onerror = () => reject(Error(`${name} could not be loaded`));
       element.nonce = script?.nonce ?? "";
       if (hash) {
         element.crossOrigin = "anonymous";

@@ -59,7 +59,7 @@ export const byteLength = (text: string): number => new Blob([text]).size;
  * Every tab writes its own record and holds a lock of the same name while it lives, so a record whose lock is free
  * belongs to nobody and is taken over by exactly one other tab. Where there are no locks (pages without TLS), a living
  * tab renews its record, and one that wants another's writes its claim into it and looks whether it stood; should two
- * ever take the same, the gateway knows the events by their ids.
+ * ever take the same, the gateway knows the events by their ids. `refused` is called when a refusal was answered.
  */
 export function openQueue(
   storage: Storage,
@@ -67,6 +67,7 @@ export function openQueue(
   allowed: (message: Message) => Message | undefined,
   dropped: (count: number) => void,
   adopted: () => void,
+  refused: () => void,
 ): Queue {
   const record = `queue.${uuid()}`;
   const locks = navigator.locks as LockManager | undefined;
@@ -197,9 +198,9 @@ export function openQueue(
       save();
     },
     remove(taken, answered = true) {
-      for (const { refusal } of taken) if (answered) storage.remove(refusal!);
       items = items.filter((item) => !taken.includes(item));
       save();
+      for (const { refusal } of taken) if (refusal && answered) storage.remove(refusal), refused();
     },
     empty() {
       items = items.filter((item) => item.refusal);

@@ -22,8 +22,7 @@ export interface Transport {
 /** Milliseconds that an answer asks to wait, from either form of Retry-After; 0 without one. */
 function retryAfter(response: Response): number {
   const value = response.headers.get("Retry-After");
-  if (!value) return 0;
-  const wait = isNaN(+value) ? Date.parse(value) - Date.now() : +value * 1000;
+  const wait = isNaN(+value!) ? Date.parse(value!) - Date.now() : +value! * 1000;
   return Math.min(Math.max(wait || 0, 0), LONGEST_RETRY_AFTER);
 }
 

@@ -28,6 +28,6 @@ function ask(host: string, body: object, signal?: AbortSignal): Promise<Response
     body: JSON.stringify(body),
     credentials: "include",
     keepalive: true,
-    ...(signal && { signal }),
+    signal: signal!,
   });
 }

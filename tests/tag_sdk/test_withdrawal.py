@@ -11,6 +11,7 @@ from tests.tag_sdk.conftest import (
     ALL,
     STATEMENT,
     WRITE_KEY,
+    Sent,
     Site,
     agreed,
     consent,
@@ -97,18 +98,26 @@ async def test_a_page_whose_banner_is_silent_sends_it_too_and_no_more(site: Site
     assert len(site.distinct) == 1
 
 
-async def test_who_agrees_again_is_somebody_new_and_the_refusal_goes_first(site: Site, visitor: Visitor) -> None:
+def words(sent: Sent) -> list[bool]:
+    """Return what a request says on consent, in its order: yes or no."""
+    said = [event for event in sent.batch if event.get("event") == STATEMENT]
+    return [any(event["context"]["consent"]["categoryPreferences"].values()) for event in said]
+
+
+async def test_who_agrees_again_is_somebody_new_and_is_heard_after_the_refusal(site: Site, visitor: Visitor) -> None:
     await unheard(site, visitor)
     page = await loaded(await visitor.open(site.url))
     await consent(page, ALL)
     await page.evaluate("tagway.track('back').flush() && 0")
     await site.until(lambda s: s.named("back"))
-    refusal, grant = [event for event in site.distinct if event.get("event") == STATEMENT]
+    refusal, grant, *_ = [event for event in site.distinct if event.get("event") == STATEMENT]
     assert not any(refusal["context"]["consent"]["categoryPreferences"].values())
     assert grant["context"]["consent"]["categoryPreferences"] == ALL
     assert grant["anonymousId"] != refusal["anonymousId"]
     assert grant["timestamp"] > refusal["timestamp"]
     await page.wait_for_function("() => !Object.keys(localStorage).some(name => name.includes('.refusal.'))")
+    # The gateway takes a refusal to hold from its receipt, so that the grant is said once more.
+    await site.until(lambda s: [said for said in map(words, s.sent) if said][-1] == [True])
 
 
 async def test_a_second_withdrawal_leaves_the_first_where_it_is(site: Site, visitor: Visitor) -> None:
