@@ -1,4 +1,4 @@
-"""`python -m bench [name …]`: ask those named, or all but the soak; that table is also kept in results.md."""
+"""`python -m bench [name …]`: ask those named, or all but the long ones; that table is also kept in results.md."""
 
 import asyncio
 import os
@@ -27,6 +27,7 @@ from bench import (
     soak,
     tag,
     timers,
+    train,
     trending,
 )
 from bench.figure import Figure
@@ -46,9 +47,10 @@ _BENCHES = {
     "recommend": recommend,
     "trending": trending,
     "tag": tag,
+    "train": train,
     "soak": soak,
 }
-_ASKED_FOR_ALONE = {"soak"}
+_ASKED_FOR_ALONE = {"soak", "train"}
 _AT_MOST_SECONDS = 120
 _RESULTS = Path(__file__).with_name("results.md")
 _SIGNS = {True: "✓", False: "✗", None: ""}

@@ -20,6 +20,7 @@ from gateway.losses import Losses
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.sites import Sites
+from gateway.warming import Warming
 from gateway.workspace import Workspaces
 from learning.recommender import Recommender
 from stores.eventlog.port import EventLog
@@ -48,6 +49,7 @@ class Resources:
     spooling: Spooling | None
     feed: LiveFeed
     recommender: Recommender
+    warming: Warming
     metrics: Metrics
     graphql: GraphQLApp
     tracer: Tracer

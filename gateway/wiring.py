@@ -31,6 +31,7 @@ from gateway.sites import Sites
 from gateway.stores import Stores, open_stores
 from gateway.subjects import Subjects
 from gateway.tracing import open_tracer
+from gateway.warming import Warming
 from gateway.workspace import Workspaces
 from learning.exposures import Exposures
 from learning.recommender import Recommender
@@ -75,6 +76,8 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         losses = Losses(database, clock, metrics)
         await stack.enter_async_context(_running(losses.run(), "losses"))
         recommender = await _open_recommender(stack, stores, clock)
+        warming = await Warming.of(settings, recommender)
+        await stack.enter_async_context(_running(warming.run(), "warming"))
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
         spool = await _open_spool(settings, stack, provider)
         spooling = Spooling(spool, workspaces, metrics, healthy=stores.healthy) if spool else None
@@ -113,6 +116,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             streams=Streams(),
             feed=feed,
             recommender=recommender,
+            warming=warming,
             metrics=metrics,
             graphql=_graphql(settings, services, authenticator, workspaces, metrics),
             tracer=tracer,

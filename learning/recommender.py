@@ -61,6 +61,10 @@ class Recommender:
         """Give the state that lists are made from, for the names of items."""
         return await self._shelves.get(workspace)
 
+    async def warm(self, workspace: UUID) -> None:
+        """Load what the lists of a workspace are made from, before anyone asks for one."""
+        await asyncio.gather(self._shelves.get(workspace), self._trending.items(workspace))
+
     async def for_people(
         self, workspace: UUID, asks: Sequence[Ask], standings_: Mapping[UUID, Standing] | None = None
     ) -> list[Served]:

@@ -17,7 +17,7 @@ from learning.lists import Strategy
 from resolvers.caller import Caller
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Info
-from resolvers.counts import head_count
+from resolvers.counts import EVERYONE, head_count
 from resolvers.event import Event, histories
 from resolvers.fields import field, one
 from resolvers.loaders import COUNTED, load_each
@@ -267,7 +267,7 @@ async def list_profiles(info: Info, first: int, after: str | None) -> Connection
     async def count() -> int | None:
         async with database.workspace(caller.principal.workspace) as connection:
             found = await profiles.count(connection, COUNTED + 1)
-        return found if found > COUNTED else await head_count(info, found)
+        return found if found > COUNTED else await head_count(info, found, EVERYONE)
 
     return connect(
         rows,

@@ -16,7 +16,7 @@ from profiles.segments.definition import parse_definition
 from profiles.segments.text import as_text
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Info
-from resolvers.counts import head_count, rounded, threshold
+from resolvers.counts import question_of, teller
 from resolvers.fields import field, one
 from resolvers.loaders import COUNTED, load_each
 from resolvers.node import Node, to_global
@@ -34,12 +34,12 @@ _MEMBERS = "members by id"
 
 
 async def _sizes(groups: Sequence["Segment"], info: Info) -> list[Any]:
-    least = await threshold(info)
-
-    def shown(exact: int | None) -> int | None:
-        return exact or 0 if least is None else rounded(exact or 0, least)
-
-    return await load_each(info.context.loaders.segment_size, [each.row.id for each in groups], shown)
+    counted = await load_each(info.context.loaders.segment_size, [each.row.id for each in groups])
+    numbers = await teller(info)
+    return [
+        exact if isinstance(exact, Exception) else numbers.tell(exact or 0, question_of(each.row.definition))
+        for each, exact in zip(groups, counted, strict=True)
+    ]
 
 
 @strawberry.type
@@ -81,7 +81,9 @@ class Segment(Node):
 
     @field(needs(Scope.SEGMENTS_READ))
     async def last_change_at(self, info: Info) -> datetime | None:
-        """When somebody last entered or left it, as long as changes are kept."""
+        """When somebody last entered or left it, as long as changes are kept; null where its size is not told."""
+        if await self._size(info) is None:
+            return None
         return await info.context.loaders.last_move.load(self.row.id)
 
     @field(needs(Scope.SEGMENTS_READ), lasting=True)
@@ -101,12 +103,11 @@ class Segment(Node):
 
     @field(needs(Scope.SEGMENTS_READ), many=_sizes)
     async def size(self, info: Info) -> int | None:
-        """How many are in it: null for fewer than `viewer.countThreshold`, else to the nearest ten.
+        """How many are in it: null for fewer than `viewer.countThreshold`, else a ten next to it, drawn once.
 
         Keys with the scope `counts:exact` are told exactly.
         """
-        found: int | None = one(await _sizes([self], info))
-        return found
+        return await self._size(info)
 
     @field(needs(Scope.SEGMENTS_READ, Scope.PROFILES_READ))
     async def members(
@@ -121,9 +122,13 @@ class Segment(Node):
         rows = await loaders.members.load(Members(self.row.id, page_size(first) + 1, start))
 
         async def count() -> int | None:
-            return await head_count(info, await loaders.segment_size.load(self.row.id) or 0)
+            return await self._size(info)
 
         return connect(rows, first, after, cursors, sort, place=lambda row: row.id, item=profile_of, count=count)
+
+    async def _size(self, info: Info) -> int | None:
+        found: int | None = one(await _sizes([self], info))
+        return found
 
 
 def segment_of(row: SegmentRow) -> Segment:

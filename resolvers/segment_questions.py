@@ -9,13 +9,13 @@ from strawberry.scalars import JSON
 from domain.errors import Refused
 from domain.key import Scope
 from domain.segment import ChangeKind
-from profiles.questions import Asked, Preview
+from profiles.questions import Asked, DryRun, Preview
 from profiles.segments.schema import definition_schema
 from profiles.segments.templates import TEMPLATES, as_json
 from profiles.segments.text import as_text
 from resolvers.connection import After, Connection, First, connect, page_size
 from resolvers.context import Info
-from resolvers.counts import head_count
+from resolvers.counts import EVERYONE, Teller, question_of, teller
 from resolvers.editing import read_definition
 from resolvers.fields import field
 from resolvers.moment import in_utc
@@ -163,7 +163,7 @@ class SegmentQueries:
         async with services.database.workspace(workspace) as connection:
             asked = await Asked.definition(connection, workspace, read)
             preview = await asked.preview(services.clock())
-        return await _preview(info, preview)
+        return _preview(await teller(info), preview, question_of(as_json(read)))
 
     @field(needs(Scope.SEGMENTS_READ))
     async def rehearse_segment(
@@ -178,19 +178,7 @@ class SegmentQueries:
         async with services.database.workspace(workspace) as connection:
             asked = await Asked.definition(connection, workspace, read)
             run = await asked.rehearse(start, end)
-        return SegmentDryRun(
-            days=[
-                SegmentDay(
-                    day=each.day,
-                    entered=await head_count(info, each.entered),
-                    exited=await head_count(info, each.exited),
-                )
-                for each in run.days
-            ],
-            members=await head_count(info, run.members),
-            examined=await head_count(info, run.examined),
-            population=await head_count(info, run.population),
-        )
+        return _dry_run(await teller(info), run, question_of(as_json(read)))
 
     @field(needs(*_READS))
     async def explain_segment(self, info: Info, key: str, by: ProfileBy) -> SegmentExplanation | None:
@@ -258,11 +246,27 @@ def _move(row: moves.MoveRow) -> SegmentMove:
     )
 
 
-async def _preview(info: Info, preview: Preview) -> SegmentPreview:
-    size = await head_count(info, preview.size)
+def _preview(numbers: Teller, preview: Preview, question: str) -> SegmentPreview:
+    size = numbers.tell(preview.size, question, own=True)
     return SegmentPreview(
         size=size,
-        margin=None if size is None else preview.margin,
-        examined=await head_count(info, preview.examined),
-        population=await head_count(info, preview.population),
+        margin=None if size is None else numbers.margin(preview.margin),
+        examined=numbers.tell(preview.examined, EVERYONE),
+        population=numbers.tell(preview.population, EVERYONE),
+    )
+
+
+def _dry_run(numbers: Teller, run: DryRun, question: str) -> SegmentDryRun:
+    return SegmentDryRun(
+        days=[
+            SegmentDay(
+                day=each.day,
+                entered=numbers.tell(each.entered, f"{question} entered {each.day}", own=True),
+                exited=numbers.tell(each.exited, f"{question} exited {each.day}", own=True),
+            )
+            for each in run.days
+        ],
+        members=numbers.tell(run.members, question, own=True),
+        examined=numbers.tell(run.examined, EVERYONE),
+        population=numbers.tell(run.population, EVERYONE),
     )

@@ -134,6 +134,18 @@ async def live_model(connection: Connection, workspace: UUID) -> ModelRow | None
     return _row(record) if record else None
 
 
+async def newest_live(connection: Connection, most: int) -> list[UUID]:
+    """Name the workspaces whose live models were made last, the newest first. Needs the worker role."""
+    records = await connection.fetch(
+        """
+        SELECT workspace_id FROM recommender_live JOIN recommender_model USING (workspace_id)
+        WHERE recommender_model.id = recommender_live.model_id ORDER BY created_at DESC LIMIT $1
+        """,
+        most,
+    )
+    return [record["workspace_id"] for record in records]
+
+
 async def list_models(connection: Connection, workspace: UUID, first: int) -> list[ModelRow]:
     """List the newest versions, the refused ones too."""
     records = await connection.fetch(

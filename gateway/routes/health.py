@@ -10,7 +10,7 @@ from gateway.resources import Resources, WebRequest, resources_of
 from stores.redis import LOST
 
 _CHECK_WITHIN: Final = 2.0
-_NOT_READY: Final = ("draining", "unavailable")
+_NOT_READY: Final = ("draining", "warming", "unavailable")
 
 
 async def alive(_request: WebRequest) -> Response:
@@ -23,7 +23,8 @@ async def ready(request: WebRequest) -> Response:
 
     Without Redis events are still collected, so that alone is `degraded`. Without the log or Postgres they are kept in
     the spool as long as it has room: `spooling`, for a balancer must not take every gateway away. What an earlier
-    process left in the spool is drained first: 503 and `draining` until then.
+    process left in the spool is drained first: 503 and `draining` until then. The models that recommendations are made
+    from are loaded next, at most for a minute: 503 and `warming`.
     """
     resources = resources_of(request)
     postgres, redis, log = await asyncio.gather(
@@ -33,6 +34,8 @@ async def ready(request: WebRequest) -> Response:
     spooling = resources.spooling
     if spooling is not None and not spooling.drained:
         status = "draining"
+    elif not resources.warming.over:
+        status = "warming"
     elif postgres and log:
         status = "ready" if redis else "degraded"
     else:

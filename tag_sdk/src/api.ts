@@ -1,6 +1,7 @@
 import type { ConsentSource, Extra, Notices, SegmentChange, Settings, Tagway, TokenSource } from "../types/index";
 import { type Call, readArguments } from "./arguments";
 import { openCollector } from "./collector";
+import type { Ids } from "./identity";
 import { openListeners } from "./listeners";
 import { version } from "./message";
 import { openParts, type Past, type Report, type Tools } from "./parts";
@@ -9,7 +10,7 @@ import type { TagScript } from "./settings";
 /** True where the address asks for the preview, or an earlier page of this tab did. */
 function isPreviewed(): boolean {
   try {
-    return /[?&]tagway_debug\b/.test(location.search) || !!sessionStorage.getItem("tagway_debug");
+    return /[?&]tagway_debug\b/.test(location.search) || "tagway_debug" in sessionStorage;
   } catch {
     return false;
   }
@@ -73,25 +74,24 @@ export function openTagway(settings: Settings, script: TagScript | null): Tagway
     alias: call("alias"),
     reset: safely(collector.reset),
     // Later than now, so that a listener always finds the finished object.
-    ready: safely((listener: () => void) => void Promise.resolve().then(safely(listener))),
+    ready: safely((listener: () => void) => queueMicrotask(safely(listener))),
     on: safely((name: keyof Notices, listener: (notice: never) => void) => on(name, listener)),
     flush: safely(collector.flush),
     optOut: safely((out = true) => consent.optOut(out as boolean)),
     use: safely(use),
     live: safely((token: TokenSource, listener: (change: SegmentChange) => void) => {
-      let stop: (() => void) | undefined;
-      let stopped = false;
+      let stop: (() => void) | null | undefined;
       use("live", {}, (follow: (token: TokenSource, listener: (change: SegmentChange) => void) => () => void) => {
-        if (!stopped) stop = follow(token, safely(listener));
+        if (stop !== null) stop = follow(token, safely(listener));
       });
       return () => {
-        stopped = true;
         stop?.();
+        stop = null;
       };
     }),
     user() {
-      const ids = collector.ids();
-      return { id: ids?.userId ?? null, anonymousId: ids?.anonymousId ?? null };
+      const { userId = null, anonymousId = null }: Partial<{ [Name in keyof Ids]: string | null }> = collector.ids() ?? {};
+      return { id: userId, anonymousId };
     },
     consent: {
       set: safely(consent.set),

@@ -32,6 +32,6 @@ export function readArguments(call: Call, given: unknown[]): { fields: Fields; o
 }
 
 function need(text: string | undefined): string {
-  if (!text) throw new TypeError("a name or id is missing");
+  if (!text) throw TypeError("a name or id is missing");
   return text;
 }

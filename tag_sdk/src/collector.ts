@@ -15,15 +15,16 @@ const MOST_HELD = 500;
 
 /** Takes events through the consent gate: refused ones end here, undecided ones wait in memory, allowed ones are sent. */
 export function openCollector(settings: Settings, emit: Emit) {
-  // Before the queue and the transport hear of it: what the end of a page makes known must still be stored and sent.
+  // Before the queue hears of it: what the end of a page makes known must still be stored and sent.
   const leave = () => {
     pages.settle();
     emit("leave", undefined);
     recalling = false;
     replay();
+    transport.sendAll();
   };
   addEventListener("pagehide", leave);
-  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && leave());
+  document.addEventListener("visibilitychange", () => document.hidden && leave());
   const storage = openStorage(settings);
   const vault = openVault(storage);
   const lasting = settings.storage !== "none";
@@ -35,8 +36,13 @@ export function openCollector(settings: Settings, emit: Emit) {
     openPlan(settings.plan, emit),
     (count) => emit("drop", { reason: "full", count }),
     () => transport.schedule(),
+    // Who has agreed again since is to be heard after it: the gateway takes a refusal to hold from its receipt.
+    () => {
+      due = true;
+      replay();
+    },
   );
-  const transport = openTransport(settings, queue, emit);
+  const transport = openTransport(settings, queue, vault, emit);
   const consent = openConsent(storage, settings, change);
   let held: Message[] = [];
   let gate = consent.gate();
@@ -48,7 +54,7 @@ export function openCollector(settings: Settings, emit: Emit) {
   let first: string | undefined;
 
   const make = (fields: Pick<Message, "type"> & Partial<Message>, options?: Options) =>
-    compose(fields, options, { identity, consent, session: session.touch(), referrer: pages.referrer() });
+    compose(fields, options, { who: identity, consent, session: session.touch(), before: pages.before() });
 
   const statement = () =>
     make({
@@ -78,7 +84,7 @@ export function openCollector(settings: Settings, emit: Emit) {
     if (lasting && known.anonymousId !== mine.anonymousId) {
       relabel(origin);
       if (origin !== mine.anonymousId) identity.become(mine);
-      else if (mine.userId) identity.identify(mine.userId);
+      else if (mine.userId) identity.know(mine.userId);
     }
     if (!settings.serverCookie || !lasting) return;
     const { anonymousId } = identity.ids();
@@ -98,27 +104,28 @@ export function openCollector(settings: Settings, emit: Emit) {
     if (gate !== "granted" || recalling) return;
     if (due) {
       due = false;
-      queue.add([statement()], true);
+      queue.put([statement()], true);
       transport.sendAll();
     }
     const carried = consent.carried();
     for (const message of held) message.context.consent = carried;
-    queue.add(held);
+    queue.put(held);
     held = [];
     transport.schedule();
   }
 
-  /** Events and ids are gone when this returns; only the withdrawal itself is still on its way, in memory. */
+  /** Events and ids are gone when this returns; only the withdrawal itself is still on its way. */
   function end(last: Message | undefined) {
     if (held.length) emit("drop", { reason: "consent", count: held.length });
     held = [];
     due = recalling = false;
     first = undefined;
-    queue.clear();
+    queue.empty();
     vault.forget();
     if (settings.serverCookie) disown(settings);
     if (!last) return;
-    queue.add([last]);
+    // Of the page where it was said it tells nothing.
+    queue.refuse({ ...last, context: { consent: last.context.consent } });
     transport.sendAll();
   }
 
@@ -146,17 +153,17 @@ export function openCollector(settings: Settings, emit: Emit) {
     if (gate === "denied") return emit("drop", { reason: "consent", count: 1, name: fields.event ?? fields.type });
     if (fields.type === "page") pages.seen();
     else pages.settle();
-    if (fields.type === "identify" && fields.userId) identity.identify(fields.userId);
-    if (fields.type === "page") fields.properties = { ...pageContext(pages.referrer()), ...fields.properties };
+    if (fields.type === "identify" && fields.userId) identity.know(fields.userId);
+    if (fields.type === "page") fields.properties = { ...pageContext(pages.before()), ...fields.properties };
     if (fields.type === "alias") {
       const { userId, anonymousId } = identity.ids();
       fields.previousId ??= userId ?? anonymousId;
-      identity.identify(fields.userId ?? anonymousId);
+      identity.know(fields.userId ?? anonymousId);
     }
     const message = make(fields, options);
     emit("message", message);
     if (gate === "granted" && !recalling) {
-      queue.add([message]);
+      queue.put([message]);
       transport.schedule();
     } else if (held.push(message) > MOST_HELD) {
       held.shift();
@@ -165,16 +172,17 @@ export function openCollector(settings: Settings, emit: Emit) {
   }
 
   const pages = watchPages(settings.autoPage, () => collect({ type: "page" }));
+  queue.seek();
   if (gate === "granted") begin();
   return {
     consent,
     collect,
     gate: () => gate,
-    flush: () => (pages.settle(), transport.flush()),
+    flush: () => (pages.settle(), transport.post()),
     reset() {
       if (gate !== "granted") first ??= identity.ids().anonymousId;
-      identity.reset();
-      session.reset();
+      identity.renew();
+      session.renew();
     },
     ids: () => (gate === "granted" ? identity.ids() : undefined),
   };

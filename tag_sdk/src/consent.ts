@@ -106,7 +106,7 @@ export function openConsent(storage: Storage, settings: Settings, changed: (loca
     },
     gate() {
       const states = settings.collectFor.map(state);
-      return states.includes("granted") ? "granted" : states.includes("pending") ? "pending" : "denied";
+      return STRICTEST_FIRST.filter((each) => states.includes(each)).pop() ?? "denied";
     },
     carried: () =>
       Object.assign({}, ...Object.values(sources).map((word) => word?.raw), { categoryPreferences: preferences() }),

@@ -16,7 +16,7 @@ export function pageContext(referrer: string): Properties {
 function campaign(): Properties | undefined {
   const found: Properties = {};
   new URLSearchParams(location.search).forEach((value, name) => {
-    if (name.startsWith("utm_")) found[name === "utm_campaign" ? "name" : name.slice(4)] = value;
+    if (name.startsWith("utm_")) found[name.slice(4).replace(/^campaign$/, "name")] = value;
   });
   return Object.keys(found).length ? found : undefined;
 }
@@ -28,17 +28,17 @@ const isBot = () => navigator.webdriver || /bot\b|crawler|spider|headless/i.test
 export function compose(
   fields: Pick<Message, "type"> & Partial<Message>,
   options: Options = {},
-  state: { identity: Identity; consent: ConsentKeeper; session: string | undefined; referrer: string },
+  state: { who: Identity; consent: ConsentKeeper; session: string | undefined; before: string },
 ): Message {
   const { context, timestamp } = options;
   return JSON.parse(
     JSON.stringify({
-      ...state.identity.ids(),
+      ...state.who.ids(),
       ...fields,
       messageId: uuid(),
       timestamp: new Date(timestamp ?? Date.now()).toISOString(),
       context: {
-        page: pageContext(state.referrer),
+        page: pageContext(state.before),
         campaign: campaign(),
         userAgent: navigator.userAgent,
         locale: navigator.language,

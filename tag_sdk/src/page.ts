@@ -1,7 +1,7 @@
 /** Reports page views: the first, and each navigation that the site makes inside the page. */
 export interface Pages {
   /** Where the visitor was before this address. */
-  referrer(): string;
+  before(): string;
   /** Reports a view that navigation has announced; events of the new address must not come before it. */
   settle(): void;
   /** Tells that a view of this address has been reported, so it is not reported again by itself. */
@@ -72,5 +72,5 @@ export function watchPages(automatic: boolean, view: () => void): Pages {
     announce();
   });
   announce();
-  return { referrer: () => previous, settle, seen: () => void (viewed = addressOf(location)) };
+  return { before: () => previous, settle, seen: () => void (viewed = addressOf(location)) };
 }

@@ -54,13 +54,13 @@ export function openParts(settings: Settings, script: TagScript | null) {
           reject(error);
         }
       };
-      element.onerror = () => reject(new Error(`${name} could not be loaded`));
+      element.onerror = () => reject(Error(`${name} could not be loaded`));
       element.nonce = script?.nonce ?? "";
       if (hash) {
         element.crossOrigin = "anonymous";
         element.integrity = hash;
       }
-      element.src = trusted(`${settings.host}/tag/${name}.js${hash ? `?${hash.slice(7, 15)}` : ""}`);
+      element.src = trusted(`${settings.host}/tag/${name}.js${hash ? "?" + hash.slice(7, 15) : ""}`);
       document.head.append(element);
     }));
 }

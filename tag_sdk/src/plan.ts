@@ -21,12 +21,11 @@ export function openPlan(plan: AllowList | undefined, emit: Emit): (message: Mes
       const kept: Properties = {};
       for (const name in values) {
         const value = values[name];
-        const rule = own(rules, name);
-        const [purposes, inside] = Array.isArray(rule) ? rule : [rule];
+        const [purposes, inside] = [own(rules, name)].flat() as [number?, AllowedFields?];
         const covered = purposes || around;
         const deeper = (each: typeof value) =>
           each && typeof each === "object" ? pick(each as Properties, inside!, covered, `${path}${name}.`) : each;
-        if (rule === undefined || !(covered & granted)) lost.add(path + name);
+        if (purposes === undefined || !(covered & granted)) lost.add(path + name);
         else kept[name] = !inside ? value : Array.isArray(value) ? value.map(deeper) : deeper(value);
       }
       return kept;
@@ -37,7 +36,7 @@ export function openPlan(plan: AllowList | undefined, emit: Emit): (message: Mes
     const known = own(plan.events, type === "track" ? event : type);
     const [purposes, fields] = known ?? plan.default;
     const reason = !known && plan.strict && type === "track" ? "plan" : purposes & granted ? "" : "consent";
-    if (reason) return emit("drop", { reason, count: 1, name: event ?? type, messageId }), undefined;
+    if (reason) return void emit("drop", { reason, count: 1, name: event ?? type, messageId });
     const kept = { ...message, context: { ...pick(context, plan.context, purposes, "context."), consent } };
     if (properties) kept.properties = pick(properties, { ...plan.fields, ...fields }, purposes, "properties.");
     if (traits) kept.traits = pick(traits, plan.traits, purposes, "traits.");

@@ -1,5 +1,5 @@
 import type { Message, Purpose } from "../types/index";
-import type { Storage } from "./storage";
+import { REFUSAL, type Storage } from "./storage";
 import { uuid } from "./uuid";
 
 const MOST_EVENTS = 500;
@@ -18,7 +18,9 @@ export interface Item {
   bytes: number;
   sending?: boolean;
   /** The adopted record that it stands in. */
-  from?: string;
+  home?: string;
+  /** Of a refusal, its own record. */
+  refusal?: string;
 }
 
 interface StoredQueue {
@@ -29,17 +31,23 @@ interface StoredQueue {
 
 /** Events waiting to be sent, oldest first. */
 export interface Queue {
-  add(messages: Message[], first?: boolean): void;
+  put(messages: Message[], first?: boolean): void;
   /** Marks and returns the next items that nobody is sending, at most `count` and about `bytes`, at least one. */
   take(count: number, bytes: number): Item[];
   /** Puts items back after a failed try. */
   release(items: Item[]): void;
-  remove(items: Item[]): void;
-  clear(): void;
+  /** Forgets what was sent; a refusal whose answer nobody hears stays kept. */
+  remove(items: Item[], answered?: boolean): void;
+  /** Forgets all but refusals. */
+  empty(): void;
+  /** Keeps a refusal until it is answered, with consent or without, for the next pages of the site too. */
+  refuse(message: Message): void;
   /** Lowers the consent that waiting events carry to what is granted now, and what they hold; it never raises it. */
   restrict(preferences: Record<Purpose, boolean>): void;
   /** Starts keeping the queue in storage, and takes over what closed tabs have left there. */
   keep(): void;
+  /** Takes over what other pages have left: refusals, and with consent all else. */
+  seek(): void;
   waiting(): number;
   /** True when everything would survive the end of the page. */
   kept(): boolean;
@@ -51,7 +59,7 @@ export const byteLength = (text: string): number => new Blob([text]).size;
  * Every tab writes its own record and holds a lock of the same name while it lives, so a record whose lock is free
  * belongs to nobody and is taken over by exactly one other tab. Where there are no locks (pages without TLS), a living
  * tab renews its record, and one that wants another's writes its claim into it and looks whether it stood; should two
- * ever take the same, the gateway knows the events by their ids.
+ * ever take the same, the gateway knows the events by their ids. `refused` is called when a refusal was answered.
  */
 export function openQueue(
   storage: Storage,
@@ -59,6 +67,7 @@ export function openQueue(
   allowed: (message: Message) => Message | undefined,
   dropped: (count: number) => void,
   adopted: () => void,
+  refused: () => void,
 ): Queue {
   const record = `queue.${uuid()}`;
   const locks = navigator.locks as LockManager | undefined;
@@ -85,31 +94,36 @@ export function openQueue(
   const save = () => {
     let bytes = items.reduce((sum, item) => sum + item.bytes, 0);
     let excess = 0;
-    while (items.length - excess > MOST_EVENTS || bytes > MOST_BYTES) bytes -= items[excess++]?.bytes ?? bytes;
+    while (items.length - excess > MOST_EVENTS || bytes > MOST_BYTES) bytes -= items[excess++]!.bytes;
     if (excess) dropped(items.splice(0, excess).length);
     if (!owned) return;
     if (!items.length) storage.remove(record);
     stored = !items.length || keep(Date.now());
-    for (const name of adopting) if (!items.some((item) => item.from === name)) adopt(name);
+    for (const name of adopting) if (!items.some((item) => item.home === name)) adopt(name);
   };
   const keep = (at: number) =>
-    storage.write(record, { at, texts: items.flatMap((item) => (item.from ? [] : item.text)) });
+    storage.write(record, { at, texts: items.flatMap((item) => (item.home || item.refusal ? [] : item.text)) });
   // What its last page wrote may reach this process after the lock: a record stays until what it held is answered.
   const adopt = (name: string) => {
     const fresh = storage.read<StoredQueue>(name)?.texts.filter((text) => !seen.has(text)) ?? [];
-    items = fresh.map((text): Item => (seen.add(text), { ...pack(text), from: name })).concat(items);
+    items = fresh.map((text): Item => (seen.add(text), { ...pack(text), home: name })).concat(items);
     if (fresh.length) return adopting.add(name), save(), adopted();
     adopting.delete(name);
     storage.remove(name);
   };
   const own = () => {
-    for (const item of items) delete item.from;
+    for (const item of items) delete item.home;
     save();
   };
   const seek = () => {
     for (const name of storage.names()) {
-      if (!name.startsWith("queue.") || name === record) continue;
-      if (locks) {
+      if (name.startsWith(REFUSAL)) {
+        // Two pages may send the same: the gateway knows it by its id.
+        if (items.some((item) => item.refusal === name)) continue;
+        items = [{ ...pack(storage.read<string>(name) ?? ""), refusal: name }, ...items];
+        adopted();
+      } else if (!wanted || !name.startsWith("queue.") || name === record) continue;
+      else if (locks) {
         void locks.request(
           lockName(name),
           { ifAvailable: true },
@@ -163,7 +177,7 @@ export function openQueue(
   });
 
   return {
-    add(messages, first = false) {
+    put(messages, first = false) {
       const added = messages.flatMap(write);
       items = first ? added.concat(items) : items.concat(added);
       save();
@@ -183,15 +197,22 @@ export function openQueue(
       for (const item of taken) item.sending = false;
       save();
     },
-    remove(taken) {
+    remove(taken, answered = true) {
       items = items.filter((item) => !taken.includes(item));
       save();
+      for (const { refusal } of taken) if (refusal && answered) storage.remove(refusal), refused();
     },
-    clear() {
-      items = [];
+    empty() {
+      items = items.filter((item) => item.refusal);
       wanted = owned = stored = false;
       storage.remove(record);
       release();
+    },
+    refuse(message) {
+      const text = JSON.stringify(message);
+      const refusal = REFUSAL + message.messageId;
+      storage.write(refusal, text);
+      items.push({ ...pack(text), refusal });
     },
     restrict(preferences) {
       own();
@@ -207,6 +228,7 @@ export function openQueue(
       wanted = true;
       start();
     },
+    seek,
     waiting: () => items.filter((item) => !item.sending).length,
     kept: () => stored,
   };

@@ -11,17 +11,17 @@ interface Session {
 }
 
 /** Gives the id of the running session and keeps it alive: a new one after 30 idle minutes or 24 hours. */
-export function openSession(vault: Vault, lasting: boolean): { touch(): string | undefined; reset(): void } {
+export function openSession(vault: Vault, lasting: boolean): { touch(): string | undefined; renew(): void } {
   return {
     touch() {
       if (!lasting) return undefined;
       const now = Date.now();
-      const known = vault.get<Session>("session");
+      const known = vault.look<Session>("session");
       const fresh = known && now - known.last < IDLE && now - known.start < LONGEST;
-      const session = fresh ? { ...known, last: now } : { id: uuid(), start: now, last: now };
-      vault.set("session", session);
+      const session = { ...(fresh ? known : { id: uuid(), start: now }), last: now };
+      vault.note("session", session);
       return session.id;
     },
-    reset: () => vault.set("session", null),
+    renew: () => vault.note("session", null),
   };
 }

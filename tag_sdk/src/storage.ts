@@ -1,7 +1,9 @@
 import type { Settings } from "../types/index";
 
-/** The one name that is kept without consent: the visitor's own choice, so as not to ask again. */
+/** Kept without consent: the visitor's own choice, so as not to ask again … */
 export const CHOICE = "consent";
+/** … and, each by itself, the refusals that the gateway has yet to answer: unheard they could not be honoured. */
+export const REFUSAL = "queue.refusal.";
 // The longest that browsers keep a cookie.
 const DAYS_400 = 34_560_000;
 
@@ -11,7 +13,7 @@ export interface Storage {
   write(name: string, value: unknown): boolean;
   remove(name: string): void;
   names(): string[];
-  /** Calls back when another tab changes a value. */
+  /** Calls back when another tab changes a value, or may have. */
   watch(name: string, changed: () => void): void;
 }
 
@@ -24,9 +26,8 @@ export function openStorage({ writeKey, storage: mode, cookieDomain }: Settings)
   const attempt = <T>(action: () => T): T | undefined => {
     try {
       return mode === "memory" || mode === "none" ? undefined : action();
-    } catch {
-      return undefined;
-    }
+    } catch {}
+    return undefined;
   };
   const baked = (name: string) => mode === "cookie" && !name.startsWith("queue.");
   const cookies = () => document.cookie.split("; ").map((pair) => pair.split("=") as [string, string?]);
@@ -57,11 +58,14 @@ export function openStorage({ writeKey, storage: mode, cookieDomain }: Settings)
     names: () =>
       attempt(() =>
         [...Object.keys(localStorage), ...(mode === "cookie" ? cookies().map(([key]) => key) : [])]
-          .filter((key) => key.startsWith(prefix))
-          .map((key) => key.slice(prefix.length)),
+          .flatMap((key) => (key.startsWith(prefix) ? key.slice(prefix.length) : [])),
       ) ?? [],
     watch: (name, changed) =>
-      // A null key means that the whole storage was cleared.
-      addEventListener("storage", ({ key }) => (key === null || key === prefix + name) && changed()),
+      attempt(() => {
+        // A null key means that the whole storage was cleared.
+        addEventListener("storage", ({ key }) => (key === null || key === prefix + name) && changed());
+        // A page in the back/forward cache hears of nothing.
+        addEventListener("pageshow", ({ persisted }) => persisted && changed());
+      }),
   };
 }

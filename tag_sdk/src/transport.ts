@@ -1,4 +1,5 @@
 import type { Notices, Result, Settings } from "../types/index";
+import type { Vault } from "./vault";
 import { byteLength, type Item, type Queue } from "./queue";
 
 const BATCH = 20;
@@ -13,7 +14,7 @@ export type Emit = <Name extends keyof Notices>(name: Name, notice: Notices[Name
 export interface Transport {
   /** Sends a batch soon: at once when one is full, else within a second. */
   schedule(): void;
-  flush(): void;
+  post(): void;
   /** Sends all there is at once, in requests that outlive the page. */
   sendAll(): void;
 }
@@ -21,12 +22,11 @@ export interface Transport {
 /** Milliseconds that an answer asks to wait, from either form of Retry-After; 0 without one. */
 function retryAfter(response: Response): number {
   const value = response.headers.get("Retry-After");
-  if (!value) return 0;
-  const wait = isNaN(+value) ? Date.parse(value) - Date.now() : +value * 1000;
+  const wait = isNaN(+value!) ? Date.parse(value!) - Date.now() : +value! * 1000;
   return Math.min(Math.max(wait || 0, 0), LONGEST_RETRY_AFTER);
 }
 
-export function openTransport(settings: Settings, queue: Queue, emit: Emit): Transport {
+export function openTransport(settings: Settings, queue: Queue, vault: Vault, emit: Emit): Transport {
   const { host, writeKey } = settings;
   let timer: number | undefined;
   let open = 0;
@@ -42,10 +42,19 @@ export function openTransport(settings: Settings, queue: Queue, emit: Emit): Tra
     timer = setTimeout(flush, wait);
   };
 
+  /** Milliseconds until the gateway may be asked again. */
+  const pause = () => {
+    const asked = vault.look<number>("pause")!;
+    // A clock that was set back must not make it a long one; without one the comparison is false.
+    return Math.max(notBefore, asked < Date.now() + LONGEST_RETRY_AFTER ? asked : 0) - Date.now();
+  };
+
   const retry = (items: Item[], wait: number) => {
     queue.release(items);
-    const backoff = Math.min(1000 * 2 ** failures++, LONGEST_BACKOFF) * (0.5 + Math.random() / 2);
+    const backoff = Math.min(500 * 2 ** failures++, LONGEST_BACKOFF / 2) * (1 + Math.random());
     notBefore = Date.now() + (wait || backoff);
+    // What the gateway asked for holds for the next pages too.
+    if (wait) vault.note("pause", notBefore);
   };
 
   const settle = async (items: Item[], response: Response) => {
@@ -68,8 +77,8 @@ export function openTransport(settings: Settings, queue: Queue, emit: Emit): Tra
         items,
         await fetch(`${host}/v1/batch`, {
           method: "POST",
-          // A plain text body needs no preflight, as long as nothing goes beside it.
-          headers: { "Content-Type": "text/plain", ...settings.headers?.() },
+          // A body of text is sent as plain text and needs no preflight, as long as nothing goes beside it.
+          headers: settings.headers?.()!,
           body: text,
           credentials: "omit",
           keepalive,
@@ -87,7 +96,7 @@ export function openTransport(settings: Settings, queue: Queue, emit: Emit): Tra
     clearTimeout(timer);
     timer = undefined;
     if (open) return;
-    const wait = notBefore - Date.now();
+    const wait = pause();
     if (wait > 0) return wake(wait);
     const items = queue.take(BATCH, KEEPALIVE_BYTES - 200);
     if (items.length) void send(items);
@@ -104,7 +113,7 @@ export function openTransport(settings: Settings, queue: Queue, emit: Emit): Tra
   // the gateway knows them by their messageId.
   function sendAll() {
     // What is stored can wait for the next page while the gateway asked for a pause.
-    if (notBefore > Date.now() && queue.kept()) return;
+    if (pause() > 0 && queue.kept()) return;
     for (;;) {
       const items = queue.take(BATCH, KEEPALIVE_BYTES - 200);
       if (!items.length) return;
@@ -113,7 +122,7 @@ export function openTransport(settings: Settings, queue: Queue, emit: Emit): Tra
       if ("keepalive" in Request.prototype && keepaliveBytes + bytes <= KEEPALIVE_BYTES) {
         void send(items, text, bytes);
       } else if (navigator.sendBeacon?.(`${host}/beacon/v1/batch?writeKey=${encodeURIComponent(writeKey)}`, text)) {
-        queue.remove(items);
+        queue.remove(items, false);
       } else return queue.release(items);
     }
   }
@@ -122,7 +131,5 @@ export function openTransport(settings: Settings, queue: Queue, emit: Emit): Tra
     failures = notBefore = 0;
     flush();
   });
-  addEventListener("pagehide", sendAll);
-  document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && sendAll());
-  return { schedule, flush, sendAll };
+  return { schedule, post: flush, sendAll };
 }

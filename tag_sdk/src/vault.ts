@@ -1,12 +1,12 @@
-import { CHOICE, type Storage } from "./storage";
+import { CHOICE, REFUSAL, type Storage } from "./storage";
 
 /**
  * What may be kept only with consent. Values live in memory until `keep`, which writes them down;
- * `forget` erases them from memory and storage at once, with all else but the visitor's choice itself.
+ * `forget` erases them from memory and storage at once, with all else but the visitor's choice and refusals.
  */
 export interface Vault {
-  get<T>(name: string): T | undefined;
-  set(name: string, value: unknown): void;
+  look<T>(name: string): T | undefined;
+  note(name: string, value: unknown): void;
   keep(): void;
   forget(): void;
 }
@@ -16,8 +16,8 @@ export function openVault(storage: Storage): Vault {
   let kept = false;
   return {
     // Storage comes first, so that a sign-in or sign-out in one tab holds in the others.
-    get: <T>(name: string) => (kept ? storage.read<T>(name) : undefined) ?? (memory[name] as T | undefined),
-    set(name, value) {
+    look: <T>(name: string) => (kept ? storage.read<T>(name) : undefined) ?? (memory[name] as T | undefined),
+    note(name, value) {
       memory[name] = value;
       if (kept) storage.write(name, value);
     },
@@ -30,7 +30,7 @@ export function openVault(storage: Storage): Vault {
     forget() {
       kept = false;
       memory = {};
-      for (const name of storage.names()) if (name !== CHOICE) storage.remove(name);
+      for (const name of storage.names()) if (name !== CHOICE && !name.startsWith(REFUSAL)) storage.remove(name);
     },
   };
 }

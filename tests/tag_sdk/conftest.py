@@ -205,6 +205,11 @@ async def stored(page: Page) -> list[str]:
     return [name.removeprefix(f"tagway.{WRITE_KEY}.").split(".")[0] for name in keys]
 
 
+async def only_the_choice_is_left(page: Page) -> None:
+    """Wait until localStorage holds the visitor's choice alone: the gateway has answered the last withdrawal."""
+    await page.wait_for_function("() => Object.keys(localStorage).every(name => name.endsWith('.consent'))", polling=50)
+
+
 def names(events: list[dict[str, Any]]) -> list[str]:
     return [event.get("event", event["type"]) for event in events]
 
