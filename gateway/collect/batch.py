@@ -21,11 +21,10 @@ from privacy.ledger.record import DECLARED
 from privacy.protect import Reason
 from privacy.signals.sources import Signal
 from stores.consents import Statement
-from stores.subjects import Standing
+from stores.subjects import NOBODY, Standing
 
 _log = structlog.get_logger()
 
-NOBODY: Final = Standing({}, frozenset())
 NOTHING_SHARED: Final = Shared()
 
 
