@@ -6,8 +6,10 @@ place, since its text may quote data.
 
 import logging
 import sys
-from typing import Final, TextIO
+from collections.abc import Callable
+from typing import Any, Final, TextIO
 
+import msgspec
 import structlog
 
 from gateway.errors import place_of
@@ -23,13 +25,17 @@ def configure_logs(stream: TextIO | None = None, *, level: str = "info") -> None
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_write),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_Libraries()], force=True)
+
+
+def _write(entry: dict[str, Any], default: Callable[[Any], Any], **_options: Any) -> str:
+    return msgspec.json.encode(entry, enc_hook=default).decode()
 
 
 class _Libraries(logging.Handler):

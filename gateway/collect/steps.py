@@ -19,8 +19,7 @@ from privacy.gate import gate
 from privacy.likeness import filters_of, values_of
 from privacy.protect import protect
 from privacy.pseudonym import aliases_of, mentions_of
-from privacy.signals.sources import NAMES as CONSENT_FIELDS
-from privacy.signals.sources import Signal, signals_of
+from privacy.signals.sources import Signal, signals_of, words_of
 from privacy.wrapping import UnknownEpoch
 from stores.eventlog.port import EventLog, Record
 
@@ -86,7 +85,10 @@ class LookUp:
 
 
 class ReadSignals:
-    """Reads what each event and its request say about consent, and counts what could not be read."""
+    """Reads what each event and its request say about consent, and counts what could not be read.
+
+    What many events of a batch say in the same words is read once.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -96,13 +98,15 @@ class ReadSignals:
         meaning, at, shared = batch.workspace.meaning, batch.received_at, batch.shared.context
         signals = signals_of(shared, batch.headers, meaning, at)
         refusals = tuple(signal for signal in map(_refusals, signals) if signal.statements)
+        known = {words_of(shared): signals}
 
         def read(item: Item, call: Call) -> None:
-            if all(call.context.get(name) is shared.get(name) for name in CONSENT_FIELDS):
-                item.signals = signals
-            else:
-                item.signals = (*signals_of(call.context, batch.headers, meaning, at), *refusals)
-            for signal in item.signals:
+            item.words = words_of(call.context)
+            found = known.get(item.words)
+            if found is None:
+                found = known[item.words] = (*signals_of(call.context, batch.headers, meaning, at), *refusals)
+            item.signals = found
+            for signal in found:
                 if signal.reason is not None:
                     self._metrics.signals_refused.labels(signal.source, signal.reason.value).inc()
 
