@@ -29,9 +29,13 @@ def aliases_of(call: Call, keys: WorkspaceKeys, rules: IdentityRules = _USUAL) -
         if name in rules.external_ids
         for alias in external_aliases(name, value, keys)
     }
-    blocked = {keys.lift(alias) for alias in rules.blocked}
-    kept = [alias for alias in found if rules.most[alias.kind] and alias not in blocked]
-    return tuple(sorted(kept, key=lambda alias: rules.ranks[alias.kind]))
+    blocked = {keys.lift(alias) for alias in rules.blocked} if rules.blocked else ()
+    most = rules.most
+    kept = [alias for alias in found if most[alias.kind] and alias not in blocked]
+    if len(kept) > 1:
+        ranks = rules.ranks
+        kept.sort(key=lambda alias: ranks[alias.kind])
+    return tuple(kept)
 
 
 def external_aliases(name: str, value: object, keys: WorkspaceKeys) -> tuple[Alias, ...]:

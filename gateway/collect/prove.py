@@ -87,7 +87,7 @@ class _Grounds:
         """Give the record of a granted purpose, or the claim that is to be recorded."""
         subject = self._subject
         spoken = self._spoken(purpose) if self._batch.spoken else {}
-        if subject.id in spoken:
+        if spoken and subject.id in spoken:
             return spoken[subject.id]
         own = subject.records.get(purpose)
         if own is not None and subject.consent.get(purpose) is State.GRANTED:

@@ -199,7 +199,8 @@ async def protect_events(batch: Batch) -> None:
         item.event, item.dropped = protect(
             call, verdict, item.aliases, sealer, batch.workspace.plan, proofs=item.proofs
         )
-        batch.losses.update(item.dropped.items())
+        if item.dropped:
+            batch.losses.update(item.dropped.items())
         if batch.workspace.rules.matching and call.type is CallType.IDENTIFY:
             allowed = batch.workspace.plan.program(call, verdict.purposes).traits
             keys = batch.workspace.keys

@@ -40,13 +40,11 @@ async def update_profile(request: WebRequest) -> Response:
     traits = {**update.behavioral_data, **update.transactional_data, **update.demographic_data}
     call = msgspec.json.encode({"userId": update.customer_id, "traits": traits})
     results, quota = await resources.entrance.take(principal, [call], CallType.IDENTIFY, (OPERATOR,))
-    request.scope["tagway.counts"] = count(results)
+    counts = request.scope["tagway.counts"] = count(results)
     for result in results:
         if result.outcome in (Outcome.INVALID, Outcome.TOO_LARGE):
             raise Refused(result.message, code=result.code)
-    response = answer(results)
-    response.headers.update(quota_headers(quota))
-    return response
+    return answer(results, counts, quota_headers(quota))
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (Route("/update_profile", update_profile, methods=["POST"]),)

@@ -1,7 +1,8 @@
 """Group commit: one transaction at a time carries whatever concurrent callers wait to append."""
 
 import asyncio
-from collections import Counter, deque
+import itertools
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack, suppress
 from typing import Final
@@ -21,21 +22,22 @@ LOST: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalCl
 # One statement is a transaction of its own, and spares the round trips of one. The row locks last until it commits;
 # whoever appends takes them in the same order, so nobody waits in a circle.
 _APPEND: Final = """
-    WITH held AS MATERIALIZED (
-        SELECT topic, partition, asked.records
-        FROM log_partition JOIN unnest($1::text[], $2::integer[], $3::bigint[]) AS asked (topic, partition, records)
-            USING (topic, partition)
+    WITH asked AS MATERIALIZED (
+        SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::bigint[])
+            AS asked (topic, partition, records, before)
+    ), held AS MATERIALIZED (
+        SELECT topic, partition FROM log_partition JOIN asked USING (topic, partition)
         ORDER BY topic, partition FOR UPDATE OF log_partition
     ), claimed AS (
-        UPDATE log_partition SET next_offset = next_offset + held.records FROM held
-        WHERE (log_partition.topic, log_partition.partition) = (held.topic, held.partition)
-        RETURNING log_partition.topic, log_partition.partition, next_offset - held.records AS first
+        UPDATE log_partition SET next_offset = next_offset + asked.records
+        FROM asked JOIN held USING (topic, partition)
+        WHERE (log_partition.topic, log_partition.partition) = (asked.topic, asked.partition)
+        RETURNING asked.*, next_offset - asked.records AS first
     )
     INSERT INTO log_record (topic, partition, "offset", key, value, traceparent)
-    SELECT topic, partition, claimed.first + record.place, record.key, record.value, record.traceparent
-    FROM unnest($4::text[], $5::integer[], $6::bigint[], $7::bytea[], $8::bytea[], $9::text[])
-        AS record (topic, partition, place, key, value, traceparent)
-    JOIN claimed USING (topic, partition)
+    SELECT topic, partition, claimed.first + record.place - claimed.before - 1, key, value, traceparent
+    FROM unnest($5::bytea[], $6::bytea[], $7::text[]) WITH ORDINALITY AS record (key, value, traceparent, place)
+    JOIN claimed ON record.place > claimed.before AND record.place <= claimed.before + claimed.records
 """
 _LARGEST_GROUP: Final = 4_000
 
@@ -125,22 +127,24 @@ class Writer:
 
 
 async def _write(connection: Connection, group: Sequence[_Request]) -> None:
-    counts: Counter[tuple[str, int]] = Counter()
-    rows: list[tuple[str, int, int, bytes, bytes, str | None]] = []
+    by_partition: defaultdict[tuple[str, int], list[Record]] = defaultdict(list)
     for request in group:
-        topic = request.topic
         for partition, record in request.placed:
-            place = counts[topic, partition]
-            counts[topic, partition] = place + 1
-            rows.append((topic, partition, place, record.key, record.value, record.traceparent))
-    asked = [(topic, partition, count) for (topic, partition), count in counts.items()]
-    written = await connection.execute(_APPEND, *_columns(asked), *_columns(rows))
+            by_partition[request.topic, partition].append(record)
+    counts = [len(records) for records in by_partition.values()]
+    rows = [record for records in by_partition.values() for record in records]
+    written = await connection.execute(
+        _APPEND,
+        [topic for topic, _ in by_partition],
+        [partition for _, partition in by_partition],
+        counts,
+        [before - count for before, count in zip(itertools.accumulate(counts), counts, strict=True)],
+        [record.key for record in rows],
+        [record.value for record in rows],
+        [record.traceparent for record in rows] if any(record.traceparent for record in rows) else None,
+    )
     if written != f"INSERT 0 {len(rows)}":
         raise LogUnavailable("A topic of the event log is gone.")
-
-
-def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
-    return [list(column) for column in zip(*rows, strict=True)]
 
 
 async def _call_out(connection: Connection, group: Sequence[_Request]) -> None:
