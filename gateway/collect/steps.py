@@ -75,13 +75,13 @@ class LookUp:
 
     @staticmethod
     def _stand(batch: Batch, item: Item, mentions: tuple[Alias, ...]) -> None:
-        subjects = [batch.standing.subjects[alias] for alias in item.aliases if alias in batch.standing.subjects]
-        if any(subject.suppressed for subject in subjects) or not batch.standing.suppressed.isdisjoint(
-            (*item.aliases, *mentions)
-        ):
+        standing = batch.standing
+        subjects = [subject for subject in map(standing.subjects.get, item.aliases) if subject is not None]
+        is_erased = standing.suppressed and not standing.suppressed.isdisjoint((*item.aliases, *mentions))
+        if is_erased or any([subject.suppressed for subject in subjects]):  # noqa: C419 - they are one or two: a generator costs more
             item.end(Outcome.DROPPED_SUPPRESSED)
             return
-        item.stored = tuple(subject.consent for subject in subjects)
+        item.stored = tuple([subject.consent for subject in subjects])
 
 
 class ReadSignals:
@@ -131,7 +131,7 @@ async def ask_gate(batch: Batch) -> None:
             item.end(Outcome.DROPPED_CONSENT, message="; ".join(problems) or None)
             return
         kinds = batch.workspace.plan.program(call, item.verdict.purposes).alias_kinds
-        item.aliases = tuple(alias for alias in item.aliases if alias.kind in kinds)
+        item.aliases = tuple([alias for alias in item.aliases if alias.kind in kinds])
         if not item.aliases:
             item.end(Outcome.DROPPED_CONSENT)
 
