@@ -79,7 +79,7 @@ async def test_a_question_that_hangs_does_not_hold_up_the_next(monkeypatch: pyte
     after = asyncio.create_task(gathering.ask(WORKSPACE, ["b"]))
     await started(oracle, 2)
     oracle.may_answer.set()
-    assert await asyncio.gather(hung, after) == [{"a"}, {"b"}]
+    assert list(await asyncio.gather(hung, after)) == [{"a"}, {"b"}]
 
 
 async def test_one_question_does_not_grow_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
