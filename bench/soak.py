@@ -12,7 +12,7 @@ import uvloop
 from rich.console import Console
 
 from bench.client import Connection, saturate
-from bench.collect import EVENTS, make_event
+from bench.event import EVENTS, make_event
 from bench.figure import Figure
 from bench.house import House, Process, open_database, open_house
 from domain.topics import EVENTS as TOPIC

@@ -29,7 +29,7 @@ SPELLED_KINDS: Final = frozenset({AliasKind.EMAIL, AliasKind.PHONE})
 aliases of such a kind are its spellings."""
 
 
-class Alias(msgspec.Struct, frozen=True, array_like=True):
+class Alias(msgspec.Struct, frozen=True, array_like=True, cache_hash=True):
     """One identifier. `index` is HMAC-SHA256 under the workspace's key for this kind and `version`."""
 
     kind: AliasKind

@@ -60,11 +60,14 @@ class Authenticator:
 
         While Postgres is away a key that this process knows stays good, so that the spool can take what it sends.
         """
-        known = self._keys.get(value, (0.0, None))[1] is not None
-        try:
-            key = await (within(_KEY_WITHIN, self._key(value)) if known else self._key(value))
-        except (StoreUnavailable, TimeoutError):
-            key = self._remembered(value)
+        checked_at, known = self._keys.get(value, (0.0, None))
+        if known is not None and self._ticks() - checked_at < _KEY_FRESH_SECONDS:
+            key = known
+        else:
+            try:
+                key = await (within(_KEY_WITHIN, self._key(value)) if known else self._key(value))
+            except (StoreUnavailable, TimeoutError):
+                key = self._remembered(value)
         if key.kind is not KeyKind.WRITE:
             raise Refused(code="wrong_kind_of_key")
         if origin is not None and key.origins and origin not in key.origins:

@@ -6,9 +6,11 @@ place, since its text may quote data.
 
 import logging
 import sys
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Final, TextIO
+from typing import Any, Final, TextIO
 
+import msgspec
 import structlog
 
 from gateway.errors import place_of
@@ -24,7 +26,7 @@ def configure_logs(stream: TextIO | None = None, *, level: str = "info") -> None
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.JSONRenderer(),
+            structlog.processors.JSONRenderer(serializer=_write),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
@@ -36,6 +38,10 @@ def configure_logs(stream: TextIO | None = None, *, level: str = "info") -> None
 def log_jump(off: timedelta) -> None:
     """Tell that the machine's clock is suddenly elsewhere, and that this process does not follow it for now."""
     structlog.get_logger(__name__).warning("clock_jumped", seconds=round(off.total_seconds(), 1))
+
+
+def _write(entry: dict[str, Any], default: Callable[[Any], Any], **_options: Any) -> str:
+    return msgspec.json.encode(entry, enc_hook=default).decode()
 
 
 class _Libraries(logging.Handler):

@@ -15,6 +15,7 @@ from domain.alias import Alias, Subject
 from domain.clock import Clock
 from domain.consent import Purpose
 from domain.errors import StoreUnavailable
+from gateway.gathering import Gathering
 from gateway.metrics import Metrics
 from gateway.workspace import Workspace, Workspaces
 from privacy.keys import WorkspaceKeys
@@ -24,7 +25,7 @@ from stores.faults import Contended, Unfit, transaction
 from stores.ledger.records import Claim, record_claims
 from stores.postgres import Connection, Database
 from stores.subject_cache import SubjectCache
-from stores.subjects import Newcomer, Standing, enrol_subjects, find_subjects, profile_aliases
+from stores.subjects import NOBODY, Newcomer, Standing, enrol_subjects, find_subjects, profile_aliases
 from stores.workspace_keys import StaleKeys
 
 _CACHE_WITHIN: Final = 0.5
@@ -47,19 +48,35 @@ class Subjects:
         self._clock = clock
         self._metrics = metrics
         self._avoid_cache_until = 0.0
+        self._cached = Gathering(self._read_cached)
+        self._stored = Gathering(self._read_stored)
 
     async def find(self, workspace: UUID, aliases: Collection[Alias]) -> Standing:
-        """Find what is stored about some aliases: one round trip to Redis, and one to Postgres for the rest."""
+        """Find what is stored about some aliases: one round trip to Redis, and one to Postgres for the rest.
+
+        Batches that come at the same time share both.
+        """
         if not aliases:
-            return Standing({}, frozenset())
-        cached = await self._ask_cache(self._cache.read(workspace, list(aliases))) or Standing({}, frozenset())
-        missing = [alias for alias in aliases if alias not in cached.subjects and alias not in cached.suppressed]
-        if not missing:
-            return cached
+            return NOBODY
+        cached = await self._cached.ask(workspace, aliases)
+        missing = [alias for alias in aliases if not _is_known(alias, cached)]
+        stored = await self._stored.ask(workspace, missing) if missing else NOBODY
+        subjects: dict[Alias, Subject] = {}
+        for alias in aliases:
+            subject = cached.subjects.get(alias) or stored.subjects.get(alias)
+            if subject is not None:
+                subjects[alias] = subject
+        suppressed = (cached.suppressed | stored.suppressed).intersection(aliases)
+        return Standing(subjects, suppressed)
+
+    async def _read_cached(self, workspace: UUID, aliases: Collection[Alias]) -> Standing:
+        return await self._ask_cache(self._cache.read(workspace, list(aliases))) or NOBODY
+
+    async def _read_stored(self, workspace: UUID, aliases: Collection[Alias]) -> Standing:
         async with self._database.workspace(workspace) as connection:
-            found = await find_subjects(connection, workspace, missing)
+            found = await find_subjects(connection, workspace, aliases)
         await self._ask_cache(self._cache.fill(workspace, found))
-        return Standing({**cached.subjects, **found.subjects}, cached.suppressed | found.suppressed)
+        return found
 
     async def look_up(self, workspace: Workspace, aliases: Collection[Alias]) -> Standing:
         """Find what is stored about the people behind some aliases, wherever a rotation of the index has come."""

@@ -54,11 +54,16 @@ class Workspaces:
 
     async def get(self, workspace: UUID) -> Workspace:
         """Return a workspace as it was at most five seconds ago. Raises `Refused` (`not_found`), `StoreUnavailable`."""
-        known = self._fresh(workspace)
+        known = self.fresh(workspace)
         if known is not None:
             return known
         async with self._locks.setdefault(workspace, asyncio.Lock()):
-            return self._fresh(workspace) or await self._load(workspace)
+            return self.fresh(workspace) or await self._load(workspace)
+
+    def fresh(self, workspace: UUID) -> Workspace | None:
+        """Return a workspace that was read within five seconds, where that needs no waiting."""
+        loaded_at, known = self._known.get(workspace, (0.0, None))
+        return known if known is not None and time.monotonic() - loaded_at < _FRESH_SECONDS else None
 
     def known(self, workspace: UUID) -> Workspace | None:
         """Return a workspace as it was last read, however long ago, for when nothing can be read."""
@@ -81,10 +86,6 @@ class Workspaces:
     async def rules(self, workspace: UUID, stamp: int = 0) -> tuple[WorkspaceKeys, CompiledPlan]:
         """Return a workspace's keys, with every change up to `stamp`, and its plan. Raises like `get`."""
         return await self.keys(workspace, stamp), (await self.get(workspace)).plan
-
-    def _fresh(self, workspace: UUID) -> Workspace | None:
-        loaded_at, known = self._known.get(workspace, (0.0, None))
-        return known if known is not None and time.monotonic() - loaded_at < _FRESH_SECONDS else None
 
     async def _load(self, workspace: UUID) -> Workspace:
         _, known = self._known.get(workspace, (0.0, None))

@@ -87,11 +87,12 @@ class CompiledPlan:
         # Raw signals of consent can tell people apart, so they are never kept, whatever the plan says.
         self._context = {name: field for name, field in plan.context.items() if name not in CONSENT_FIELDS}
         self._programs: dict[tuple[str | None, frozenset[Purpose]], Program] = {}
+        self._default_purposes = self._purposes(plan.default)
+        self._purposes_of = {name: self._purposes(event) for name, event in plan.events.items()}
 
     def purposes_of(self, call: Call) -> frozenset[Purpose]:
         """Purposes that this event may be used for, whatever is granted: those that have a basis."""
-        event = self._event(_key(call))[1]
-        return frozenset(purpose for purpose in event.purposes if self.plan.basis(event, purpose))
+        return self._purposes_of.get(_key(call), self._default_purposes)
 
     def problems(self, call: Call) -> tuple[str, ...]:
         """Say where the call breaks the plan, at most five places: the field and the rule, never the value."""
@@ -110,6 +111,9 @@ class CompiledPlan:
         if found is None:
             found = self._programs[name, granted] = self._compile(event, granted)
         return found
+
+    def _purposes(self, event: EventRules) -> frozenset[Purpose]:
+        return frozenset(purpose for purpose in event.purposes if self.plan.basis(event, purpose))
 
     def _event(self, key: str) -> tuple[str | None, EventRules]:
         event = self.plan.events.get(key)

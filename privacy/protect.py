@@ -1,10 +1,11 @@
 """The last place that sees plain personal data: a call goes in, a protected event comes out."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from domain.alias import Alias
 from domain.event import Call, ProtectedEvent
@@ -38,8 +39,7 @@ class Reason(StrEnum):
     """Its value is not of a type that the plan lets it have, or cannot be written."""
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(msgspec.Struct):
     """An event on its way through the steps. The lists hold what the later steps have to work on."""
 
     call: Call
@@ -47,14 +47,14 @@ class Draft:
     sealer: Sealer
     aliases: tuple[Alias, ...]
     name: str = ""
-    properties: dict[str, Any] = field(default_factory=dict)
-    traits: dict[str, Any] = field(default_factory=dict)
-    context: dict[str, Any] = field(default_factory=dict)
-    sealed: dict[str, bytes] = field(default_factory=dict)
-    dropped: dict[str, Reason] = field(default_factory=dict)
-    to_seal: list[tuple[str, Any]] = field(default_factory=list)
-    to_reduce: list[tuple[dict[str, Any], str, Callable[[str], Any], str]] = field(default_factory=list)
-    to_scrub: list[tuple[dict[str, Any], str, str]] = field(default_factory=list)
+    properties: dict[str, Any] = {}
+    traits: dict[str, Any] = {}
+    context: dict[str, Any] = {}
+    sealed: dict[str, bytes] = {}
+    dropped: dict[str, Reason] = {}
+    to_seal: list[tuple[str, Any]] = []
+    to_reduce: list[tuple[dict[str, Any], str, Callable[[str], Any], str]] = []
+    to_scrub: list[tuple[dict[str, Any], str, str]] = []
 
     def drop(self, place: str, name: str, reason: Reason | None = None) -> None:
         """Name a field that is left out. A name that is no name may be a value, so it is not repeated."""

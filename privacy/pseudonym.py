@@ -23,15 +23,20 @@ def aliases_of(call: Call, keys: WorkspaceKeys, rules: IdentityRules = _USUAL) -
     `rules` say which kinds are used, in which order, and what the workspace has blocked.
     """
     found = {alias: None for kind, value in _identifiers(call) for alias in aliases_for(kind, value, keys)}
-    found |= {
-        alias: None
-        for name, value in _external_ids(call)
-        if name in rules.external_ids
-        for alias in external_aliases(name, value, keys)
-    }
-    blocked = {keys.lift(alias) for alias in rules.blocked}
-    kept = [alias for alias in found if rules.most[alias.kind] and alias not in blocked]
-    return tuple(sorted(kept, key=lambda alias: rules.ranks[alias.kind]))
+    if rules.external_ids:
+        found |= {
+            alias: None
+            for name, value in _external_ids(call)
+            if name in rules.external_ids
+            for alias in external_aliases(name, value, keys)
+        }
+    blocked = {keys.lift(alias) for alias in rules.blocked} if rules.blocked else ()
+    most = rules.most
+    kept = [alias for alias in found if most[alias.kind] and alias not in blocked]
+    if len(kept) > 1:
+        ranks = rules.ranks
+        kept.sort(key=lambda alias: ranks[alias.kind])
+    return tuple(kept)
 
 
 def external_aliases(name: str, value: object, keys: WorkspaceKeys) -> tuple[Alias, ...]:
@@ -70,7 +75,7 @@ def aliases_for(kind: AliasKind, value: object, keys: WorkspaceKeys) -> tuple[Al
         value = str(value)
     if not isinstance(value, str):
         return ()
-    return tuple(keys.alias(kind, digest) for digest in digests_of(kind, value))
+    return tuple([keys.alias(kind, digest) for digest in digests_of(kind, value)])
 
 
 def _identifiers(call: Call) -> list[tuple[AliasKind, Any]]:

@@ -79,7 +79,7 @@ def reduce_url(text: str, allow: tuple[str, ...] = CAMPAIGN) -> str:
     if not query or location is None:
         return location or ""
     is_allowed = _parameters(allow).match
-    kept = [part for part in query.split("&") if is_allowed(part) and _may_stay(part)]
+    kept = [part for part in query.split("&") if is_allowed(part) and (_WORD.fullmatch(part) or _may_stay(part))]
     return f"{location}?{'&'.join(kept)}" if kept else location
 
 
@@ -120,8 +120,6 @@ def _parameters(allow: tuple[str, ...]) -> re.Pattern[str]:
 
 
 def _may_stay(part: str) -> bool:
-    if _WORD.fullmatch(part):
-        return True
     # A plus sign is a space there, or what a number begins with.
     readings = (unquote(part), unquote_plus(part), unquote(part.partition("=")[2]))
     return not any("@" in plain or scrub(plain) != plain for plain in readings)

@@ -22,6 +22,9 @@ class Standing(msgspec.Struct, frozen=True):
     """Aliases of erased people, whose subjects are gone."""
 
 
+NOBODY: Final = Standing({}, frozenset())
+
+
 class Newcomer(msgspec.Struct, frozen=True):
     """A subject to be, under the one alias that it is first known by.
 

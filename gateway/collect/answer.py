@@ -1,7 +1,7 @@
 """What a collect request is answered: one result per event, in the order of the request."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -24,26 +24,25 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str | None = None
 
 
-def answer(results: Sequence[Result]) -> Response:
+def answer(results: Sequence[Result], counts: dict[str, int], headers: Mapping[str, str]) -> Response:
     """Answer 200, or 503 when an event could not be kept: then the client sends the whole request again.
 
-    What was accepted the first time is recognised by its message id and built once.
+    What was accepted the first time is recognised by its message id and built once. `counts` are those of `count`.
     """
-    body = told(results)
+    body = told(results, counts)
     if body.code is None:
-        return Response(_encode(body), media_type=_MEDIA_TYPE)
+        return Response(_encode(body), media_type=_MEDIA_TYPE, headers=headers)
     failure = FAILURES[body.code]
     return Response(
         _encode(body),
         status_code=failure.status,
         media_type=_MEDIA_TYPE,
-        headers={"Retry-After": str(failure.retry_after or 1)},
+        headers={**headers, "Retry-After": str(failure.retry_after or 1)},
     )
 
 
-def told(results: Sequence[Result]) -> Answer:
+def told(results: Sequence[Result], counts: dict[str, int]) -> Answer:
     """Say what became of a request's events."""
-    counts = count(results)
     unavailable = next((result for result in results if result.outcome is Outcome.UNAVAILABLE), None)
     if unavailable is None:
         return Answer(success=True, results=tuple(results), counts=counts)
@@ -53,4 +52,4 @@ def told(results: Sequence[Result]) -> Answer:
 
 def count(results: Sequence[Result]) -> dict[str, int]:
     """Count results by outcome."""
-    return dict(Counter(result.outcome.value for result in results))
+    return {outcome.value: number for outcome, number in Counter([result.outcome for result in results]).items()}

@@ -1,7 +1,7 @@
 """The events of one request on their way through the steps."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -21,11 +21,10 @@ from privacy.ledger.record import DECLARED
 from privacy.protect import Reason
 from privacy.signals.sources import Signal
 from stores.consents import Statement
-from stores.subjects import Standing
+from stores.subjects import NOBODY, Standing
 
 _log = structlog.get_logger()
 
-NOBODY: Final = Standing({}, frozenset())
 NOTHING_SHARED: Final = Shared()
 
 
@@ -37,6 +36,8 @@ class Item:
     call: Call | None = None
     aliases: tuple[Alias, ...] = ()
     """Blind indexes of its identifiers, strongest first; after the gate, only those that may be kept."""
+    words: bytes = b""
+    """What the call itself says about consent, as it was sent: the same bytes mean the same."""
     signals: tuple[Signal, ...] = ()
     """What the call and its request say about consent."""
     stored: tuple[Statements, ...] = ()
@@ -89,9 +90,9 @@ class Batch:
     """How many events lost a field of this path for this reason."""
 
     @property
-    def open(self) -> Iterator[tuple[Item, Call]]:
-        """Walk the events that have no outcome yet, with their calls."""
-        return ((item, item.call) for item in self.items if item.result is None and item.call is not None)
+    def open(self) -> list[tuple[Item, Call]]:
+        """List the events that have no outcome yet, with their calls."""
+        return [(item, item.call) for item in self.items if item.result is None and item.call is not None]
 
     def end_open(self, outcome: Outcome, code: str) -> None:
         """Give all events that have none the same outcome."""

@@ -103,7 +103,9 @@ class Collector:
         comes to the log by both ways is built once, as both name it by the same message id.
         """
         try:
-            workspace = await within(_DIRECT_SECONDS, self._workspaces.get(arrival.workspace))
+            workspace = self._workspaces.fresh(arrival.workspace)
+            if workspace is None:
+                workspace = await within(_DIRECT_SECONDS, self._workspaces.get(arrival.workspace))
         except (StoreUnavailable, TimeoutError):
             return await spooling.divert(arrival)
         batch = arrival.batch(workspace)

@@ -54,6 +54,7 @@ class Pipeline:
     def __init__(self, steps: Sequence[tuple[str, Step]], metrics: Metrics, tracer: Tracer = UNTRACED) -> None:
         self._steps: Final = tuple(steps)
         self._metrics = metrics
+        self._seconds = {name: metrics.step_seconds.labels(name) for name, _ in self._steps}
         self._tracer = tracer
 
     async def run(self, batch: Batch) -> list[Result]:
@@ -71,8 +72,8 @@ class Pipeline:
                     await step(batch)
                 except TagwayError as error:
                     batch.end_open(Outcome.UNAVAILABLE, error.code)
-            self._metrics.step_seconds.labels(name).observe(time.perf_counter() - started)
-            ended = Counter(item.result.outcome for item in waiting if item.result is not None)
-            for outcome, number in ended.items():
+            self._seconds[name].observe(time.perf_counter() - started)
+            ended = [item.result.outcome for item in waiting if item.result is not None]
+            for outcome, number in Counter(ended).items() if ended else ():
                 self._metrics.events.labels(name, outcome).inc(number)
         return [item.result for item in batch.items if item.result is not None]

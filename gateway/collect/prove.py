@@ -28,14 +28,18 @@ class Prove:
         """Fill `proofs` of each item."""
         waiting: list[tuple[Item, list[int | Claim]]] = []
         missing: dict[Claim, Word] = {}
+        claims: dict[bytes, _Claims] = {}
         places = {id(item): place for place, item in enumerate(batch.items)} if batch.spoken else {}
 
         def ground(item: Item, call: Call) -> None:
             subject, verdict = item.subject, item.verdict
             if item.event is not None or subject is None or verdict is None:
                 return
+            claimed = claims.get(item.words)
+            if claimed is None:
+                claimed = claims[item.words] = _Claims(batch, item, call)
             purposes = batch.workspace.plan.program(call, verdict.purposes).purposes
-            grounds = _Grounds(batch, places.get(id(item), 0), item, call, subject)
+            grounds = _Grounds(batch, places.get(id(item), 0), item, call, subject, claimed)
             found = [grounds.of(purpose) for purpose in purposes]
             if grounds.missing:
                 missing.update(grounds.missing)
@@ -49,51 +53,51 @@ class Prove:
             item.proofs = tuple(each if isinstance(each, int) else recorded[each] for each in found)
 
 
+class _Claims:
+    """What events grant by themselves, the same for all that say the same words."""
+
+    def __init__(self, batch: Batch, item: Item, call: Call) -> None:
+        said = [(signal.source, signal.statements) for signal in item.signals]
+        self.sources: dict[Purpose, str] = {}
+        """Who grants each purpose: of several the first."""
+        for source, statements in [*((DECLARED, each) for each in batch.declared), *said]:
+            for purpose, state in statements.items():
+                if state is State.GRANTED:
+                    self.sources.setdefault(purpose, source)
+        self.digest = digest_signals(call.context, batch.headers, batch.declared, batch.basis)
+        self.name = self.digest.hex()
+
+
 class _Grounds:
     """What one event rests on."""
 
-    def __init__(self, batch: Batch, place: int, item: Item, call: Call, subject: Subject) -> None:
+    __slots__ = ("_batch", "_call", "_claims", "_item", "_known", "_place", "_subject", "missing")
+
+    def __init__(self, batch: Batch, place: int, item: Item, call: Call, subject: Subject, claims: _Claims) -> None:
         self._batch = batch
         self._place = place
         self._item = item
         self._call = call
         self._subject = subject
-        self._digest: bytes | None = None
-        self._known: Mapping[Purpose, int] = {}
+        self._claims = claims
+        self._known: Mapping[Purpose, int] = subject.evidence.get(claims.name, {})
         self.missing: dict[Claim, Word] = {}
 
     def of(self, purpose: Purpose) -> int | Claim:
         """Give the record of a granted purpose, or the claim that is to be recorded."""
         subject = self._subject
         spoken = self._spoken(purpose) if self._batch.spoken else {}
-        if subject.id in spoken:
+        if spoken and subject.id in spoken:
             return spoken[subject.id]
         own = subject.records.get(purpose)
         if own is not None and subject.consent.get(purpose) is State.GRANTED:
             return own
-        source = self._source(purpose)
+        source = self._claims.sources.get(purpose)
         if source is not None:
-            return self._claimed(purpose, source)
+            return self._known.get(purpose) or self._miss(purpose, source, self._claims.digest)
         digest = digest_signal({"record": self._linked(purpose, spoken)})
         known = subject.evidence.get(digest.hex(), {}).get(purpose)
         return known or self._miss(purpose, LINKED, digest)
-
-    def _source(self, purpose: Purpose) -> str | None:
-        """Name who grants a purpose in the event itself."""
-        if any(statements.get(purpose) is State.GRANTED for statements in self._batch.declared):
-            return DECLARED
-        for signal in self._item.signals:
-            if signal.statements.get(purpose) is State.GRANTED:
-                return signal.source
-        return None
-
-    def _claimed(self, purpose: Purpose, source: str) -> int | Claim:
-        if self._digest is None:
-            self._digest = digest_signals(
-                self._call.context, self._batch.headers, self._batch.declared, self._batch.basis
-            )
-            self._known = self._subject.evidence.get(self._digest.hex(), {})
-        return self._known.get(purpose) or self._miss(purpose, source, self._digest)
 
     def _miss(self, purpose: Purpose, source: str, digest: bytes) -> Claim:
         claim = Claim(self._subject.id, digest, purpose)

@@ -42,6 +42,8 @@ def correct(original: datetime | None, sent: datetime | None, received: datetime
 
 def _read_text(value: str) -> datetime:
     moment = datetime.fromisoformat(value.strip())
+    if moment.tzinfo is UTC:
+        return moment
     if moment.tzinfo is None:
         return moment.replace(tzinfo=UTC)
     try:

@@ -19,8 +19,7 @@ from privacy.gate import gate
 from privacy.likeness import filters_of, values_of
 from privacy.protect import protect
 from privacy.pseudonym import aliases_of, mentions_of
-from privacy.signals.sources import NAMES as CONSENT_FIELDS
-from privacy.signals.sources import Signal, signals_of
+from privacy.signals.sources import Signal, signals_of, words_of
 from privacy.wrapping import UnknownEpoch
 from stores.eventlog.port import EventLog, Record
 
@@ -76,17 +75,20 @@ class LookUp:
 
     @staticmethod
     def _stand(batch: Batch, item: Item, mentions: tuple[Alias, ...]) -> None:
-        subjects = [batch.standing.subjects[alias] for alias in item.aliases if alias in batch.standing.subjects]
-        if any(subject.suppressed for subject in subjects) or not batch.standing.suppressed.isdisjoint(
-            (*item.aliases, *mentions)
-        ):
+        standing = batch.standing
+        subjects = [subject for subject in map(standing.subjects.get, item.aliases) if subject is not None]
+        is_erased = standing.suppressed and not standing.suppressed.isdisjoint((*item.aliases, *mentions))
+        if is_erased or any([subject.suppressed for subject in subjects]):  # noqa: C419 - they are one or two: a generator costs more
             item.end(Outcome.DROPPED_SUPPRESSED)
             return
-        item.stored = tuple(subject.consent for subject in subjects)
+        item.stored = tuple([subject.consent for subject in subjects])
 
 
 class ReadSignals:
-    """Reads what each event and its request say about consent, and counts what could not be read."""
+    """Reads what each event and its request say about consent, and counts what could not be read.
+
+    What many events of a batch say in the same words is read once.
+    """
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -96,13 +98,15 @@ class ReadSignals:
         meaning, at, shared = batch.workspace.meaning, batch.received_at, batch.shared.context
         signals = signals_of(shared, batch.headers, meaning, at)
         refusals = tuple(signal for signal in map(_refusals, signals) if signal.statements)
+        known = {words_of(shared): signals}
 
         def read(item: Item, call: Call) -> None:
-            if all(call.context.get(name) is shared.get(name) for name in CONSENT_FIELDS):
-                item.signals = signals
-            else:
-                item.signals = (*signals_of(call.context, batch.headers, meaning, at), *refusals)
-            for signal in item.signals:
+            item.words = words_of(call.context)
+            found = known.get(item.words)
+            if found is None:
+                found = known[item.words] = (*signals_of(call.context, batch.headers, meaning, at), *refusals)
+            item.signals = found
+            for signal in found:
                 if signal.reason is not None:
                     self._metrics.signals_refused.labels(signal.source, signal.reason.value).inc()
 
@@ -127,7 +131,7 @@ async def ask_gate(batch: Batch) -> None:
             item.end(Outcome.DROPPED_CONSENT, message="; ".join(problems) or None)
             return
         kinds = batch.workspace.plan.program(call, item.verdict.purposes).alias_kinds
-        item.aliases = tuple(alias for alias in item.aliases if alias.kind in kinds)
+        item.aliases = tuple([alias for alias in item.aliases if alias.kind in kinds])
         if not item.aliases:
             item.end(Outcome.DROPPED_CONSENT)
 
@@ -195,7 +199,8 @@ async def protect_events(batch: Batch) -> None:
         item.event, item.dropped = protect(
             call, verdict, item.aliases, sealer, batch.workspace.plan, proofs=item.proofs
         )
-        batch.losses.update(item.dropped.items())
+        if item.dropped:
+            batch.losses.update(item.dropped.items())
         if batch.workspace.rules.matching and call.type is CallType.IDENTIFY:
             allowed = batch.workspace.plan.program(call, verdict.purposes).traits
             keys = batch.workspace.keys

@@ -76,9 +76,7 @@ async def _collect(request: WebRequest, call_type: CallType | None) -> Response:
         body = await read_body(request)
         envelope = read_batch(body) if call_type is None else read_single(body)
         results, quota = await submit(request, envelope, call_type)
-        response = answer(results)
-        response.headers.update(quota_headers(quota))
-        return response
+        return answer(results, request.scope["tagway.counts"], quota_headers(quota))
 
 
 async def submit(

@@ -52,12 +52,9 @@ async def update_profile(request: WebRequest) -> Response:
     if "result" not in updated:
         request.scope["tagway.counts"] = {Outcome.INVALID.value: 1}
         raise Refused(updated["message"], code=updated["code"])
-    results = [_result(updated["result"])]
-    request.scope["tagway.counts"] = count(results)
-    response = answer(results)
-    quota = updated["quota"]
-    response.headers.update(quota_headers(Quota(quota["atOnce"], quota["left"], quota["fullAfter"])))
-    return response
+    results, quota = [_result(updated["result"])], updated["quota"]
+    counts = request.scope["tagway.counts"] = count(results)
+    return answer(results, counts, quota_headers(Quota(quota["atOnce"], quota["left"], quota["fullAfter"])))
 
 
 def _result(told: Mapping[str, Any]) -> Result:

@@ -107,7 +107,7 @@ async def _take(socket: WebSocket[State], frame: bytes) -> Told:
         wait = error.retry_after if isinstance(error, TooManyEvents) else error.failure.retry_after
         said = error.detail or error.failure.message
         return Told(id_, error.failure.status, success=False, code=error.code, message=said, retry_after=wait)
-    body = told(results)
+    body = told(results, socket.scope["tagway.counts"])
     failure = FAILURES[body.code] if body.code else None
     return Told(
         id_,

@@ -97,6 +97,8 @@ _HEADER: Final = "sec-gpc"
 NAMES: Final = frozenset({"consent", *_IN_CONTEXT, *_SECTIONS})
 """Fields of the context that speak of consent: read before anything is kept, and never kept themselves."""
 
+_encode: Final = msgspec.json.Encoder().encode
+
 
 def signals_of(
     context: Mapping[str, Any],
@@ -132,6 +134,11 @@ def signals_of(
     if headers.get(_HEADER, "").strip() == "1":
         signals.append(Signal(GPC, _SALE))
     return tuple(signals)
+
+
+def words_of(context: Mapping[str, Any]) -> bytes:
+    """Write all that a context says about consent, as it was sent: JSON in which the same bytes mean the same."""
+    return _encode([(name, context[name]) for name in NAMES if name in context])
 
 
 def _places(context: Mapping[str, Any]) -> Iterator[tuple[str, Any, Mapping[str, _Source]]]:

@@ -86,6 +86,16 @@ async def test_a_readable_string_is_held_against_what_the_page_claims(gateway: G
     assert kept == {Purpose.ANALYTICS}
 
 
+async def test_words_that_look_alike_are_not_taken_for_the_same(gateway: Gateway) -> None:
+    claims: list[Any] = [True, 1, False, True, 1.0, "true", True]
+    events = [
+        event(anonymousId=f"v{place}", consent={"analytics": claim, "functional": claim, "personalization": claim})
+        for place, claim in enumerate(claims)
+    ]
+    outcomes = [result["outcome"] for result in await gateway.batch(*events)]
+    assert outcomes == ["accepted" if claim is True else "dropped_consent" for claim in claims]
+
+
 async def test_raw_signals_are_kept_nowhere(gateway: Gateway) -> None:
     sent = event(context={"tcString": TC, "gpp": f"{w.gpp_header(6)}~1YNN", "gpp_sid": [6], "us_privacy": "1YNN"})
     (result,) = await gateway.batch(sent)

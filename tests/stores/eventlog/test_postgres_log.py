@@ -52,7 +52,10 @@ async def test_a_hung_transaction_is_told_within_the_patience(log: EventLog, top
         await other.close()
 
     await append_again(log, topic, [Record(b"k", b"after")])
-    assert values(await read_all(log, topic, 1)) == {b"after": 1}
+    # Those that were not acknowledged may be in the log, where they hung at the very moment that the lock was let go.
+    kept = values(await read_all(log, topic, sum((await log.ends(topic)).values())))
+    assert kept[b"after"] == 1
+    assert set(kept.values()) == {1}
 
 
 @pytest.mark.parametrize("store", ["postgres"], indirect=True)
