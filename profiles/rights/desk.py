@@ -15,6 +15,7 @@ from domain.request import Request, RequestKind, RequestStatus, Step
 from privacy.compiled import CompiledPlan
 from privacy.keys import WorkspaceKeys
 from privacy.receipt import sign_receipt
+from privacy.sealing import Unreadable
 from profiles.chores import finish, keep_at
 from profiles.memory import Memory
 from profiles.rights.case import Act, Case, Procedure
@@ -86,7 +87,8 @@ class Desk:
         try:
             async with self._database.across() as connection:
                 return await self._step(connection, workspace, request)
-        except (Contended, LogUnavailable, StoreUnavailable) as error:
+        except (Contended, LogUnavailable, StoreUnavailable, Unreadable) as error:
+            # Unreadable: a key of an epoch that this process does not know yet, or data that somebody has to restore.
             _LOG.warning("request_waits", request=str(request), problem=type(error).__name__)
             await self._put_off(workspace, request, _WAIT_FOR_STORES)
         except (ArithmeticError, AttributeError, LookupError, TypeError, Unfit, ValueError) as error:

@@ -83,13 +83,16 @@ def files(root: Path, suffix: str) -> list[Path]:
 async def order(gateway: Gateway) -> dict[str, list[str]]:
     """List the message ids on the log by subject, in their order within its partition."""
     rows = await gateway.sql(
-        """SELECT value FROM log_record WHERE topic = 'tagway.events' ORDER BY partition, "offset" """
+        """
+        SELECT value FROM log_record WHERE topic = 'tagway.events' AND position($1::bytea IN value) > 0
+        ORDER BY partition, "offset"
+        """,
+        str(gateway.tenant.workspace).encode(),
     )
     by_subject = defaultdict(list)
     for row in rows:
         each = decode_event(row["value"])
-        if each.workspace == gateway.tenant.workspace:
-            by_subject[str(each.subject)].append(each.message_id)
+        by_subject[str(each.subject)].append(each.message_id)
     return by_subject
 
 

@@ -14,6 +14,7 @@ from domain.clock import utc_now
 from domain.errors import LogUnavailable, Refused
 from domain.request import Regime, Request, RequestKind
 from gateway.desk import open_office
+from privacy.sealing import Unreadable
 from profiles.rights.case import Case, Counts
 from profiles.rights.desk import Desk
 from stores.journal import Journal
@@ -104,7 +105,7 @@ class Odd:
         return found
 
 
-@pytest.mark.parametrize("fault", [LogUnavailable(), ValueError("a@b.test"), Refused("not for you")])
+@pytest.mark.parametrize("fault", [LogUnavailable(), Unreadable(), ValueError("a@b.test"), Refused("not for you")])
 async def test_a_fault_ends_or_puts_off_one_request(office: Office, fault: Exception) -> None:
     assert office.rest is not None
     await office.rest()
@@ -123,7 +124,7 @@ async def test_a_fault_ends_or_puts_off_one_request(office: Office, fault: Excep
     await odd.desk.work()
     await database.close()
     assert len(calls) == 1, "put off, or ended"
-    if isinstance(fault, LogUnavailable):
+    if isinstance(fault, LogUnavailable | Unreadable):
         assert left.finished_at is None
     else:
         assert left.error == ("not for you" if isinstance(fault, Refused) else "a fault of ours: ValueError")
