@@ -21,9 +21,9 @@ from resolvers.fields import mutation
 from resolvers.identity import IdentityMutations
 from resolvers.identity_rules import IdentityRuleMutations
 from resolvers.match import MatchMutations
+from resolvers.models import RecommenderMutations
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput, NotFound, VersionConflict
-from resolvers.recommender import RecommenderMutations
 from resolvers.segment import Segment
 from resolvers.tracking_plan import PlanMutations
 from resolvers.trait import TraitMutations

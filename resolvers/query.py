@@ -21,13 +21,13 @@ from resolvers.fields import field
 from resolvers.identity import IdentityQueries
 from resolvers.identity_rules import IdentityRuleQueries
 from resolvers.keys import KeyQueries
+from resolvers.lists import RecommendationQueries
 from resolvers.match import MatchQueries
+from resolvers.models import RecommenderQueries
 from resolvers.node import Node, from_global, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.profile import Profile, ProfileBy, find_profile, list_profiles, profile_of
 from resolvers.recommendation import item_of
-from resolvers.recommender import RecommenderQueries
-from resolvers.recommending import RecommendationQueries
 from resolvers.segment import Segment, list_segments, segment_of
 from resolvers.segment_questions import SegmentQueries
 from resolvers.taking import find_request
