@@ -22,7 +22,9 @@ def test_a_bomb_is_refused_before_it_takes_memory() -> None:
     assert peak < 4 * LARGEST_REQUEST
 
 
-@pytest.mark.parametrize("packed", [b"", b"{}", gzip.compress(b"{}")[:-1], gzip.compress(b"{}") + b"more"])
+@pytest.mark.parametrize(
+    "packed", [b"", b"{}", gzip.compress(b"{}", mtime=0)[:-1], gzip.compress(b"{}", mtime=0) + b"more"]
+)
 def test_what_is_not_gzip_is_refused(packed: bytes) -> None:
     with pytest.raises(Refused) as caught:
         unpack(packed)
