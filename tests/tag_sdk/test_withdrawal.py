@@ -110,12 +110,16 @@ async def test_who_agrees_again_is_somebody_new_and_is_heard_after_the_refusal(s
     await consent(page, ALL)
     await page.evaluate("tagway.track('back').flush() && 0")
     await site.until(lambda s: s.named("back"))
-    refusal, grant, *_ = [event for event in site.distinct if event.get("event") == STATEMENT]
-    assert not any(refusal["context"]["consent"]["categoryPreferences"].values())
+    await page.wait_for_function("() => !Object.keys(localStorage).some(name => name.includes('.refusal.'))")
+    said = [event for event in site.distinct if event.get("event") == STATEMENT]
+    refused, granted = (
+        [event for event in said if any(event["context"]["consent"]["categoryPreferences"].values()) is word]
+        for word in (False, True)
+    )
+    (refusal,), grant = refused, granted[0]
     assert grant["context"]["consent"]["categoryPreferences"] == ALL
     assert grant["anonymousId"] != refusal["anonymousId"]
     assert grant["timestamp"] > refusal["timestamp"]
-    await page.wait_for_function("() => !Object.keys(localStorage).some(name => name.includes('.refusal.'))")
     # The gateway takes a refusal to hold from its receipt, so that the grant is said once more.
     await site.until(lambda s: [said for said in map(words, s.sent) if said][-1] == [True])
 

@@ -58,7 +58,15 @@ async def spooling(settings: Settings, folder: Path, megabytes: int = 10) -> Asy
     async with open_resources(settings) as resources, aiohttp.ClientSession() as http:
         door = _door(resources)
         async with listening(resources) as address:
+            await warmed(resources)
             yield Gateway(address, await make_tenant(url), url, http, resources), door
+
+
+async def warmed(resources: Resources) -> None:
+    """Wait for what is loaded ahead of the first request: other tests' models lie in the same database."""
+    async with asyncio.timeout(2 * AT_ALL):
+        while not resources.warming.over:
+            await asyncio.sleep(0.02)
 
 
 def _door(resources: Resources) -> Door:

@@ -59,8 +59,9 @@ async def test_an_export_holds_what_was_stated_in_events_that_are_gone(office: O
     await office.gateway.sql(
         """
         INSERT INTO statement SELECT workspace_id, (sealed #>> '{email,subject}')::uuid, traits, sealed FROM profile
-        WHERE sealed ? 'email' RETURNING subject_id
-        """
+        WHERE sealed ? 'email' AND workspace_id = $1 RETURNING subject_id
+        """,
+        office.workspace,
     )
     export = await office.export(await office.ask("ACCESS", {"externalId": "ann"}))
     values = {each["trait"]: each["value"] for each in export["earlier_statements"]}
