@@ -13,7 +13,7 @@ up: run-setup ## run everything on 127.0.0.1:8000, data in .tagway/, until Ctrl-
 	@exec $(BIN)/tagway up
 
 test: test-setup lint types ## lint, types and every test, on real servers
-	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/pytest
 
 unit: dev-setup ## tests that need no server; seconds
 	@$(BIN)/pytest -m "not services"
