@@ -167,6 +167,8 @@ class Broker:
         """Freeze the broker: its port stays open and nothing answers."""
         if self._process is not None:
             self._process.send_signal(signal.SIGSTOP)
+            # A thread may answer once more before it hears of it.
+            os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Thaw a paused broker."""
