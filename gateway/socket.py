@@ -21,6 +21,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from domain.errors import Refused, StoreUnavailable
+from gateway.closing import FORBIDDEN, TOO_BIG, TRY_AGAIN_LATER, UNAUTHORIZED, shortened
 from gateway.welcome import until_unwelcome
 from resolvers.caller import Caller
 from resolvers.context import Session
@@ -29,14 +30,6 @@ from resolvers.live.groups import Payload
 from resolvers.repeats import IDEMPOTENCY_KEY, Repeatable
 
 _LARGEST_FRAME: Final = 128 * 1024
-_LONGEST_REASON: Final = 120
-"""Bytes. A close frame whose reason is longer is not sent at all."""
-
-_BAD_REQUEST: Final = 4400
-_UNAUTHORIZED: Final = 4401
-_FORBIDDEN: Final = 4403
-_TRY_AGAIN_LATER: Final = 1013
-_TOO_BIG: Final = 1009
 MOST_OPERATIONS: Final = 100
 """Of one socket at a time, queries and mutations among them."""
 
@@ -93,7 +86,7 @@ class Socket(ASGIWebSocketAdapter):
             if text is None:
                 raise NonTextMessageReceived
             if len(text) > _LARGEST_FRAME:
-                await self.close(_TOO_BIG, "Message too big")
+                await self.close(TOO_BIG, "Message too big")
                 return
             try:
                 message = self.view.decode_json(text)
@@ -119,8 +112,7 @@ class Socket(ASGIWebSocketAdapter):
     async def close(self, code: int, reason: str) -> None:
         """End the socket, once."""
         if self.ws.application_state is not WebSocketState.DISCONNECTED:
-            shortened = reason.encode()[:_LONGEST_REASON].decode(errors="ignore")
-            await self.ws.close(code, shortened)
+            await self.ws.close(code, shortened(reason))
 
 
 class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
@@ -233,10 +225,10 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
             await self._refuse(refusal)
             return False
         except StoreUnavailable as error:
-            await self.websocket.close(_TRY_AGAIN_LATER, error.failure.message)
+            await self.websocket.close(TRY_AGAIN_LATER, error.failure.message)
             return False
         return True
 
     async def _refuse(self, refusal: Refused) -> None:
-        code = _UNAUTHORIZED if refusal.code == "missing_key" else _FORBIDDEN
+        code = UNAUTHORIZED if refusal.code == "missing_key" else FORBIDDEN
         await self.websocket.close(code, refusal.failure.message)

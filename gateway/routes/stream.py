@@ -16,21 +16,18 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from domain.errors import FAILURES, Refused, TagwayError
 from domain.outcome import Result
 from domain.pace import TooManyEvents
+from gateway.closing import BAD_REQUEST, FORBIDDEN, GOING_AWAY, TOO_BIG, TRY_AGAIN_LATER, UNAUTHORIZED, shortened
 from gateway.collect.answer import told
 from gateway.collect.decode import read_batch
 from gateway.collect.request import read_origin, read_write_key
 from gateway.resources import State, resources_of
 from gateway.routes.collect import submit
 
-_CLOSED_AS: Final = {401: 4401, 403: 4403, 429: 1013, 503: 1013}
+_CLOSED_AS: Final = {401: UNAUTHORIZED, 403: FORBIDDEN, 429: TRY_AGAIN_LATER, 503: TRY_AGAIN_LATER}
 """Why a stream is not opened, or ended: by the status that a request would be answered."""
 
 _IDLE_SECONDS: Final = 300.0
 _LARGEST_FRAME: Final = 256 * 1024
-_TOO_BIG: Final = 1009
-_GOING_AWAY: Final = 1001
-_MALFORMED: Final = 4400
-_LONGEST_REASON: Final = 120
 
 _encode = msgspec.json.Encoder().encode
 
@@ -66,8 +63,8 @@ async def stream(socket: WebSocket[State]) -> None:
                 await _follow(socket)
         except TagwayError as error:
             resources.metrics.failures.labels(error.code).inc()
-            reason = f"{error.code}: {error.failure.message}".encode()[:_LONGEST_REASON].decode(errors="ignore")
-            await socket.close(_CLOSED_AS.get(error.failure.status, _MALFORMED), reason)
+            code = _CLOSED_AS.get(error.failure.status, BAD_REQUEST)
+            await socket.close(code, shortened(f"{error.code}: {error.failure.message}"))
 
 
 async def _follow(socket: WebSocket[State]) -> None:
@@ -76,14 +73,14 @@ async def _follow(socket: WebSocket[State]) -> None:
             async with asyncio.timeout(_IDLE_SECONDS):
                 message = await socket.receive()
         except TimeoutError:
-            await socket.close(_GOING_AWAY, "nothing came for five minutes")
+            await socket.close(GOING_AWAY, "nothing came for five minutes")
             return
         if message["type"] == "websocket.disconnect":
             return
         text = message.get("text")
         frame = text.encode() if text is not None else message.get("bytes") or b""
         if len(frame) > _LARGEST_FRAME:
-            await socket.close(_TOO_BIG, "a frame may hold 256 KB")
+            await socket.close(TOO_BIG, "a frame may hold 256 KB")
             return
         answer = await _take(socket, frame)
         await socket.send_text(_encode(answer).decode())
