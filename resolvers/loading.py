@@ -168,5 +168,6 @@ async def _settle(connection: Connection, batch: _Batch, read: Read[Any, Any]) -
 
 def _fail(batches: Iterable[_Batch], error: Exception) -> None:
     for batch in batches:
-        batch.begun = True
-        batch.settle([error] * len(batch.keys))
+        if not batch.done:  # giving the connection back may fail too, and takes nothing from who was read for
+            batch.begun = True
+            batch.settle([error] * len(batch.keys))

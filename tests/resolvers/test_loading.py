@@ -17,6 +17,7 @@ class _Shop:
         self.lent = 0
         self.read: list[tuple[int | None, list[str]]] = []
         self.is_open = True
+        self.takes_back = True
 
     @asynccontextmanager
     async def lend(self) -> AsyncIterator[Connection]:
@@ -27,6 +28,8 @@ class _Shop:
             yield cast("Connection", self.lent)
         except ConnectionError as error:
             raise StoreUnavailable from error
+        if not self.takes_back:
+            raise StoreUnavailable
 
     async def upper(self, connection: Any, keys: Sequence[str]) -> list[str]:
         self.read.append((connection, list(keys)))
@@ -97,6 +100,17 @@ async def test_a_store_that_is_away_is_asked_once() -> None:
     reader = Reader(shop.lend)
     found = await asyncio.gather(*(reader.loader(shop.upper).load(key) for key in "abc"), return_exceptions=True)
     assert {type(each) for each in found} == {StoreUnavailable}
+
+
+async def test_what_was_read_stays_though_the_connection_cannot_be_given_back() -> None:
+    shop = _Shop()
+    shop.takes_back = False
+    reader = Reader(shop.lend)
+    loader = reader.loader(shop.upper)
+    assert await loader.load("a") == "A"
+    while reader._tasks:
+        await asyncio.sleep(0)
+    assert await loader.load("a") == "A"
 
 
 async def test_what_needs_no_connection_lends_none() -> None:
