@@ -12,6 +12,12 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** Makes these the children of the list, and leaves alone, with their focus, those that stay. */
+export function place(list, children) {
+  for (const child of [...list.children]) if (!children.includes(child)) child.remove();
+  children.forEach((child, at) => list.children[at] === child || list.insertBefore(child, list.children[at] ?? null));
+}
+
 export const byId = (id) => document.getElementById(id);
 
 const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });

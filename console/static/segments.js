@@ -1,6 +1,7 @@
 // Segments: their sizes beside the feed, their list, and the form that makes them.
 
-import { conditionRow, inWords, isSpoken, leavesOf, readDefinition } from "./definition.js";
+import { openCards } from "./cards.js";
+import { conditionRow, inWords, readDefinition } from "./definition.js";
 import { byId, make, number, say } from "./dom.js";
 import { openReady } from "./ready.js";
 
@@ -24,11 +25,11 @@ const DELETE = `mutation Delete($key: String!) {
   }
 }`;
 const REFRESH = 5000;
-const TONES = { LIVE: "good", BUILDING: "warn", FAILED: "bad", DELETING: "warn" };
 
 /** `threshold`: the smallest count of people that the key is told; null when it is told all. */
 export function openSegments(ask, threshold) {
   const count = (size) => (size === null ? `< ${threshold}` : number.format(size));
+  const drawCards = openCards(count, { edit: fill, remove: drop });
   let listed = [];
   let soon;
 
@@ -60,44 +61,7 @@ export function openSegments(ask, threshold) {
       ),
       ...(listed.length ? [] : [make("li", { class: "empty small" }, "No segments yet.")]),
     );
-    byId("segment-list").replaceChildren(
-      ...listed.map(card),
-      ...(listed.length ? [] : [make("li", { class: "empty panel" }, "No segments yet. Describe the first one in the form.")]),
-    );
-  }
-
-  function card(segment) {
-    const editable = leavesOf(segment.definition);
-    const remove = make("button", { class: "button plain tight", type: "button" }, "Delete");
-    // Asked twice in place: a dialog would take the reader away from what is to be deleted.
-    remove.onclick = () => {
-      if (remove.dataset.asked) return drop(segment);
-      remove.dataset.asked = "1";
-      remove.textContent = `Delete “${segment.name}” for good?`;
-    };
-    remove.onblur = () => {
-      delete remove.dataset.asked;
-      remove.textContent = "Delete";
-    };
-    return make(
-      "li",
-      { class: "panel" },
-      make("div", {}, make("h2", {}, segment.name), make("p", { class: "quiet" }, wordsOf(segment))),
-      make("p", { class: "size" }, count(segment.size), make("small", {}, segment.size === 1 ? "person" : "people")),
-      make(
-        "div",
-        { class: "row" },
-        make("code", { class: "badge" }, segment.key),
-        make("span", { class: `badge dot ${TONES[segment.status] ?? ""}` }, segment.status.toLowerCase()),
-        segment.error && make("span", { class: "small" }, segment.error),
-        make(
-          "span",
-          { class: "deeds" },
-          editable && make("button", { class: "button plain tight", type: "button", onclick: () => fill(segment, editable) }, "Edit"),
-          remove,
-        ),
-      ),
-    );
+    drawCards(listed);
   }
 
   const form = byId("builder");
@@ -198,9 +162,6 @@ export function openSegments(ask, threshold) {
     },
   };
 }
-
-/** In words, or in the language of definitions what has no words here. */
-const wordsOf = ({ definition, text }) => (isSpoken(definition) || !text ? inWords(definition) : make("code", {}, text));
 
 const keyOf = (name) =>
   name

@@ -167,6 +167,25 @@ async def test_segment_is_made_edited_and_deleted(standin: Standin, visitor: Vis
     assert visitor.complaints == []
 
 
+async def test_who_is_asked_about_a_segment_is_not_interrupted_by_its_numbers(
+    standin: Standin, visitor: Visitor
+) -> None:
+    standin.segments = [new_segment("keen", "Keen", KEEN, size=3)]
+    page = await opened(standin, visitor)
+    await page.get_by_role("link", name="Segments").click()
+    await page.get_by_role("button", name="Delete").click()
+    standin.segments[0] |= {"size": 4, "status": "BUILDING"}
+    standin.segments.append(new_segment("other", "Other", KEEN, size=1))
+    standin.change("ENTERED", "keen", ANN)
+    cards = page.locator("#segment-list li")
+    await expect(cards).to_have_count(2)
+    await expect(cards.first).to_contain_text("4people")
+    await expect(cards.first).to_contain_text("building")
+    await expect(page.get_by_role("button", name="for good?")).to_be_focused()
+    await page.keyboard.press("Tab")
+    await expect(cards.first.get_by_role("button", name="Delete", exact=True)).to_be_visible()
+
+
 async def test_what_the_form_cannot_show_it_does_not_offer_to_edit(standin: Standin, visitor: Visitor) -> None:
     dear = {**KEEN, "event": "purchase", "where": [{"property": "value", "op": ">", "value": 100}], "window": "2w"}
     standin.segments.append(new_segment("dear", "Dear", dear))
