@@ -12,8 +12,8 @@ help: ## show these lines
 up: run-setup ## run everything on 127.0.0.1:8000, data in .tagway/, until Ctrl-C
 	@exec $(BIN)/tagway up
 
-test: test-setup lint types ## lint, types and every test, on real servers
-	@$(BIN)/pytest
+test: test-setup lint types ## lint, types and every test, on real servers; what fails is tried once more, and named as RERUN
+	@$(BIN)/pytest --reruns 1 --reruns-delay 5 -raR
 
 unit: dev-setup ## tests that need no server; seconds
 	@$(BIN)/pytest -m "not services"
