@@ -11,16 +11,17 @@ import structlog
 from domain.errors import LogUnavailable, StoreUnavailable
 from domain.topics import EVENTS
 from profiles.builder import GROUP, Builder
+from profiles.lanes import open_lanes
 from profiles.metrics import BuildMetrics
-from stores.eventlog.port import Consumer, EventLog
+from stores.eventlog.port import Batch, Consumer, EventLog
 from stores.offsets import read_offsets
 from stores.outage import STORE_FAULTS
 from stores.postgres import Database
 
-LANES: Final = 2
-"""Batches under way side by side: while Postgres works on one, Python works on the other."""
-CONNECTIONS: Final = 2 * LANES + 13
-"""What the lanes, their consumers and the chores need of the pool at most."""
+LANES: Final = 4
+"""Batches under way side by side; with fewer, Postgres and Python wait for each other too often."""
+CONNECTIONS: Final = LANES + 14
+"""What the lanes, the consumer and the chores need of the pool at most."""
 
 Chore = Callable[[], Coroutine[Any, Any, object]]
 """Work that one process does beside the log for as long as it lives."""
@@ -34,7 +35,7 @@ _LAG_SECONDS: Final = 10.0
 
 
 class Places:
-    """Where one lane reads on. The source is asked for with each assignment, since the log may have been replaced."""
+    """Where to read on. The source is asked for with each assignment, since the log may have been replaced."""
 
     source = EVENTS
 
@@ -49,7 +50,7 @@ class Places:
 
 
 class Processor:
-    """Runs the parts side by side. Each lane is a member of the group of builders, with partitions of its own."""
+    """Runs the parts side by side. The process is one member of the group of builders, with partitions of its own."""
 
     def __init__(
         self,
@@ -75,30 +76,30 @@ class Processor:
                 group.create_task(_again_and_again(name, chore), name=name)
                 for name, chore in [*self._chores.items(), ("lag", self._measure)]
             ]
-            lanes = [
-                group.create_task(_again_and_again("lane", partial(self._lane, stop)), name=f"lane {number}")
-                for number in range(self._lanes)
-            ]
+            reader = group.create_task(_again_and_again("read", partial(self._read, stop)), name="read")
             await stop.wait()
-            _, late = await asyncio.wait(lanes, timeout=_DRAIN_SECONDS)
+            _, late = await asyncio.wait([reader], timeout=_DRAIN_SECONDS)
             for task in [*late, *helpers]:
                 task.cancel()
 
-    async def _lane(self, stop: asyncio.Event) -> None:
+    async def _read(self, stop: asyncio.Event) -> None:
         places = Places(self._log, self._builder)
-        async with self._log.consume(EVENTS, GROUP, places.start) as consumer:
+        async with self._log.consume(EVENTS, GROUP, places.start) as consumer, open_lanes(self._lanes) as lanes:
             while not stop.is_set():
+                await lanes.free()
                 try:
-                    await self._take(consumer, places)
+                    batch = await consumer.next_batch(_BATCH, _WAIT_SECONDS)
                 except (LogUnavailable, StoreUnavailable) as error:
                     _LOG.warning("log_unavailable", problem=str(error))
                     await asyncio.sleep(_RETRY_SECONDS)
+                else:
+                    if batch is not None:
+                        lanes.take(batch.partition, partial(self._build, consumer, places.source, batch))
+            await lanes.finish()
 
-    async def _take(self, consumer: Consumer, places: Places) -> None:
-        batch = await consumer.next_batch(_BATCH, _WAIT_SECONDS)
-        if batch is not None:
-            await self._builder.build(msgspec.structs.replace(batch, topic=places.source))
-            await consumer.done(batch)
+    async def _build(self, consumer: Consumer, source: str, batch: Batch) -> None:
+        await self._builder.build(msgspec.structs.replace(batch, topic=source))
+        await consumer.done(batch)
 
     async def _measure(self) -> NoReturn:
         while True:
