@@ -1,5 +1,10 @@
-"""`python -m bench [name …]`: ask those named, or all but the long ones; that table is also kept in results.md."""
+"""`python -m bench [--tries 3] [name …]`: ask those named, or all but the long ones, whose table results.md keeps.
 
+With `--tries` a bench is asked again while the host gave more than a little of the machine to others; of its answers
+the one that was disturbed least stands, whatever it says.
+"""
+
+import argparse
 import asyncio
 import os
 import sys
@@ -31,6 +36,7 @@ from bench import (
     trending,
 )
 from bench.figure import Figure
+from bench.machine import Shared
 
 _BENCHES = {
     "protect": protect,
@@ -52,6 +58,8 @@ _BENCHES = {
 }
 _ASKED_FOR_ALONE = {"soak", "train"}
 _AT_MOST_SECONDS = 120
+_LITTLE = 2.0
+"""Percent of the processor time that others may have without a bench being asked again."""
 _RESULTS = Path(__file__).with_name("results.md")
 _SIGNS = {True: "✓", False: "✗", None: ""}
 
@@ -59,9 +67,15 @@ Run = Callable[[], Coroutine[Any, Any, list[Figure]]]
 Answers = dict[str, list[Figure]]
 
 
-def main(names: list[str]) -> int:
+def main(arguments: list[str]) -> int:
     """Run the benches one after another; fail on a name that is none."""
-    console = Console(highlight=False)
+    parser = argparse.ArgumentParser(prog="bench", description="How fast it is, against its bars.")
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help=f"one of {', '.join(_BENCHES)}; all short ones if none"
+    )
+    parser.add_argument("--tries", type=int, default=1, help="how often to ask while others use the machine")
+    asked = parser.parse_args(arguments)
+    names, console = asked.names, Console(highlight=False)
     strangers = [name for name in names if name not in _BENCHES]
     if strangers:
         console.print(f"no bench is called {strangers[0]}: {', '.join(_BENCHES)}")
@@ -75,19 +89,24 @@ def main(names: list[str]) -> int:
     for name in names or [each for each in _BENCHES if each not in _ASKED_FOR_ALONE]:
         bench = _BENCHES[name]
         question = (bench.__doc__ or "").strip()
-        answers[question] = _ask(bench, f"{name}: {question}", console)
+        answers[question] = _ask(bench, f"{name}: {question}", asked.tries, console)
     _print(answers, console)
     if not names:
         _RESULTS.write_text(_page(answers, cores, load))
     return 0
 
 
-def _ask(bench: Any, label: str, console: Console) -> list[Figure]:
-    started = time.perf_counter()
-    with console.status(label):
-        figures = uvloop.run(_bounded(bench.run, getattr(bench, "AT_MOST_SECONDS", _AT_MOST_SECONDS)))
-    console.print(f"[dim]{label} {time.perf_counter() - started:.0f} s")
-    return figures
+def _ask(bench: Any, label: str, tries: int, console: Console) -> list[Figure]:
+    answers: list[tuple[float, list[Figure]]] = []
+    while len(answers) < max(tries, 1) and (not answers or answers[-1][0] > _LITTLE):
+        started, shared = time.perf_counter(), Shared.now()
+        with console.status(label):
+            figures = uvloop.run(_bounded(bench.run, getattr(bench, "AT_MOST_SECONDS", _AT_MOST_SECONDS)))
+        given = shared.percent() if shared else 0.0
+        answers.append((given, figures))
+        console.print(f"[dim]{label} {time.perf_counter() - started:.0f} s, {given:.0f} % of them given to others")
+    given, figures = min(answers, key=lambda answer: answer[0])
+    return [*figures, Figure("of the machine, meanwhile given to others by its host", given, "%")]
 
 
 async def _bounded(run: Run, seconds: float) -> list[Figure]:

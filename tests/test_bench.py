@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from bench import mercurius
+import bench.__main__ as bench
+from bench import machine, mercurius
+from bench.figure import Figure
 
 NODE = Path(mercurius.__file__).with_name("node")
 
@@ -26,3 +29,30 @@ def test_what_it_is_compared_with_is_pinned_by_hash_and_names_no_registry() -> N
     for name, each in packages.items():
         assert each["integrity"].startswith("sha512-"), name
         assert "resolved" not in each, name
+
+
+def test_of_several_answers_the_least_disturbed_one_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    monkeypatch.setattr(machine, "_STAT", stat)
+    stolen = iter([50, 10, 30])
+    speeds = iter([100.0, 60.0, 90.0])
+    ticks = [0] * 10
+
+    def pass_time() -> None:
+        stat.write_text(f"cpu  {' '.join(map(str, ticks))}\n")
+
+    class Bench:
+        @staticmethod
+        async def run() -> list[Figure]:
+            given = next(stolen)
+            ticks[0] += 100 - given
+            ticks[7] += given
+            pass_time()
+            return [Figure("speed", next(speeds), "events/s")]
+
+    pass_time()
+    speed, given = bench._ask(Bench, "speed", 3, Console())
+    assert (speed.value, given.value) == (60, 10)
+    stolen, speeds = iter([1]), iter([80.0])
+    speed, _ = bench._ask(Bench, "speed", 3, Console())
+    assert speed.value == 80
