@@ -70,7 +70,6 @@ async def serve(settings: Settings, wall: Clock = utc_now) -> None:
     not there at the start, `MigrationRefused` when the schema is older than this version.
     """
     configure_logs(level=settings.log_level)
-    collect_garbage_seldom()
     sys.setswitchinterval(_SWITCH_SECONDS)
     settings.needs("postgres_url", "redis_url")
     await require_schema(settings.postgres_url or "")
@@ -91,6 +90,7 @@ async def serve(settings: Settings, wall: Clock = utc_now) -> None:
             timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
         server = _Server(config, resources.graphql.end_streams)
+        collect_garbage_seldom()
 
         def stop() -> None:
             resources.intake.stop()

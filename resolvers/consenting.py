@@ -123,7 +123,7 @@ async def _hear(info: Info, by: ProfileBy | None, words: Words) -> Heard | NotFo
         if person is None:
             return NotFound(code="not_found", message="Nobody is known by that.", path=["input", "by"])
         controlled = set() if words.is_own_choice else await controlled_purposes(connection, person.profile)
-        info.context.saw([person.profile])
+        info.context.session.saw([person.profile])
         held_back = [purpose for purpose, said in words.states if said is State.GRANTED and purpose in controlled]
         await _store(info, connection, person, words, held_back)
         aliases = await profile_aliases(connection, workspace, [person.profile])

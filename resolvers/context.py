@@ -78,6 +78,11 @@ class Session:
     people: set[UUID] = field(default_factory=set)
     """Whose profiles were looked at: a copy of the answer goes with any of them."""
 
+    def saw(self, people: Iterable[UUID]) -> None:
+        """Note that the answer may show these people."""
+        if self.notes_people:
+            self.people.update(people)
+
 
 @dataclass(slots=True)
 class Operation:
@@ -105,13 +110,8 @@ class Operation:
         """What was loaded so far, for the caller's workspace."""
         if self._loaders is None:
             workspace = self.caller.principal.workspace
-            self._loaders = Loaders(self.services.database, workspace, self.services.recommender, self.saw)
+            self._loaders = Loaders(self.services.database, workspace, self.services.recommender, self.session.saw)
         return self._loaders
-
-    def saw(self, people: Iterable[UUID]) -> None:
-        """Note that the answer may show these people."""
-        if self.session.notes_people:
-            self.session.people.update(people)
 
     async def policy(self) -> Policy:
         """Read what the caller's workspace says about who may see what."""

@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from domain.alias import Alias
-from domain.consent import Purpose
+from domain.consent import Consent, Purpose
 from learning.lists import Ask, Served
 from learning.recommender import Recommender
 from resolvers.loading import DataLoader, Read, Reader
@@ -96,32 +96,45 @@ class Loaders:
     def __init__(
         self, database: Database, workspace: UUID, recommender: Recommender, saw: Callable[[Iterable[UUID]], None]
     ) -> None:
-        self._saw = saw
-        self._recommend = partial(recommender.for_people, workspace)
+        # None may hold what holds it: when thousands of such circles are collected at once, everybody waits.
         self.reader = Reader(partial(database.workspace, workspace))
-        self.profile = self.reader.loader(_one(self._profiles))
-        self.named = self.reader.loader(self._named)
-        self.recommendations = self.reader.without(self._recommended)
+        self.profile = self.reader.loader(_one(partial(_profiles, saw)))
+        self.named = self.reader.loader(partial(_named, saw, self.consents, self.standing))
+        recommend = partial(recommender.for_people, workspace)
+        self.recommendations = self.reader.without(partial(_recommended, self.standing, recommend))
 
-    async def _profiles(self, connection: Connection, ids: Sequence[UUID]) -> dict[UUID, profiles.ProfileRow]:
-        found = await profiles.by_ids(connection, ids)
-        self._saw(row.id for row in found.values())
-        return found
 
-    async def _named(
-        self, connection: Connection, people: Sequence[tuple[Alias, ...]]
-    ) -> list[profiles.ProfileRow | None]:
-        """Find people by their identifiers, and with them what they have said: most of what is shown asks for it."""
-        found = await profiles.named(connection, people)
-        self._saw(each.row.id for each in found if each)
-        self.consents.prime({each.row.id: each.consents for each in found if each})
-        self.standing.prime({each.row.id: _standing(each) for each in found if each})
-        return [each.row if each else None for each in found]
+async def _profiles(
+    saw: Callable[[Iterable[UUID]], None], connection: Connection, ids: Sequence[UUID]
+) -> dict[UUID, profiles.ProfileRow]:
+    found = await profiles.by_ids(connection, ids)
+    saw(row.id for row in found.values())
+    return found
 
-    async def _recommended(self, asks: Sequence[Ask]) -> list[Served]:
-        people = list({ask.profile for ask in asks if ask.is_of_person and ask.profile})
-        found = await self.standing.load_many(people)
-        return await self._recommend(asks, {who: each for who, each in zip(people, found, strict=True) if each})
+
+async def _named(
+    saw: Callable[[Iterable[UUID]], None],
+    consents_of: DataLoader[UUID, list[Consent]],
+    standing_of: DataLoader[UUID, Standing | None],
+    connection: Connection,
+    people: Sequence[tuple[Alias, ...]],
+) -> list[profiles.ProfileRow | None]:
+    """Find people by their identifiers, and with them what they have said: most of what is shown asks for it."""
+    found = await profiles.named(connection, people)
+    saw(each.row.id for each in found if each)
+    consents_of.prime({each.row.id: each.consents for each in found if each})
+    standing_of.prime({each.row.id: _standing(each) for each in found if each})
+    return [each.row if each else None for each in found]
+
+
+async def _recommended(
+    standing_of: DataLoader[UUID, Standing | None],
+    recommend: Callable[[Sequence[Ask], Mapping[UUID, Standing]], Awaitable[list[Served]]],
+    asks: Sequence[Ask],
+) -> list[Served]:
+    people = list({ask.profile for ask in asks if ask.is_of_person and ask.profile})
+    found = await standing_of.load_many(people)
+    return await recommend(asks, {who: each for who, each in zip(people, found, strict=True) if each})
 
 
 def _standing(person: profiles.Person) -> Standing | None:

@@ -30,6 +30,7 @@ class _Batch:
     def settle(self, values: Sequence[Any]) -> None:
         """Hand out the values, and wake those who wait."""
         self.take(self.keys, values)
+        del self.take  # the loader holds its last batch, which must not hold the loader any longer
         self.done = True
         for each in self.waiting:
             if not each.done():

@@ -131,7 +131,7 @@ class MatchMutations:
             found = await find_candidate(connection, principal.workspace, candidate)
         if not done or found is None:
             return NotFound(code="not_found", message="There is no such open candidate.", path=["input", "id"])
-        info.context.saw([found.profile_id, found.other_profile_id])
+        info.context.session.saw([found.profile_id, found.other_profile_id])
         return RejectMatchPayload(candidate=_candidate(found), client_mutation_id=input.client_mutation_id)
 
 
