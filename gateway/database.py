@@ -8,10 +8,15 @@ from stores.postgres import Database, Role
 
 
 @asynccontextmanager
-async def open_database(settings: Settings, *, role: Role = "worker", connections: int = 4) -> AsyncIterator[Database]:
-    """Lend a pool of at most so many connections. Raises `SettingsError` and `StoreUnavailable`."""
+async def open_database(
+    settings: Settings, *, role: Role = "worker", connections: int = 4, at_once: bool = False
+) -> AsyncIterator[Database]:
+    """Lend a pool of at most so many connections; `at_once` is told in `Database.open`.
+
+    Raises `SettingsError` and `StoreUnavailable`.
+    """
     settings.needs("postgres_url")
-    database = await Database.open(settings.postgres_url or "", role=role, max_size=connections)
+    database = await Database.open(settings.postgres_url or "", role=role, max_size=connections, at_once=at_once)
     try:
         yield database
     finally:

@@ -27,14 +27,18 @@ class Stores(NamedTuple):
 
 
 @asynccontextmanager
-async def open_stores(settings: Settings, *, role: Role, connections: int) -> AsyncIterator[Stores]:
-    """Open Postgres, Redis and the log, and close them in reverse.
+async def open_stores(
+    settings: Settings, *, role: Role, connections: int, at_once: bool = False
+) -> AsyncIterator[Stores]:
+    """Open Postgres, Redis and the log, and close them in reverse; `at_once` is told in `Database.open`.
 
     Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable`.
     """
     settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(open_database(settings, role=role, connections=connections))
+        database = await stack.enter_async_context(
+            open_database(settings, role=role, connections=connections, at_once=at_once)
+        )
         redis = await stack.enter_async_context(open_redis(settings))
         log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
         stack.push_async_callback(log.close)

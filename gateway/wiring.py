@@ -63,8 +63,9 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
     """
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(open_provider(settings))
-        connections = settings.postgres_connections
-        stores = await stack.enter_async_context(open_stores(settings, role="app", connections=connections))
+        stores = await stack.enter_async_context(
+            open_stores(settings, role="app", connections=settings.postgres_connections, at_once=True)
+        )
         database, redis, log = stores
         metrics = Metrics()
         tracer = await stack.enter_async_context(open_tracer(settings, "tagway-serve"))

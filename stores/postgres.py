@@ -17,7 +17,14 @@ _ACQUIRE_WITHIN = 10.0
 _COMMAND_WITHIN = 60.0
 _CLOSE_WITHIN = 2.0
 _HEALTH_WITHIN = 2.0
+_IDLE_SECONDS = 300.0
 _JSONB_VERSION = b"\x01"
+
+_ARRAYS = (
+    "SELECT $1::bool[], $2::int2[], $3::int4[], $4::int8[], $5::float8[], "
+    "$6::bytea[], $7::timestamptz[], $8::uuid[], $9::jsonb[]"
+)
+"""The types of which asyncpg asks each connection what they are, in one question and before anybody waits for it."""
 
 _LOST = (
     asyncpg.PostgresConnectionError,
@@ -61,13 +68,18 @@ class Database:
         self._role = role
 
     @classmethod
-    async def open(cls, url: str, *, role: Role, max_size: int = 10) -> Self:
-        """Connect as `role`, which the first migration makes. Raises `StoreUnavailable`."""
+    async def open(cls, url: str, *, role: Role, max_size: int = 10, at_once: bool = False) -> Self:
+        """Connect as `role`, which the first migration makes. Raises `StoreUnavailable`.
+
+        `at_once` opens all connections here and keeps them while they are idle. Otherwise they are opened when they
+        are first needed, each for some 30 ms of two processors, and a burst of requests waits for that.
+        """
         try:
             pool = await asyncpg.create_pool(
                 url,
-                min_size=1,
+                min_size=max_size if at_once else 1,
                 max_size=max_size,
+                max_inactive_connection_lifetime=0 if at_once else _IDLE_SECONDS,
                 timeout=_ACQUIRE_WITHIN,
                 command_timeout=_COMMAND_WITHIN,
                 connection_class=Connection,
@@ -161,6 +173,7 @@ def _initialise(role: Role) -> Any:
     async def initialise(connection: Connection) -> None:
         await connection.execute(f"SET ROLE tagway_{role}")
         await set_codecs(connection)
+        await connection.prepare(_ARRAYS)
 
     return initialise
 

@@ -101,6 +101,24 @@ async def test_a_known_workspace_costs_no_round_trip(app: Database, worker: Data
         assert len(queries) == 1
 
 
+async def test_connections_opened_at_once_are_there_before_anybody_asks(database_url: str, worker: Database) -> None:
+    opened = await Database.open(database_url, role="app", max_size=3, at_once=True)
+    async with worker.across() as connection:
+        count = "SELECT count(*) FROM pg_stat_activity WHERE (datname, application_name) = (current_database(), $1)"
+        assert await connection.fetchval(count, "tagway-app") == 3
+    await opened.close()
+
+
+@pytest.mark.parametrize("kind", ["bool", "int2", "int4", "int8", "float8", "bytea", "timestamptz", "uuid", "jsonb"])
+async def test_a_connection_knows_arrays_without_asking(app: Database, kind: str) -> None:
+    queries: list[str] = []
+    async with app.workspace(None) as connection:
+        connection.add_query_logger(lambda record: queries.append(record.query))
+        await connection.fetchval(f"SELECT $1::{kind}[]", [])
+        await asyncio.sleep(0)  # loggers are called by the loop
+    assert queries == [f"SELECT $1::{kind}[]"]
+
+
 async def test_a_role_outlives_its_first_use(app: Database) -> None:
     for _ in range(2):
         async with app.workspace(None) as connection:
