@@ -33,7 +33,7 @@ async def hop(house: House, a_second: int, batch: int) -> list[float]:
             return ends
 
         async with log.consume(TOPIC, uuid4().hex, start) as consumer:
-            await consumer.next_batch(1, 0.5)  # to be a member before the clock runs
+            await consumer.next_batches(1, 0.5)  # to be a member before the clock runs
             async with asyncio.TaskGroup() as parts:
                 reading = parts.create_task(_pass_on(consumer, redis))
                 parts.create_task(_write(log, a_second, batch))
@@ -58,9 +58,9 @@ async def _write(log: EventLog, a_second: int, batch: int) -> None:
 
 async def _pass_on(consumer: Consumer, redis: Redis) -> None:
     while True:
-        batch = await consumer.next_batch(500, 0.5)
-        if batch is not None:
-            due = [msgspec.json.decode(record.value)[0] for record in batch.records]
+        batches = await consumer.next_batches(500, 0.5)
+        if batches:
+            due = [msgspec.json.decode(record.value)[0] for batch in batches for record in batch.records]
             await publish(redis, CHANNEL, msgspec.json.encode(due))
 
 

@@ -1,4 +1,4 @@
-"""From the log into the profiles: each batch of one partition is one transaction, with its offset.
+"""From the log into the profiles: some batches are one transaction, with the offsets of their partitions.
 
 A crash anywhere leaves either all of a batch's effects or none, and a batch that comes twice has no second effect.
 """
@@ -24,7 +24,7 @@ from profiles.workshop import Workshop
 from stores.changes import call_publisher
 from stores.eventlog.port import Batch, Stored
 from stores.faults import Contended, Unfit, transaction
-from stores.offsets import bury, lock_offset, read_offsets, save_offset
+from stores.offsets import bury, lock_offsets, read_offsets, save_offsets
 from stores.postgres import Connection
 from stores.workspace_keys import hold_keys
 
@@ -42,6 +42,33 @@ _LOG = structlog.get_logger(__name__)
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 _CONTENDED_PAUSE: Final = 0.01
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """Consecutive records of one partition, up to `next_offset`: those that can be read, and why others cannot."""
+
+    partition: int
+    decoded: Sequence[Decoded]
+    unfit: Sequence[tuple[Stored, str]]
+    next_offset: int
+
+    def halves(self) -> "tuple[_Part, _Part]":
+        """Cut it in the middle of what can be read."""
+        middle = len(self.decoded) // 2
+        boundary = self.decoded[middle][0].offset
+        before = [each for each in self.unfit if each[0].offset < boundary]
+        after = [each for each in self.unfit if each[0].offset >= boundary]
+        return (
+            _Part(self.partition, self.decoded[:middle], before, boundary),
+            _Part(self.partition, self.decoded[middle:], after, self.next_offset),
+        )
+
+    def since(self, offset: int) -> "_Part":
+        """Leave out what has been built."""
+        decoded = [each for each in self.decoded if each[0].offset >= offset]
+        return _Part(
+            self.partition, decoded, [each for each in self.unfit if each[0].offset >= offset], self.next_offset
+        )
 
 
 class Builder:
@@ -81,47 +108,38 @@ class Builder:
         async with self._database.across() as connection:
             return await read_offsets(connection, GROUP, topic, partitions)
 
-    async def build(self, batch: Batch) -> None:
-        """Return once the batch has had its effect. Waits for a store that is away; never gives up on one."""
-        decoded: list[Decoded] = []
-        unreadable: list[tuple[Stored, str]] = []
-        for record in batch.records:
-            if not record.value:
-                continue  # its person was erased
-            try:
-                decoded.append((record, decode_event(record.value)))
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                # What stands before the place quotes values; the place itself names fields only.
-                place = str(error).rpartition(" - at ")[2] if " - at " in str(error) else "the whole record"
-                unreadable.append((record, f"not an event: {place}"))
+    async def build(self, batches: Sequence[Batch]) -> None:
+        """Return once batches of one topic, each of another partition, have had their effect.
+
+        Waits for a store that is away; never gives up on one.
+        """
         with self._precedence.live():
-            await self._isolate(batch, decoded, unreadable, batch.next_offset)
+            await self._isolate(batches[0].topic, [_read(batch) for batch in batches])
 
-    async def _isolate(
-        self, batch: Batch, decoded: Sequence[Decoded], unfit: Sequence[tuple[Stored, str]], next_offset: int
-    ) -> None:
-        """Build some consecutive records together; where one of them is at fault, halve until it stands alone."""
+    async def _isolate(self, topic: str, parts: Sequence[_Part]) -> None:
+        """Build all together; where one record is at fault, part and halve until it stands alone."""
         try:
-            await self._persist(batch, decoded, unfit, next_offset)
+            await self._persist(topic, parts)
         except Unfit as fault:
-            if len(decoded) == 1:
-                await self._persist(batch, [], [*unfit, (decoded[0][0], str(fault))], next_offset)
+            if len(parts) > 1:
+                for part in parts:
+                    await self._isolate(topic, [part])
                 return
-            middle = len(decoded) // 2
-            boundary = decoded[middle][0].offset
-            before = [each for each in unfit if each[0].offset < boundary]
-            after = [each for each in unfit if each[0].offset >= boundary]
-            await self._isolate(batch, decoded[:middle], before, boundary)
-            await self._isolate(batch, decoded[middle:], after, next_offset)
+            [part] = parts
+            if len(part.decoded) > 1:
+                for half in part.halves():
+                    await self._isolate(topic, [half])
+                return
+            unfit = [*part.unfit, (part.decoded[0][0], str(fault))]
+            await self._persist(topic, [_Part(part.partition, [], unfit, part.next_offset)])
 
-    async def _persist(
-        self, batch: Batch, decoded: Sequence[Decoded], unfit: Sequence[tuple[Stored, str]], next_offset: int
-    ) -> None:
+    async def _persist(self, topic: str, parts: Sequence[_Part]) -> None:
         pause = _FIRST_PAUSE
         while True:
             try:
-                with spans(self._tracer, "build", (record.traceparent for record, _ in decoded)) as places:
-                    await self._attempt(batch, decoded, unfit, next_offset, places)
+                traceparents = (record.traceparent for part in parts for record, _ in part.decoded)
+                with spans(self._tracer, "build", traceparents) as places:
+                    await self._attempt(topic, parts, places)
             except Contended:
                 self._metrics.contended.inc()
                 await asyncio.sleep(_CONTENDED_PAUSE)
@@ -132,33 +150,27 @@ class Builder:
             else:
                 return
 
-    async def _attempt(
-        self,
-        batch: Batch,
-        decoded: Sequence[Decoded],
-        unfit: Sequence[tuple[Stored, str]],
-        next_offset: int,
-        places: Places,
-    ) -> None:
-        results: list[Built] = []
-        due: list[Decoded] = []
+    async def _attempt(self, topic: str, parts: Sequence[_Part], places: Places) -> None:
         async with self._database.across() as connection:
             async with transaction(connection):
-                start = await lock_offset(connection, GROUP, batch.topic, batch.partition)
-                if start >= next_offset:
+                starts = await lock_offsets(connection, GROUP, topic, [part.partition for part in parts])
+                left = [
+                    part.since(starts[part.partition]) for part in parts if part.next_offset > starts[part.partition]
+                ]
+                if not left:
                     return
-                buried = [(record, None, reason) for record, reason in unfit if record.offset >= start]
-                due = [(record, event) for record, event in decoded if record.offset >= start]
+                due = [each for part in left for each in part.decoded]
                 results, strangers = await self._build(connection, due, places)
-                for record, workspace, reason in [*buried, *strangers]:
-                    await bury(connection, batch.topic, record, workspace=workspace, reason=reason, at=self._clock())
-                await save_offset(connection, GROUP, batch.topic, batch.partition, next_offset)
+                buried = [*((record, None, reason) for part in left for record, reason in part.unfit), *strangers]
+                for record, workspace, reason in buried:
+                    await bury(connection, topic, record, workspace=workspace, reason=reason, at=self._clock())
+                await save_offsets(connection, GROUP, topic, {part.partition: part.next_offset for part in left})
             if any(built.changes for built in results):
                 await call_publisher(connection)
         if due:
             oldest = min(event.received_at for _, event in due)
             self._metrics.behind.observe((self._clock() - oldest).total_seconds())
-        await self._report(results, len(buried) + len(strangers))
+        await self._report(results, len(buried))
         await self._empty(due, results)
 
     async def _build(
@@ -236,3 +248,18 @@ class Builder:
                 # Whoever watches looks again each second anyway.
                 with suppress(StoreUnavailable):
                     await self._tell(built.workspace, [profile.id for profile in built.profiles])
+
+
+def _read(batch: Batch) -> _Part:
+    decoded: list[Decoded] = []
+    unfit: list[tuple[Stored, str]] = []
+    for record in batch.records:
+        if not record.value:
+            continue  # its person was erased
+        try:
+            decoded.append((record, decode_event(record.value)))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            # What stands before the place quotes values; the place itself names fields only.
+            place = str(error).rpartition(" - at ")[2] if " - at " in str(error) else "the whole record"
+            unfit.append((record, f"not an event: {place}"))
+    return _Part(batch.partition, decoded, unfit, batch.next_offset)

@@ -1,12 +1,12 @@
 """Batches under way side by side: while Postgres works on some of them, Python works on another."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 Effect = Callable[[], Coroutine[Any, Any, object]]
-"""Gives one batch its effect."""
+"""Gives a batch its effect, or several of them together."""
 
 
 class Lanes:
@@ -23,10 +23,11 @@ class Lanes:
         while len(self._under_way) >= self._number:
             await self._some()
 
-    def take(self, partition: int, effect: Effect) -> None:
-        """Begin with the partition's next batch once those before it are done."""
-        task = asyncio.create_task(_follow(self._last.get(partition), effect), name=f"batch of partition {partition}")
-        self._last[partition] = task
+    def take(self, partitions: Collection[int], effect: Effect) -> None:
+        """Begin with the partitions' next batches once those before them are done."""
+        before = {self._last[partition] for partition in partitions if partition in self._last}
+        task = asyncio.create_task(_follow(before, effect), name=f"batches of partitions {sorted(partitions)}")
+        self._last.update(dict.fromkeys(partitions, task))
         self._under_way.add(task)
 
     async def finish(self) -> None:
@@ -57,9 +58,9 @@ async def open_lanes(number: int) -> AsyncIterator[Lanes]:
         await lanes.give_up()
 
 
-async def _follow(before: asyncio.Task[None] | None, effect: Effect) -> None:
-    if before is not None:
-        await asyncio.wait([before])
-        if before.cancelled() or before.exception() is not None:
+async def _follow(before: Collection[asyncio.Task[None]], effect: Effect) -> None:
+    if before:
+        await asyncio.wait(before)
+        if any(each.cancelled() or each.exception() is not None for each in before):
             return  # a gap must not open: what follows a batch that failed is read anew together with it
     await effect()

@@ -1,7 +1,7 @@
 """All that one builder process does: it reads the log, and does what time, edited segments and subscribers ask for."""
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any, Final, NoReturn
 
@@ -85,21 +85,27 @@ class Processor:
     async def _read(self, stop: asyncio.Event) -> None:
         places = Places(self._log, self._builder)
         async with self._log.consume(EVENTS, GROUP, places.start) as consumer, open_lanes(self._lanes) as lanes:
+            behind = False
             while not stop.is_set():
-                await lanes.free()
+                if not behind:
+                    await lanes.finish()
                 try:
-                    batch = await consumer.next_batch(_BATCH, _WAIT_SECONDS)
+                    batches = await consumer.next_batches(_BATCH, _WAIT_SECONDS)
                 except (LogUnavailable, StoreUnavailable) as error:
                     _LOG.warning("log_unavailable", problem=str(error))
                     await asyncio.sleep(_RETRY_SECONDS)
-                else:
-                    if batch is not None:
-                        lanes.take(batch.partition, partial(self._build, consumer, places.source, batch))
+                    continue
+                behind = sum(len(batch.records) for batch in batches) >= _BATCH
+                for together in _cut(batches, behind):
+                    await lanes.free()
+                    partitions = [batch.partition for batch in together]
+                    lanes.take(partitions, partial(self._build, consumer, places.source, together))
             await lanes.finish()
 
-    async def _build(self, consumer: Consumer, source: str, batch: Batch) -> None:
-        await self._builder.build(msgspec.structs.replace(batch, topic=source))
-        await consumer.done(batch)
+    async def _build(self, consumer: Consumer, source: str, batches: Sequence[Batch]) -> None:
+        await self._builder.build([msgspec.structs.replace(batch, topic=source) for batch in batches])
+        for batch in batches:
+            await consumer.done(batch)
 
     async def _measure(self) -> NoReturn:
         while True:
@@ -116,6 +122,13 @@ class Processor:
                 if lag:
                     _LOG.info("building", records_to_build=lag)
             await asyncio.sleep(_LAG_SECONDS)
+
+
+def _cut(batches: list[Batch], behind: bool) -> list[list[Batch]]:
+    """Tell what goes into one transaction: all costs least, but only a transaction each uses all lanes."""
+    if behind:
+        return [[batch] for batch in batches]
+    return [batches] if batches else []
 
 
 async def _again_and_again(name: str, chore: Chore) -> None:

@@ -53,20 +53,19 @@ class Rebuild:
         async with self._log.consume(EVENTS, f"tagway-replay-{uuid4().hex}", start) as consumer:
             idle = 0
             while left:
-                batch = await consumer.next_batch(_BATCH, _WAIT_SECONDS)
-                if batch is None:
+                batches = await consumer.next_batches(_BATCH, _WAIT_SECONDS)
+                if not batches:
                     # What retention has removed at the end of a partition never comes.
                     idle += consumer.assigned >= left
                     if idle > _PATIENCE:
                         break
                     continue
                 idle = 0
-                if batch.next_offset >= ends.get(batch.partition, 0):
-                    left.discard(batch.partition)
-                wanted = _within(batch, ends, since)
-                if wanted is not None:
-                    await self._builder.build(msgspec.structs.replace(wanted, topic=source))
-                read += len(batch.records)
+                left -= {batch.partition for batch in batches if batch.next_offset >= ends.get(batch.partition, 0)}
+                wanted = [each for batch in batches for each in _within(batch, ends, since)]
+                if wanted:
+                    await self._builder.build([msgspec.structs.replace(batch, topic=source) for batch in wanted])
+                read += sum(len(batch.records) for batch in batches)
                 progress(read)
         await self._backfill.finish_all()
         while await self._timers.fire():
@@ -74,8 +73,8 @@ class Rebuild:
         return read
 
 
-def _within(batch: Batch, ends: Mapping[int, int], since: datetime | None) -> Batch | None:
+def _within(batch: Batch, ends: Mapping[int, int], since: datetime | None) -> list[Batch]:
     """Leave out what came after the replay began, and before the time it starts at."""
     end = ends.get(batch.partition, 0)
     records = tuple(each for each in batch.records if each.offset < end and (since is None or each.at >= since))
-    return msgspec.structs.replace(batch, records=records) if records else None
+    return [msgspec.structs.replace(batch, records=records)] if records else []

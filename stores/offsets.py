@@ -1,6 +1,6 @@
 """How far each partition has been built, stored with the effects themselves."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -9,34 +9,40 @@ from stores.eventlog.port import Stored
 from stores.postgres import Connection
 
 _LOCK: Final = """
-    SELECT next_offset FROM consumer_offset WHERE consumer_group = $1 AND topic = $2 AND partition = $3 FOR UPDATE
+    SELECT partition, next_offset FROM consumer_offset
+    WHERE consumer_group = $1 AND topic = $2 AND partition = ANY($3)
+    ORDER BY partition FOR UPDATE
 """
 
 
-async def lock_offset(connection: Connection, group: str, topic: str, partition: int) -> int:
-    """Lock a partition for the rest of the transaction and return the next offset to build."""
-    place = (group, topic, partition)
-    found: int | None = await connection.fetchval(_LOCK, *place)
-    if found is None:
+async def lock_offsets(connection: Connection, group: str, topic: str, partitions: Collection[int]) -> dict[int, int]:
+    """Lock partitions for the rest of the transaction, in their order; return of each the next offset to build."""
+    places = (group, topic, sorted(partitions))
+    found = dict(await connection.fetch(_LOCK, *places))
+    if len(found) < len(partitions):
         await connection.execute(
             """
             INSERT INTO consumer_offset (consumer_group, topic, partition, next_offset)
-            VALUES ($1, $2, $3, 0) ON CONFLICT DO NOTHING
+            SELECT $1, $2, partition, 0 FROM unnest($3::int[]) AS partition ORDER BY partition ON CONFLICT DO NOTHING
             """,
-            *place,
+            *places,
         )
-        found = await connection.fetchval(_LOCK, *place)
-    return found or 0
+        found = dict(await connection.fetch(_LOCK, *places))
+    return found
 
 
-async def save_offset(connection: Connection, group: str, topic: str, partition: int, next_offset: int) -> None:
-    """Move a locked partition on."""
+async def save_offsets(connection: Connection, group: str, topic: str, offsets: Mapping[int, int]) -> None:
+    """Move locked partitions on."""
     await connection.execute(
-        "UPDATE consumer_offset SET next_offset = $4 WHERE consumer_group = $1 AND topic = $2 AND partition = $3",
+        """
+        UPDATE consumer_offset SET next_offset = reached.next_offset
+        FROM unnest($3::int[], $4::bigint[]) AS reached (partition, next_offset)
+        WHERE consumer_group = $1 AND topic = $2 AND consumer_offset.partition = reached.partition
+        """,
         group,
         topic,
-        partition,
-        next_offset,
+        list(offsets),
+        list(offsets.values()),
     )
 
 

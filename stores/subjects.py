@@ -42,6 +42,8 @@ _EVIDENCE_AT_MOST: Final = 25
 
 # A profile's consent is the last word on each purpose over all subjects of the profile; of two at the same
 # instant the refusal counts. Global Privacy Control is in force as long as both of its refusals are.
+# The LIMIT has Postgres look up one person after another: while it has no statistics of these tables, as in the first
+# minute of an installation, it would rather compare everyone in the workspace with everyone.
 _FIND = """
     SELECT asked.kind, asked.version, asked.index, subject.id, subject.profile_id, subject.wrapped_key,
         word.consent, CASE WHEN word.controlled = 2 THEN word.controlled_at END AS privacy_control_at,
@@ -63,10 +65,13 @@ _FIND = """
                 = ($1, asked.kind, asked.version, asked.index)
         ) AS suppressed
     FROM unnest($2::text[], $3::smallint[], $4::bytea[]) AS asked (kind, version, index)
-    LEFT JOIN alias
-        ON (alias.workspace_id, alias.kind, alias.version, alias.index)
+    LEFT JOIN LATERAL (
+        SELECT subject.id, subject.profile_id, subject.wrapped_key
+        FROM alias JOIN subject ON subject.workspace_id = $1 AND subject.id = alias.subject_id
+        WHERE (alias.workspace_id, alias.kind, alias.version, alias.index)
             = ($1, asked.kind, asked.version, asked.index)
-    LEFT JOIN subject ON subject.workspace_id = $1 AND subject.id = alias.subject_id
+        LIMIT 1
+    ) AS subject ON true
     LEFT JOIN LATERAL (
         SELECT jsonb_object_agg(purpose, jsonb_build_array(state, coalesce(seq, 0), is_own)) AS consent,
             count(*) FILTER (WHERE source = 'gpc') AS controlled,

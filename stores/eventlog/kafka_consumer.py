@@ -1,7 +1,6 @@
 """Reading Kafka as one member of a group, from places that the caller keeps."""
 
 import asyncio
-from collections import deque
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -28,7 +27,7 @@ _COMMIT_SECONDS: Final = 1.0
 
 
 class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's classes are untyped
-    """Joins the group on the first `next_batch`, and anew after the broker was lost."""
+    """Joins the group on the first `next_batches`, and anew after the broker was lost."""
 
     def __init__(self, bootstrap: str, topic: str, group: str, start: StartOffsets) -> None:
         self._bootstrap = bootstrap
@@ -39,7 +38,6 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self._unplaced: set[int] = set()
         self._placed: set[int] = set()
         self._assignments = 0
-        self._ready: deque[Batch] = deque()
         self._finished: dict[TopicPartition, int] = {}
         self._commit_at = 0.0
         self._committing: asyncio.Task[None] | None = None
@@ -49,23 +47,21 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         """The partitions given to this member whose starting place is known."""
         return frozenset(self._placed)
 
-    async def next_batch(self, limit: int, wait: float) -> Batch | None:
-        """Return what was fetched ahead, else wait for more; see the port."""
+    async def next_batches(self, limit: int, wait: float) -> list[Batch]:
+        """Fetch from all partitions of this member; see the port."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + wait
         while True:
             try:
                 consumer = await self._joined()
                 await self._place(consumer)
-                if self._ready:
-                    return self._ready.popleft()
                 remaining = max(deadline - clock(), 0.0)
-                await self._fetch(consumer, limit, min(remaining, _FETCH_SECONDS))
+                batches = await self._fetch(consumer, limit, min(remaining, _FETCH_SECONDS))
             except (KafkaError, ConsumerStoppedError, OSError, TimeoutError) as error:
                 await self.leave()
                 raise LogUnavailable from error
-            if not remaining and not self._ready:
-                return None
+            if batches or not remaining:
+                return batches
 
     async def done(self, batch: Batch) -> None:
         """Tell the broker now and then, in the background: nothing waits for it and nothing is built on it."""
@@ -98,7 +94,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
     def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Note that the places are to be asked for.
 
-        They are asked for in `next_batch`, not here: aiokafka hands out records while this callback still waits.
+        They are asked for in `next_batches`, not here: aiokafka hands out records while this callback still waits.
         """
         self._forget()
         self._unplaced = {partition.partition for partition in assigned}
@@ -107,7 +103,6 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         self._assignments += 1
         self._placed.clear()
         self._unplaced.clear()
-        self._ready.clear()
         self._finished.clear()
 
     async def _joined(self) -> AIOKafkaConsumer:
@@ -144,13 +139,15 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             self._placed.update(wanted)
             self._unplaced.clear()
 
-    async def _fetch(self, consumer: AIOKafkaConsumer, limit: int, wait: float) -> None:
+    async def _fetch(self, consumer: AIOKafkaConsumer, limit: int, wait: float) -> list[Batch]:
         async with asyncio.timeout(wait + _REBALANCE_SECONDS):
             fetched = await consumer.getmany(timeout_ms=int(wait * 1000), max_records=limit)
-        for place, messages in fetched.items():
-            # After a change of hands, aiokafka reads from where the broker thinks that the group is, until told better.
-            if messages and place.partition in self._placed:
-                self._ready.append(Batch(self._topic, place.partition, _stored(messages)))
+        # After a change of hands, aiokafka reads from where the broker thinks that the group is, until told better.
+        return [
+            Batch(self._topic, place.partition, _stored(messages))
+            for place, messages in fetched.items()
+            if messages and place.partition in self._placed
+        ]
 
     async def _commit(self, consumer: AIOKafkaConsumer) -> None:
         finished, self._finished = self._finished, {}

@@ -71,11 +71,12 @@ class Consumer(Protocol):
         """The partitions that this member reads now."""
         ...
 
-    async def next_batch(self, limit: int, wait: float) -> Batch | None:
-        """Return up to `limit` records of one partition, or None when `wait` seconds brought none.
+    async def next_batches(self, limit: int, wait: float) -> list[Batch]:
+        """Return what there is, at most one batch of each partition and `limit` records in all.
 
-        No partition with records is passed over for long. A partition that moves to another member may be read by
-        both for a moment: whoever applies a batch must lock its offset row and skip what is older.
+        Nothing when `wait` seconds brought none. No partition with records is passed over for long. A partition that
+        moves to another member may be read by both for a moment: whoever applies a batch must lock its offset row and
+        skip what is older.
         Raises LogUnavailable; the next call tries anew, and asks again where to start.
         """
         ...

@@ -24,7 +24,7 @@ _LOOK_SECONDS: Final = 1.0
 
 
 class PostgresConsumer:
-    """Reads over one connection, whose session holds the member's partitions. It works only inside `next_batch`."""
+    """Reads over one connection, whose session holds the member's partitions. It works only inside `next_batches`."""
 
     def __init__(self, database: Database, topic: str, group: str, start: StartOffsets) -> None:
         self._database = database
@@ -44,8 +44,8 @@ class PostgresConsumer:
         """The partitions that this member holds and knows its place in."""
         return frozenset(self._positions)
 
-    async def next_batch(self, limit: int, wait: float) -> Batch | None:
-        """Read one partition, taking turns; see the port."""
+    async def next_batches(self, limit: int, wait: float) -> list[Batch]:
+        """Read the partitions, taking turns in who comes first; see the port."""
         clock = asyncio.get_running_loop().time
         deadline = clock() + wait
         while True:
@@ -64,13 +64,13 @@ class PostgresConsumer:
                 raise LogUnavailable from error
             await self._place(share.held)
             try:
-                batch = await self._read(connection, ends, limit)
+                batches = await self._read(connection, ends, limit)
             except LOST as error:
                 await self.leave()
                 raise LogUnavailable from error
             remaining = deadline - clock()
-            if batch is not None or remaining <= 0:
-                return batch
+            if batches or remaining <= 0:
+                return batches
             await _event(self._news, min(remaining, _LOOK_SECONDS, max(self._balance_at - clock(), 0.0)))
 
     async def done(self, batch: Batch) -> None:
@@ -107,10 +107,13 @@ class PostgresConsumer:
             starts = await self._start(gained)
             self._positions.update({partition: starts.get(partition, 0) for partition in gained})
 
-    async def _read(self, connection: Connection, ends: dict[int, int], limit: int) -> Batch | None:
+    async def _read(self, connection: Connection, ends: dict[int, int], limit: int) -> list[Batch]:
+        batches: list[Batch] = []
         mine = sorted(self._positions, key=lambda partition: (partition <= self._last_read, partition))
         for partition in mine:
             position = self._positions[partition]
+            if not limit:
+                break
             if position >= ends.get(partition, 0):
                 continue
             rows = await connection.fetch(_READ, self._topic, partition, position, limit, timeout=_READ_SECONDS)
@@ -119,11 +122,11 @@ class PostgresConsumer:
                 self._positions[partition] = ends[partition]
                 continue
             records = tuple(Stored(partition, *row) for row in rows)
-            batch = Batch(self._topic, partition, records)
-            self._positions[partition] = batch.next_offset
+            batches.append(Batch(self._topic, partition, records))
+            self._positions[partition] = batches[-1].next_offset
             self._last_read = partition
-            return batch
-        return None
+            limit -= len(records)
+        return batches
 
 
 async def _event(event: asyncio.Event, seconds: float) -> None:

@@ -61,8 +61,8 @@ async def test_repeats_change_nothing(world: World) -> None:
     await world.save_segment("fans", THREE_VIEWS)
     twice = Sent(ANN, message_id="m1")
     batch = await world.batch([twice, twice, Sent(ANN, message_id="m2")])
-    await world.builder.build(batch)
-    await world.builder.build(batch)
+    await world.builder.build([batch])
+    await world.builder.build([batch])
     await world.send(twice)
     await world.send(Sent(ANN, message_id="m2"), partition=1)
     assert not await world.members("fans")
@@ -89,10 +89,37 @@ async def test_a_poisonous_record_blocks_nobody(world: World) -> None:
     assert offset["next_offset"] == 6
 
 
+async def test_batches_of_several_partitions_are_built_together(world: World) -> None:
+    early = await world.batch([Sent(ANN, message_id="m1"), Sent(ANN, message_id="m2")], 1)
+    await world.builder.build([early])
+    late = await world.batch([Sent(ANN, message_id="m3")], 2)
+    await world.builder.build([late, early])
+    (profile,) = await world.fetch("SELECT counters, version FROM profile")
+    assert profile["counters"] == {"view": 3}
+    assert profile["version"] == 2
+    offsets = await world.fetch("SELECT partition, next_offset FROM consumer_offset ORDER BY partition")
+    assert [tuple(each) for each in offsets] == [(1, early.next_offset), (2, late.next_offset)]
+
+
+async def test_a_poisonous_record_in_one_partition_costs_the_others_nothing(world: World) -> None:
+    poison = Sent(ANN, message_id="m2", properties={"text": "a\0b"})
+    batches = [
+        await world.batch([Sent(ANN, message_id="m1"), poison, b"not json", Sent(ANN, message_id="m3")], 3),
+        await world.batch([Sent(ANN, message_id="m4")], 5),
+    ]
+    await world.builder.build(batches)
+    await world.builder.build(batches)
+    assert {row["message_id"] for row in await world.fetch("SELECT message_id FROM event")} == {"m1", "m3", "m4"}
+    letters = await world.fetch('SELECT partition, "offset" FROM dead_letter ORDER BY "offset"')
+    assert [tuple(letter) for letter in letters] == [(3, batches[0].records[place].offset) for place in (1, 2)]
+    offsets = await world.fetch("SELECT partition, next_offset FROM consumer_offset ORDER BY partition")
+    assert [tuple(each) for each in offsets] == [(batch.partition, batch.next_offset) for batch in batches]
+
+
 async def test_strangers_are_put_aside(world: World) -> None:
     batch = await world.batch([Sent(ANN), Sent(("anonymous_id:b",))])
     await world.execute("DELETE FROM subject WHERE id IN (SELECT subject_id FROM alias WHERE kind = 'anonymous_id')")
-    await world.builder.build(batch)
+    await world.builder.build([batch])
     letters = await world.fetch("SELECT reason, workspace_id FROM dead_letter")
     assert [tuple(letter) for letter in letters] == [("unknown subject", world.workspace)]
     assert len(await world.fetch("SELECT FROM event")) == 1

@@ -154,7 +154,7 @@ async def test_a_batch_that_waited_for_a_merge_builds_into_the_winner(world: Wor
     async with world.database.across() as connection, asyncio.timeout(AT_ALL):
         async with connection.transaction():
             await connection.execute("SELECT FROM profile WHERE id = $1 FOR UPDATE", visitor)
-            waiting = asyncio.create_task(world.builder.build(batch))
+            waiting = asyncio.create_task(world.builder.build([batch]))
             while not await world.fetch("SELECT FROM pg_locks WHERE NOT granted"):
                 await asyncio.sleep(0.01)
             await connection.execute("UPDATE profile SET merged_into = $2 WHERE id = $1", visitor, user)
@@ -177,7 +177,7 @@ async def test_two_builders_at_once_come_to_the_same_end(world: World) -> None:
         while by_lane[partition]:
             batch = await world.batch(by_lane[partition][:8], partition)
             del by_lane[partition][:8]
-            await builder.build(batch)
+            await builder.build([batch])
 
     await asyncio.gather(*(lane(partition) for partition in list(by_lane)))
     await check_equals_single_profiles(world, events)

@@ -228,7 +228,7 @@ async def test_builders_go_on_while_merges_are_made_and_taken_back(world: World)
         builder = Builder(world.workshop())
         for batch in batches:
             if batch.partition == partition:
-                await builder.build(batch)
+                await builder.build([batch])
 
     async def meddle() -> None:
         for _ in range(20):

@@ -135,8 +135,9 @@ async def logged(log: PostgresLog) -> list[int]:
 
     found = []
     async with log.consume(SEGMENT_CHANGES, uuid4().hex, start) as consumer:
-        while batch := await consumer.next_batch(500, 0.3):
-            found += [msgspec.json.decode(record.value, type=SegmentChange).position for record in batch.records]
+        while batches := await consumer.next_batches(500, 0.3):
+            told = [record.value for batch in batches for record in batch.records]
+            found += [msgspec.json.decode(value, type=SegmentChange).position for value in told]
     return found
 
 

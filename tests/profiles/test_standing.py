@@ -38,7 +38,7 @@ async def test_events_of_erased_people_do_nothing_and_are_no_dead_letters(world:
     await world.send(Sent(("user_id:ann", "anonymous_id:a")))
     waiting = await world.batch([Sent(("user_id:ann",)), Sent(("anonymous_id:a",)), Sent(("user_id:bob",), "stays")])
     await erase(world, "user_id:ann")
-    await world.builder.build(waiting)
+    await world.builder.build([waiting])
     assert await built(world) == ["stays"]
     assert await world.fetch("SELECT FROM dead_letter WHERE workspace_id = $1", world.workspace) == []
     assert world.metrics.forgotten._value.get() == 2
@@ -55,7 +55,7 @@ async def test_one_suppressed_identifier_among_others_drops_the_event(world: Wor
 async def test_an_emptied_record_is_passed_over(world: World) -> None:
     event = encode_event(await world.protect(Sent(("user_id:ann",), "stays")))
     records = (Stored(0, 0, b"", b"", NOON), Stored(0, 1, b"", event, NOON), Stored(0, 2, b"", b"", NOON))
-    await world.builder.build(Batch(EVENTS, 0, records))
+    await world.builder.build([Batch(EVENTS, 0, records)])
     assert await built(world) == ["stays"]
     assert await world.fetch("SELECT FROM dead_letter") == []
     (row,) = await world.fetch("SELECT next_offset FROM consumer_offset")
@@ -71,7 +71,7 @@ async def test_what_was_refused_before_it_came_is_not_built(world: World) -> Non
         ]
     )
     await say(world, "user_id:ann", State.WITHDRAWN, minutes=2)
-    await world.builder.build(waiting)
+    await world.builder.build([waiting])
     assert await built(world) == ["before"]
     assert world.metrics.refused._value.get() == 1
 
@@ -96,5 +96,5 @@ async def test_latecomers_are_taken_out_of_the_log_again(world: World) -> None:
     event = await world.protect(Sent(("user_id:ann",)))
     await erase(world, "user_id:ann")
     records = (Stored(1, 0, b"key", encode_event(event), NOON),)
-    await world.builder.build(Batch(EVENTS, 1, records))
+    await world.builder.build([Batch(EVENTS, 1, records)])
     assert forgotten == {b"key"}

@@ -205,11 +205,11 @@ async def test_of_whom_nothing_is_left_goes_with_the_key_a_day_after_the_name(wo
 
 async def test_who_comes_back_in_between_is_kept_and_begins_anew(world: World, broom: Broom) -> None:
     under_way = await world.batch([Sent(ANN, message_id="first")])
-    await world.builder.build(under_way)
+    await world.builder.build([under_way])
     late = await world.batch([Sent(ANN, message_id="late", at=NOON + timedelta(days=100))])
     world.clock.advance(days=100)
     assert (await broom.sweep())[What.NAMES] == 1
-    await world.builder.build(late)
+    await world.builder.build([late])
     world.clock.advance(days=1)
     await broom.sweep()
     assert [row["message_id"] for row in await world.fetch("SELECT message_id FROM event")] == []

@@ -51,7 +51,7 @@ async def test_exit_and_entry_come_by_themselves_within_a_second(world: World) -
     async def come_and_go(number: int) -> float:
         at = utc_now()
         instant = at + timedelta(seconds=1)
-        await builder.build(await world.batch([Sent((f"anonymous_id:{number}",), at=at, received_at=at)]))
+        await builder.build([await world.batch([Sent((f"anonymous_id:{number}",), at=at, received_at=at)])])
         found = (await changes(world, 3 * (number + 1)))[3 * number :]
         late = (utc_now() - instant).total_seconds()
         assert found[0][0] == "entered"
@@ -70,7 +70,7 @@ async def test_a_builder_that_was_started_anew_keeps_to_the_instants(world: Worl
     async def start_anew(number: int) -> float:
         at = utc_now()
         instant = at + timedelta(seconds=1)
-        await builder.build(await world.batch([Sent((f"anonymous_id:{number}",), at=at, received_at=at)]))
+        await builder.build([await world.batch([Sent((f"anonymous_id:{number}",), at=at, received_at=at)])])
         async with running(Timers(world.workshop(utc_now))):
             found = (await changes(world, 2 * (number + 1)))[2 * number :]
             late = (utc_now() - instant).total_seconds()
@@ -129,7 +129,7 @@ async def test_live_events_are_built_between_the_timers_of_one_instant(world: Wo
     batch = await world.batch([Sent(("user_id:live",), at=world.clock())])
     wave = asyncio.create_task(world.timers.fire())
     await asyncio.sleep(0)
-    await world.builder.build(batch)
+    await world.builder.build([batch])
     assert not wave.done()
     assert await world.profile_of("user_id:live") in await world.members("soon")
     await wave

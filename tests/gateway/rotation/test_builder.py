@@ -25,7 +25,7 @@ async def build(gateway: Gateway, job: Job, values: list[bytes]) -> None:
     workshop = Workshop(job.database, utc_now, BuildMetrics(CollectorRegistry()))
     builder = Builder(workshop, open_keys=job.workspaces.keys)
     records = tuple(Stored(0, offset, b"", value, utc_now()) for offset, value in enumerate(values))
-    await builder.build(Batch(f"test-{uuid4().hex}", 0, records))
+    await builder.build([Batch(f"test-{uuid4().hex}", 0, records)])
     assert await gateway.sql("SELECT FROM event WHERE workspace_id = $1", gateway.tenant.workspace)
 
 

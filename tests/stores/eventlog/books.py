@@ -29,9 +29,9 @@ async def read(consumer: Consumer, count: int, *, limit: int = 500, seconds: flo
     batches: list[Batch] = []
     async with asyncio.timeout(seconds):
         while sum(len(batch.records) for batch in batches) < count:
-            batch = await consumer.next_batch(limit, 1.0)
-            if batch is not None:
-                batches.append(batch)
+            found = await consumer.next_batches(limit, 1.0)
+            batches += found
+            for batch in found:
                 await consumer.done(batch)
     return batches
 
@@ -67,11 +67,11 @@ class Books:
         async with asyncio.timeout(AT_ALL):
             while len(self.applied) < count:
                 try:
-                    batch = await consumer.next_batch(50, 0.5)
+                    batches = await consumer.next_batches(50, 0.5)
                 except LogUnavailable:
                     await asyncio.sleep(0.1)
                     continue
-                if batch is not None:
+                for batch in batches:
                     self.apply(batch)
                     await consumer.done(batch)
 
@@ -122,9 +122,7 @@ async def poll_until(condition: Callable[[], bool], *consumers: Consumer) -> Non
     """Let the consumers work, on an empty log, until they have agreed."""
     async with asyncio.timeout(AT_ALL):
         while not condition():
-            assert await asyncio.gather(*(consumer.next_batch(1, 0.1) for consumer in consumers)) == [None] * len(
-                consumers
-            )
+            assert not any(await asyncio.gather(*(consumer.next_batches(1, 0.1) for consumer in consumers)))
 
 
 async def disconnect_all(url: str) -> None:

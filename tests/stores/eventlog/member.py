@@ -15,7 +15,7 @@ async def main(kind: str, address: str, topic: str, group: str) -> None:
     told: frozenset[int] = frozenset()
     async with log.consume(topic, group, _from_the_beginning) as consumer:
         while True:
-            await consumer.next_batch(1, 0.1)
+            await consumer.next_batches(1, 0.1)
             if consumer.assigned != told:
                 told = consumer.assigned
                 print(*sorted(told), flush=True)  # noqa: T201 -- the test reads it

@@ -76,8 +76,8 @@ async def test_a_consumer_that_lost_its_connection_says_so_and_comes_back(
     log: EventLog, topic: str, database_url: str
 ) -> None:
     async with log.consume(topic, "returning", from_the_beginning) as consumer:
-        assert await consumer.next_batch(10, 0.1) is None
-        waiting = asyncio.create_task(consumer.next_batch(10, 30.0))
+        assert await consumer.next_batches(10, 0.1) == []
+        waiting = asyncio.create_task(consumer.next_batches(10, 30.0))
         await asyncio.sleep(0)
         await disconnect_all(database_url)
         with pytest.raises(LogUnavailable):
