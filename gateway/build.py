@@ -38,6 +38,7 @@ from stores.migrate import require_schema
 from stores.news import News
 from stores.postgres import Database
 from stores.recommendation_cache import RecommendationCache
+from stores.statistics import watch_young_tables
 from stores.subject_cache import SubjectCache
 
 
@@ -131,5 +132,6 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             "sweeper": Sweeper(
                 workshop, log, keep=settings.log_retention, keys_of=workspaces.keys, forget=cache.drop
             ).run,
+            "statistics": partial(watch_young_tables, database),
         }
         yield Processor(database, log, metrics, builder=builder, chores=chores)

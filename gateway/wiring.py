@@ -50,6 +50,7 @@ from stores.paces import Paces
 from stores.purse import Purse
 from stores.recommendation_cache import RecommendationCache
 from stores.spool.spool import Spool
+from stores.statistics import watch_young_tables
 from stores.subject_cache import SubjectCache
 
 _COLLECTING_AT_MOST: Final = 256
@@ -76,6 +77,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         await stack.enter_async_context(_running(feed.run(), "live feed"))
         losses = Losses(database, clock, metrics)
         await stack.enter_async_context(_running(losses.run(), "losses"))
+        await stack.enter_async_context(_running(watch_young_tables(database), "statistics"))
         recommender = await _open_recommender(stack, stores, clock)
         warming = await Warming.of(settings, recommender)
         await stack.enter_async_context(_running(warming.run(), "warming"))

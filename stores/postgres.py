@@ -20,6 +20,9 @@ _HEALTH_WITHIN = 2.0
 _IDLE_SECONDS = 300.0
 _JSONB_VERSION = b"\x01"
 
+_PLANS = {"random_page_cost": "1.1"}
+"""What is asked for lies in memory or on a disk without a head: an index costs no more than reading on."""
+
 _ARRAYS = (
     "SELECT $1::bool[], $2::int2[], $3::int4[], $4::int8[], $5::float8[], "
     "$6::bytea[], $7::timestamptz[], $8::uuid[], $9::jsonb[]"
@@ -85,7 +88,7 @@ class Database:
                 connection_class=Connection,
                 init=_initialise(role),
                 reset=_keep_session,
-                server_settings={"application_name": f"tagway-{role}", "timezone": "UTC"},
+                server_settings={"application_name": f"tagway-{role}", "timezone": "UTC", **_PLANS},
             )
         except (*_LOST, OSError, TimeoutError) as error:
             raise StoreUnavailable("Postgres is not reachable") from error
