@@ -65,7 +65,7 @@ function card(person) {
                 make("span", { class: `badge dot ${readable(state) === "granted" ? "good" : "warn"}` }, `${readable(purpose)}: ${readable(state)}`),
               ),
             )
-          : make("p", { class: "quiet" }, "Never asked, so nothing is allowed."),
+          : make("p", { class: "quiet" }, "No answer is stored. Events go by the consent that each of them brings."),
       ),
     ),
     panel(

@@ -66,6 +66,8 @@ def replay(
         raise Refused("name some ids, or --all")
     sent, left = asyncio.run(_replay(letters, workspace))
     print(f"{sent:,} sent again" + (f", {left:,} left: they are no events, correct them first" if left else ""))
+    if left and not sent:
+        raise typer.Exit(1)
 
 
 def _open() -> AbstractAsyncContextManager[Database]:
@@ -111,6 +113,7 @@ async def _replay(letters: list[int] | None, name: str | None) -> tuple[int, int
         try:
             async with database.across() as connection:
                 workspace = await _named(connection, name)
+                await _know(connection, workspace, letters or [])
                 wanted = letters or [each.id async for each in _all(connection, workspace)]
                 sent = 0
                 with Console(stderr=True).status("sending …") as status:
@@ -121,6 +124,15 @@ async def _replay(letters: list[int] | None, name: str | None) -> tuple[int, int
         finally:
             await log.close()
     return sent, len(wanted) - sent
+
+
+async def _know(connection: Connection, workspace: UUID | None, letters: list[int]) -> None:
+    """Raise `Refused` for the first that does not exist."""
+    async with transaction(connection):
+        found = {each.id for each in await lock_dead_letters(connection, workspace, letters)}
+    for letter in letters:
+        if letter not in found:
+            raise _unknown(letter)
 
 
 async def _all(connection: Connection, workspace: UUID | None) -> AsyncIterator[DeadLetter]:

@@ -1,12 +1,11 @@
 """`tagway keys`: list, create and revoke the keys of a workspace."""
 
 import asyncio
+from textwrap import wrap
 from typing import Annotated, Final
 from uuid import UUID
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
 from domain.clock import utc_now
 from domain.errors import Refused
@@ -74,13 +73,13 @@ def revoke(key: UUID, workspace: WorkspaceName = DEV) -> None:
 async def _list(name: str) -> None:
     async with open_workspace(name) as (connection, workspace):
         keys = await list_keys(connection, workspace)
-    # A write key has origins, a secret key scopes: in one column, both stand whole on a narrow screen.
-    columns = (Column("id", no_wrap=True, min_width=36), "kind", Column("name", overflow="fold"))
-    table = Table(*columns, Column("scopes or origins", overflow="fold"), "events/s", box=None, pad_edge=False)
     for key in keys:
-        own = "" if key.pace is None else str(key.pace.a_second)
-        table.add_row(str(key.id), key.kind, key.name, "\n".join([*sorted(key.scopes), *key.origins]), own)
-    Console().print(table)
+        own = "" if key.pace is None else f", {key.pace.a_second} events/s"
+        print(f"{key.id}  {key.kind}  {key.name}{own}")
+        # A write key has origins, a secret key scopes: each stands whole, also on a narrow screen.
+        words = " ".join([*sorted(key.scopes), *key.origins])
+        for line in wrap(words, 76, break_long_words=False, break_on_hyphens=False):
+            print(f"    {line}")
 
 
 async def _create(

@@ -62,7 +62,8 @@ class LookUp:
         def index(item: Item, call: Call) -> None:
             item.aliases = aliases_of(call, batch.workspace.keys, batch.workspace.rules)
             if not item.aliases:
-                item.end(Outcome.INVALID, code="invalid_event", message="userId, anonymousId: a placeholder, not an id")
+                why = "a placeholder, not an id" if call.user_id or call.anonymous_id else "no identifier is given"
+                item.end(Outcome.INVALID, code="invalid_event", message=f"userId, anonymousId: {why}")
             elif mentioned := mentions_of(call, batch.workspace.keys):
                 mentions[id(item)] = mentioned
 

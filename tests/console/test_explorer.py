@@ -11,6 +11,7 @@ async def test_a_query_a_subscription_and_the_schema(gateway: Gateway, visitor: 
     await seeds.profile(user_id="u-1", traits={"plan": "pro"})
     page = await visitor.open(gateway.url + "/graphql")
     await expect(page.locator("#schema h2")).to_have_text("Query", timeout=60_000)
+    await expect(page.locator("#variables")).to_be_in_viewport()
     await page.fill("#find", "Viewer")
     await expect(page.locator("#schema dt").first).to_contain_text("workspace")
     await page.fill("#key", gateway.tenant.secret_key)
