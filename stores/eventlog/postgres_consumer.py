@@ -111,9 +111,9 @@ class PostgresConsumer:
         batches: list[Batch] = []
         mine = sorted(self._positions, key=lambda partition: (partition <= self._last_read, partition))
         for partition in mine:
-            position = self._positions[partition]
             if not limit:
                 break
+            position = self._positions[partition]
             if position >= ends.get(partition, 0):
                 continue
             rows = await connection.fetch(_READ, self._topic, partition, position, limit, timeout=_READ_SECONDS)

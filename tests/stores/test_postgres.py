@@ -29,13 +29,6 @@ _JSON = st.recursive(
 
 
 @pytest.fixture
-async def worker(database_url: str) -> AsyncIterator[Database]:
-    database = await Database.open(database_url, role="worker")
-    yield database
-    await database.close()
-
-
-@pytest.fixture
 async def app(database_url: str) -> AsyncIterator[Database]:
     database = await Database.open(database_url, role="app", max_size=1)
     yield database

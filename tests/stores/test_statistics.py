@@ -1,11 +1,11 @@
 """Tables that begin to fill are analysed at once, by whichever of our processes comes first."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain.alias import Alias, AliasKind
 from stores.postgres import Database, Role
@@ -16,13 +16,6 @@ from tests.patience import AT_ALL
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 PEOPLE = 4_000
 _YOUNG = "SELECT relname FROM pg_class WHERE relname IN ('alias', 'subject', 'consent') AND reltuples < 0"
-
-
-@pytest.fixture
-async def worker(database_url: str) -> AsyncIterator[Database]:
-    database = await Database.open(database_url, role="worker")
-    yield database
-    await database.close()
 
 
 async def _enrol(worker: Database) -> None:
@@ -54,3 +47,20 @@ async def test_a_watch_sees_them_fill(worker: Database) -> None:
         while len(await connection.fetch(_YOUNG)) > 1:
             await asyncio.sleep(0.05)
     watch.cancel()
+
+
+async def test_a_watch_outlives_a_fault_of_the_store(database_url: str, worker: Database) -> None:
+    async with worker.across() as connection:
+        await connection.execute(
+            "RESET ROLE; ALTER FUNCTION analyse_young_tables RENAME TO away; SET ROLE tagway_worker"
+        )
+    database = await Database.open(database_url, role="worker")
+    with capture_logs() as logs:
+        watch = asyncio.create_task(watch_young_tables(database))
+        async with asyncio.timeout(AT_ALL):
+            while not logs:
+                await asyncio.sleep(0.05)
+    assert not watch.done()
+    assert logs[0]["event"] == "young_tables_wait"
+    watch.cancel()
+    await database.close()
