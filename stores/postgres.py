@@ -20,9 +20,6 @@ _HEALTH_WITHIN = 2.0
 _IDLE_SECONDS = 300.0
 _JSONB_VERSION = b"\x01"
 
-_PLANS = {"random_page_cost": "1.1"}
-"""What is asked for lies in memory or on a disk without a head: an index costs no more than reading on."""
-
 _ARRAYS = (
     "SELECT $1::bool[], $2::int2[], $3::int4[], $4::int8[], $5::float8[], "
     "$6::bytea[], $7::timestamptz[], $8::uuid[], $9::jsonb[]"
@@ -88,7 +85,7 @@ class Database:
                 connection_class=Connection,
                 init=_initialise(role),
                 reset=_keep_session,
-                server_settings={"application_name": f"tagway-{role}", "timezone": "UTC", **_PLANS},
+                server_settings={"application_name": f"tagway-{role}", "timezone": "UTC"},
             )
         except (*_LOST, OSError, TimeoutError) as error:
             raise StoreUnavailable("Postgres is not reachable") from error
@@ -174,7 +171,9 @@ def is_lost(connection: Connection) -> bool:
 
 def _initialise(role: Role) -> Any:
     async def initialise(connection: Connection) -> None:
-        await connection.execute(f"SET ROLE tagway_{role}")
+        # What is asked for lies in memory or on a disk without a head, so an index costs no more than reading on. It is
+        # said here, not with the login, where poolers refuse what they do not know.
+        await connection.execute(f"SET ROLE tagway_{role}; SET random_page_cost = 1.1")
         await set_codecs(connection)
         await connection.prepare(_ARRAYS)
 
