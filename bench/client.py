@@ -15,15 +15,16 @@ _ANSWER_WITHIN: Final = 20.0
 class Connection(asyncio.Protocol):
     """One kept-alive HTTP/1.1 connection that asks one request at a time and reads answers with a stated length."""
 
-    def __init__(self) -> None:
+    def __init__(self, status: bytes = b"200") -> None:
+        self._status = status
         self._received = bytearray()
         self._answer: asyncio.Future[bytes] | None = None
         self._transport: asyncio.Transport | None = None
 
     @classmethod
-    async def open(cls, port: int) -> Self:
-        """Connect to a server on this machine."""
-        _, connection = await asyncio.get_running_loop().create_connection(cls, "127.0.0.1", port)
+    async def open(cls, port: int, status: bytes = b"200") -> Self:
+        """Connect to a server on this machine, which is to answer with this status."""
+        _, connection = await asyncio.get_running_loop().create_connection(lambda: cls(status), "127.0.0.1", port)
         return connection
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -39,7 +40,7 @@ class Connection(asyncio.Protocol):
             return
         self._received.clear()
         if self._answer and not self._answer.done():
-            if head.split(b" ", 2)[1] == b"200":
+            if head.split(b" ", 2)[1] == self._status:
                 self._answer.set_result(body)
             else:
                 self._answer.set_exception(RuntimeError(f"the server refused: {body[:200]!r}"))
@@ -49,7 +50,7 @@ class Connection(asyncio.Protocol):
             self._answer.set_exception(exc or ConnectionResetError("the server closed the connection"))
 
     async def ask(self, request: bytes) -> bytes:
-        """Send one whole request and return the body of its answer. Raises unless the answer is 200, and soon."""
+        """Send one whole request and return the body of its answer. Raises unless it comes soon, with the status."""
         assert self._transport
         self._answer = asyncio.get_running_loop().create_future()
         self._transport.write(request)
@@ -80,13 +81,15 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-async def saturate(port: int, requests: Sequence[bytes], seconds: float, connections: int, expected: bytes) -> float:
+async def saturate(
+    port: int, requests: Sequence[bytes], seconds: float, connections: int, expected: bytes, *, status: bytes = b"200"
+) -> float:
     """Ask as fast as answers come, over some connections; return requests per second. Answers must hold `expected`."""
     requests_in_turn = itertools.cycle(requests)
     started = time.perf_counter()
 
     async def keep_asking() -> int:
-        connection, asked = await Connection.open(port), 0
+        connection, asked = await Connection.open(port, status), 0
         while time.perf_counter() - started < seconds:
             answer = await connection.ask(next(requests_in_turn))
             assert expected in answer, answer[:500]
