@@ -37,6 +37,7 @@ from bench import (
 )
 from bench.figure import Figure
 from bench.machine import Shared
+from bench.page import SIGNS, write_page
 
 _BENCHES = {
     "protect": protect,
@@ -61,7 +62,6 @@ _AT_MOST_SECONDS = 120
 _LITTLE = 2.0
 """Percent of the processor time that others may have without a bench being asked again."""
 _RESULTS = Path(__file__).with_name("results.md")
-_SIGNS = {True: "✓", False: "✗", None: ""}
 
 Run = Callable[[], Coroutine[Any, Any, list[Figure]]]
 Answers = dict[str, list[Figure]]
@@ -92,7 +92,7 @@ def main(arguments: list[str]) -> int:
         answers[question] = _ask(bench, f"{name}: {question}", asked.tries, console)
     _print(answers, console)
     if not names:
-        _RESULTS.write_text(_page(answers, cores, load))
+        _RESULTS.write_text(write_page("What it measures to", _introduction(cores, load), answers))
     return 0
 
 
@@ -121,22 +121,16 @@ def _print(answers: Answers, console: Console) -> None:
     for question, figures in answers.items():
         table.add_row(f"[bold]{question}")
         for figure in figures:
-            table.add_row(f"  {figure.name}", figure.shown, figure.bar, _SIGNS[figure.met])
+            table.add_row(f"  {figure.name}", figure.shown, figure.bar, SIGNS[figure.met])
         table.add_section()
     console.print(table)
 
 
-def _page(answers: Answers, cores: int, load: float) -> str:
-    lines = [
-        "# What it measures to",
-        "",
-        f"Written by `make bench`. {cores} cores for everything at once: load, gateway, builder, Postgres and Valkey,",
-        f"both durable, on loopback. Load by others before the run: {load:.1f}. Compare figures of one run only.",
-    ]
-    for question, figures in answers.items():
-        lines += ["", f"**{question}**", "", "| | figure | bar | |", "|---|---:|---:|---|"]
-        lines += [f"| {each.name} | {each.shown} | {each.bar} | {_SIGNS[each.met]} |" for each in figures]
-    return "\n".join([*lines, ""])
+def _introduction(cores: int, load: float) -> str:
+    return (
+        f"Written by `make bench`. {cores} cores for everything at once: load, gateway, builder, Postgres and Valkey,\n"
+        f"both durable, on loopback. Load by others before the run: {load:.1f}. Compare figures of one run only."
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,13 @@
-"""Do memory and lag stay flat at half of what it can take? A minute; `python -m bench.soak 1800` for half an hour."""
+"""Do memory and lag stay flat at half of what it can take? A minute; `python -m bench.soak 1800` for half an hour.
+
+What a long one measured is kept in soak.md.
+"""
 
 import asyncio
+import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -15,6 +19,8 @@ from bench.client import Connection, saturate
 from bench.event import EVENTS, make_event
 from bench.figure import Figure
 from bench.house import House, Process, open_database, open_house
+from bench.machine import Shared
+from bench.page import write_page
 from domain.topics import EVENTS as TOPIC
 from profiles.builder import GROUP
 from stores.offsets import read_offsets
@@ -27,6 +33,8 @@ _LONG = 600.0
 _FLOOD_SECONDS = 8.0
 _DRAIN_WITHIN = 120.0
 _CONNECTIONS = 16
+_QUESTION = "Do memory and lag stay flat at half of what it can take?"
+_PAGE = Path(__file__).with_name("soak.md")
 _ENDS = "SELECT coalesce(sum(next_offset), 0) FROM log_partition WHERE topic = $1"
 
 
@@ -39,16 +47,17 @@ class Sample:
     lag: int
 
 
-async def run(seconds: float = SECONDS) -> list[Figure]:
-    """Find the capacity of the whole way, then go at half of it."""
+async def run(seconds: float = SECONDS, tell: Callable[[str], None] = lambda _: None) -> list[Figure]:
+    """Find the capacity of the whole way, then go at half of it. `tell` hears how it stands meanwhile."""
     async with (
         open_house() as house,
         house.serve() as gateway,
         house.build() as builder,
         open_database(house) as database,
     ):
+        tell("finding out what it can take")
         capacity = await _capacity(house, gateway, database)
-        parts = asyncio.create_task(_watch(gateway, builder, database, seconds))
+        parts = asyncio.create_task(_watch(gateway, builder, database, seconds, tell))
         sent, refused = await _send(house, gateway, capacity / 2, seconds)
         samples = await parts
         await _drained(database)
@@ -100,10 +109,17 @@ async def _send(house: House, gateway: Process, a_second: float, seconds: float)
     return number * EVENTS, refused
 
 
-async def _watch(gateway: Process, builder: Process, database: Database, seconds: float) -> list[Sample]:
+async def _watch(
+    gateway: Process, builder: Process, database: Database, seconds: float, tell: Callable[[str], None]
+) -> list[Sample]:
     samples, every = [], max(seconds / 120, 0.5)
-    for _ in range(int(seconds / every)):
-        samples.append(Sample(_memory(gateway), _memory(builder), await _lag(database)))
+    for number in range(int(seconds / every)):
+        sample = Sample(_memory(gateway), _memory(builder), await _lag(database))
+        samples.append(sample)
+        tell(
+            f"{number * every:,.0f} of {seconds:,.0f} s: gateway {sample.gateway / 2**20:.0f} MB, "
+            f"builder {sample.builder / 2**20:.0f} MB, {sample.lag:,} events not built"
+        )
         await asyncio.sleep(every)
     return samples
 
@@ -136,14 +152,27 @@ def _ratio(part: str, before: Sequence[Sample], after: Sequence[Sample]) -> floa
 
 
 def main(arguments: list[str]) -> int:
-    """Soak for so many seconds, and print what came of it."""
+    """Soak for so many seconds, and print what came of it; a long one writes its page."""
     console = Console(highlight=False)
     seconds = float(arguments[0]) if arguments else SECONDS
-    with console.status(f"soaking for {seconds:,.0f} s"):
-        figures = uvloop.run(run(seconds))
+    shared = Shared.now()
+    with console.status("") as status:
+        figures = uvloop.run(run(seconds, status.update))
+    if shared:
+        figures.append(Figure("of the machine, meanwhile given to others by its host", shared.percent(), "%"))
     for each in figures:
-        console.print(f"{each.name:45} {each.shown:>15} {each.bar}")
+        console.print(f"{each.name:55} {each.shown:>15} {each.bar}")
+    if seconds >= _LONG:
+        _PAGE.write_text(_written(seconds, figures))
     return 0 if all(each.met is not False for each in figures) else 1
+
+
+def _written(seconds: float, figures: list[Figure]) -> str:
+    introduction = (
+        f"Written by `python -m bench.soak {seconds:.0f}`: {seconds / 60:.0f} minutes on {os.cpu_count()} cores,\n"
+        "for load, gateway, builder and stores. The beginning is the second sixth of the time, the end the last."
+    )
+    return write_page("Half of what it can take, for long", introduction, {_QUESTION: figures})
 
 
 if __name__ == "__main__":
