@@ -21,7 +21,8 @@ from gateway.settings import Settings, SettingsError, read_settings
 from profiles.builder import GROUP
 from stores.embedded.binaries import find_postgres, find_valkey
 from stores.eventlog.open import open_log
-from stores.migrate import MigrationRefused, pending
+from stores.migrate import pending
+from stores.migrations import MigrationRefused
 from stores.offsets import read_offsets
 from stores.redis import open_redis
 from stores.vitals import Vitals, read_vitals
@@ -83,6 +84,9 @@ async def _postgres(settings: Settings) -> str:
     missing = await pending(settings.postgres_url)
     if missing:
         raise MigrationRefused(f"answers, but lacks {', '.join(missing)}: run `tagway migrate`")
+    waiting = await pending(settings.postgres_url, after=True)
+    if waiting:
+        return f"answers, schema up to date; {', '.join(waiting)} waits for `tagway migrate --after`"
     return "answers, schema up to date"
 
 

@@ -1,6 +1,9 @@
 """`tagway serve`, `tagway build` and `tagway migrate`: what runs the product where its stores are kept elsewhere."""
 
 import asyncio
+from typing import Annotated
+
+import typer
 
 from gateway.cli.data import find_stores
 from gateway.settings import read_settings
@@ -24,11 +27,23 @@ def build() -> None:
     uvloop.run(builder.build(find_stores(read_settings())))
 
 
-def migrate() -> None:
-    """Bring the database to the schema of this version."""
-    from stores.migrate import migrate as apply_migrations  # noqa: PLC0415  as above
+After = Annotated[
+    bool, typer.Option("--after", help="Also what waits until every process of the release before has been stopped.")
+]
 
+
+def migrate(after: After = False) -> None:
+    """Bring the database to the schema of this version."""
     settings = find_stores(read_settings())
     settings.needs("postgres_url")
-    applied = asyncio.run(apply_migrations(str(settings.postgres_url), progress=lambda name: print(f"{name} …")))
+    asyncio.run(_migrate(str(settings.postgres_url), after=after))
+
+
+async def _migrate(url: str, *, after: bool) -> None:
+    from stores.migrate import migrate as apply_migrations  # noqa: PLC0415  as above
+    from stores.migrate import pending  # noqa: PLC0415  as above
+
+    applied = await apply_migrations(url, after=after, progress=lambda name: print(f"{name} …"))
     print(f"{len(applied)} migrations applied" if applied else "the schema is up to date")
+    if waiting := await pending(url, after=True):
+        print(f"once the release before has been stopped, run `tagway migrate --after`: {', '.join(waiting)}")

@@ -77,7 +77,7 @@ async def run(settings: Settings, console: Console, program: str = PROGRAM) -> N
         if settings.erasure_journal is None:
             settings = msgspec.structs.replace(settings, erasure_journal=folder.erasure_journal)
         try:
-            keys = await _prepare(settings, folder, say)
+            keys = await _prepare(settings, folder, say, own=own)
         except SettingsError:
             if makes_key:  # it opens nothing, and the right one belongs in its place
                 folder.master_key.unlink()
@@ -121,11 +121,14 @@ async def _start_stores(
     return settings
 
 
-async def _prepare(settings: Settings, folder: DataFolder, say: Say) -> DevKeys:
-    """Bring the schema up to date and see to the development workspace."""
+async def _prepare(settings: Settings, folder: DataFolder, say: Say, *, own: bool) -> DevKeys:
+    """Bring the schema up to date and see to the development workspace.
+
+    Where Postgres is our own, whoever was at work before has ended with it.
+    """
     settings.needs("postgres_url")
     url = str(settings.postgres_url)
-    await migrate(url, progress=lambda name: say(f"migrating {name} …"))
+    await migrate(url, after=own, progress=lambda name: say(f"migrating {name} …"))
     database = await Database.open(url, role="worker", max_size=1)
     try:
         async with open_provider(settings) as provider:

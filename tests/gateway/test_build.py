@@ -18,7 +18,8 @@ from gateway.wiring import open_resources
 from scripts.kafka import Broker
 from stores.embedded.postgres import EmbeddedPostgres
 from stores.embedded.valkey import EmbeddedValkey
-from stores.migrate import MigrationRefused, migrate, require_schema
+from stores.migrate import migrate, require_schema
+from stores.migrations import MigrationRefused
 from tests.fixtures.gateway import Gateway, event, listening, make_tenant
 from tests.patience import AT_ALL
 
