@@ -1,11 +1,14 @@
-"""Gateways and builders of the last release go on working while, and after, the schema of this one is brought in."""
+"""What runs beside the last release takes nothing away that it might need, as far as SQL tells.
+
+`test_last_release.py` has it run there.
+"""
 
 import re
 from typing import Final
 
 import pytest
 
-from stores.migrate import read_migrations
+from stores.migrations import read_migrations, without_comments
 
 _SINCE: Final = 12
 """The first migration of which this is asked; what came before was laid down before anything ran."""
@@ -27,9 +30,9 @@ EXCEPTIONS: Final = {
 }
 """(file, clause) → why the release before does not notice."""
 
-_COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 _TAKEN_AWAY: Final = re.compile(
-    r"\bDROP\s+(?:COLUMN|CONSTRAINT|TABLE|INDEX|TYPE|VIEW|FUNCTION|POLICY|TRIGGER|ROLE)\s+(?:IF\s+EXISTS\s+)?[\w.]+"
+    r"\bDROP\s+(?:COLUMN|CONSTRAINT|TABLE|INDEX|TYPE|VIEW|FUNCTION|POLICY|TRIGGER|ROLE)"
+    r"\s+(?:CONCURRENTLY\s+)?(?:IF\s+EXISTS\s+)?[\w.]+"
     r"|\bALTER\s+(?:COLUMN\s+)?\w+\s+DROP\s+DEFAULT"
     r"|\bREVOKE\s+.+?\s+ON\s+[\w.]+"
     r"|\bTRUNCATE\s+\w+",
@@ -39,7 +42,7 @@ _RENAMED: Final = re.compile(r"\bRENAME\s+(?:COLUMN\s+|CONSTRAINT\s+)?\w+(?:\s+T
 _NARROWED: Final = re.compile(
     r"\bALTER\s+(?:COLUMN\s+)?\w+\s+(?:SET\s+NOT\s+NULL|(?:SET\s+DATA\s+)?TYPE\s+\w+)"
     r"|\bADD\s+(?:CONSTRAINT\s+\w+|CHECK|UNIQUE|PRIMARY\s+KEY|FOREIGN\s+KEY)"
-    r"|\bCREATE\s+UNIQUE\s+INDEX\s+\w+\s+ON\s+\w+",
+    r"|\bCREATE\s+UNIQUE\s+INDEX\s+(?:CONCURRENTLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?\w+\s+ON\s+(?:ONLY\s+)?\w+",
     re.IGNORECASE,
 )
 _ADDED: Final = re.compile(r"\bADD\s+(?:COLUMN\s+)?(?!CONSTRAINT|CHECK|UNIQUE|PRIMARY|FOREIGN)\w+", re.IGNORECASE)
@@ -49,7 +52,7 @@ _NEW_TABLE: Final = re.compile(r"\bCREATE\s+TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(\w
 
 def clauses_that_break(sql: str) -> list[str]:
     """List the clauses by which code that knows only the schema before would fail."""
-    text = " ".join(_COMMENT.sub(" ", sql).split())
+    text = without_comments(sql)
     new = set(_NEW_TABLE.findall(text))
     found = []
     for statement in text.split(";"):
@@ -87,12 +90,12 @@ def _outer_clauses(statement: str) -> list[str]:
     return cut
 
 
-def test_the_last_release_runs_on_the_new_schema() -> None:
-    """A clause that is found here belongs into the release after the one that stops needing what it takes away."""
+def test_what_runs_beside_the_last_release_only_adds() -> None:
+    """A clause that is found here belongs into a file `NNNN_what.after.sql`."""
     found = {
         (migration.name, clause)
         for migration in read_migrations()
-        if migration.number >= _SINCE
+        if migration.number >= _SINCE and not migration.after
         for clause in clauses_that_break(migration.sql)
     }
     assert found == set(EXCEPTIONS)
@@ -112,6 +115,11 @@ def test_the_last_release_runs_on_the_new_schema() -> None:
         ("ALTER TABLE profile ALTER name DROP DEFAULT;", "ALTER name DROP DEFAULT"),
         ("ALTER TABLE profile ADD CONSTRAINT known CHECK (name <> '');", "ADD CONSTRAINT known"),
         ("CREATE UNIQUE INDEX one ON profile (name);", "CREATE UNIQUE INDEX one ON profile"),
+        ("DROP INDEX CONCURRENTLY IF EXISTS one;", "DROP INDEX CONCURRENTLY IF EXISTS one"),
+        (
+            "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS one ON profile (name);",
+            "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS one ON profile",
+        ),
         ("REVOKE INSERT, UPDATE ON profile FROM tagway_app;", "REVOKE INSERT, UPDATE ON profile"),
     ],
 )
