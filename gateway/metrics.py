@@ -37,13 +37,17 @@ class Name(StrEnum):
     SPOOL_ENTRIES = "tagway_spool_entries"
     """Requests in the spool, that wait for a store to come back."""
     SPOOL_BYTES = "tagway_spool_bytes"
-    """Bytes in the spool."""
+    """Bytes in the spool, with those of files that were put aside."""
+    SPOOL_BYTES_ASIDE = "tagway_spool_bytes_aside"
+    """Bytes of the spool's files that were put aside: they count toward its bound until somebody takes them away."""
+    SPOOL_OLDEST_SECONDS = "tagway_spool_oldest_seconds"
+    """For how long the oldest request of the spool has been waiting."""
     SPOOLED = "tagway_spooled_total"
     """Events that were acknowledged by the spool."""
     SPOOL_DRAINED = "tagway_spool_drained_total"
     """Events that left the spool, by outcome."""
     SPOOL_DAMAGED = "tagway_spool_damaged_total"
-    """Requests of the spool that could not be read back."""
+    """Requests of the spool that could not be read back, at least so many."""
     SPOOL_REJECTED = "tagway_spool_rejected_total"
     """Files of the spool that were put aside until the next start, as something in them could not be taken."""
     FEED_SKIPPED = "tagway_feed_skipped_total"
@@ -80,6 +84,8 @@ class Metrics:
         )
         self.spool_entries = Gauge(Name.SPOOL_ENTRIES, "Requests in the spool", registry=self._registry)
         self.spool_bytes = Gauge(Name.SPOOL_BYTES, "Bytes in the spool", registry=self._registry)
+        self.spool_bytes_aside = Gauge(Name.SPOOL_BYTES_ASIDE, "Bytes that were put aside", registry=self._registry)
+        self.spool_oldest = Gauge(Name.SPOOL_OLDEST_SECONDS, "Age of the oldest request", registry=self._registry)
         self.spooled = Counter(Name.SPOOLED, "Events acknowledged by the spool", registry=self._registry)
         self.spool_drained = Counter(
             Name.SPOOL_DRAINED, "Events that left the spool", ["outcome"], registry=self._registry

@@ -82,7 +82,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         warming = await Warming.of(settings, recommender)
         await stack.enter_async_context(_running(warming.run(), "warming"))
         hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
-        spool = await _open_spool(settings, stack, provider)
+        spool = await _open_spool(settings, stack, provider, clock)
         spooling = Spooling(spool, workspaces, metrics, healthy=stores.healthy) if spool else None
         subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
         collector = Collector(
@@ -177,12 +177,12 @@ def _graphql(
     return GraphQLApp(schema, services, authenticator, workspaces, documents)
 
 
-async def _open_spool(settings: Settings, stack: AsyncExitStack, provider: KeyProvider) -> Spool | None:
+async def _open_spool(settings: Settings, stack: AsyncExitStack, provider: KeyProvider, clock: Clock) -> Spool | None:
     """Open the spool, with what an earlier process left in it; None where it is switched off."""
     if not settings.spool_megabytes:
         return None
     most = settings.spool_megabytes * 1_000_000
-    spool = await Spool.open(settings.spool_folder, provider, most_bytes=most)
+    spool = await Spool.open(settings.spool_folder, provider, most_bytes=most, clock=clock)
     stack.push_async_callback(spool.close)
     return spool
 

@@ -20,7 +20,8 @@ from gateway.collect.decode import LARGEST_EVENT, InvalidEvent, decode_event
 from gateway.errors import place_of
 from gateway.metrics import Metrics
 from gateway.workspace import Workspaces
-from stores.spool.spool import Spool, SpoolFull, Waiting
+from stores.spool.files import Waiting
+from stores.spool.spool import Spool, SpoolFull
 
 Run = Callable[[Arrival], Awaitable[Batch]]
 """Brings an arrival to its end. Raises `TagwayError` when its workspace cannot be read."""
@@ -64,10 +65,12 @@ class Spooling:
         self._metrics = metrics
         self._healthy = healthy
         self._failures = 0
+        self._damaged = self._rejected = 0
         self._settled = asyncio.Event()
         self._settled.set()
         self._news = asyncio.Event()
         self.drained = spool.entries == 0
+        metrics.spool_oldest.set_function(lambda: spool.oldest_seconds)
         self._measure()
 
     @property
@@ -124,6 +127,8 @@ class Spooling:
             pause = _FIRST_PAUSE
             self.drained = self.drained or not self._spool.entries
             if not drained:
+                await self._spool.look_around()
+                self._measure()
                 self._news.clear()
                 try:
                     async with asyncio.timeout(_LOOK_SECONDS):
@@ -175,37 +180,34 @@ class Spooling:
         oldest = await self._spool.oldest()
         if oldest is None:
             return False
+        self._measure()
         arrivals = self._read(oldest)
+        fit = [False] * (len(oldest.bodies) - len(arrivals))
         if arrivals:
             # One alone, to see whether the stores are back.
-            fit = [await self._take(arrivals[0], run)]
+            fit.append(await self._take(arrivals[0], run))
             if self._spool.entries <= _LAST_FEW:
                 self._settled.clear()
             fit += await self._take_all(arrivals[1:], run)
-        else:
-            fit = []
-        if self._failures >= _SUSPECT and not any(fit) and self._failures < _HOPELESS:
+        if arrivals and self._failures >= _SUSPECT and not any(fit) and self._failures < _HOPELESS:
             raise StoreUnavailable("none of them can be kept, so it is hardly the requests' fault")
         self._failures = 0
         if all(fit):
-            await self._spool.remove(oldest.number)
+            await self._spool.remove(oldest.path)
         else:
-            self._metrics.spool_rejected.inc()
-            await self._spool.reject(oldest.number)
+            await self._spool.reject(oldest.path)
         self._settled.set()
         self._measure()
         return True
 
     def _read(self, waiting: Waiting) -> list[Arrival]:
+        """Decode what is whole; what no version of ours has written, or only a later one, is left out."""
         arrivals = []
         for body in waiting.bodies:
             try:
-                if body is None:
-                    raise ValueError("damaged")  # noqa: TRY301 - one end for both kinds of damage
                 arrivals.append(decode_arrival(body))
             except (ValueError, msgspec.MsgspecError):
-                self._metrics.spool_damaged.inc()
-                _LOG.error("spool_entry_damaged", file=waiting.number)
+                _LOG.error("spool_entry_unknown", file=waiting.path.name)
         return arrivals
 
     async def _take_all(self, arrivals: Sequence[Arrival], run: Run) -> list[bool]:
@@ -261,6 +263,10 @@ class Spooling:
     def _measure(self) -> None:
         self._metrics.spool_entries.set(self._spool.entries)
         self._metrics.spool_bytes.set(self._spool.size)
+        self._metrics.spool_bytes_aside.set(self._spool.bytes_aside)
+        self._metrics.spool_damaged.inc(self._spool.damaged - self._damaged)
+        self._metrics.spool_rejected.inc(self._spool.rejected - self._rejected)
+        self._damaged, self._rejected = self._spool.damaged, self._spool.rejected
 
 
 def _failed(item: Item) -> bool:

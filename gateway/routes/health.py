@@ -22,9 +22,9 @@ async def ready(request: WebRequest) -> Response:
     """Ask each store, and look at the spool.
 
     Without Redis events are still collected, so that alone is `degraded`. Without the log or Postgres they are kept in
-    the spool as long as it has room: `spooling`, for a balancer must not take every gateway away. What an earlier
-    process left in the spool is drained first: 503 and `draining` until then. The models that recommendations are made
-    from are loaded next, at most for a minute: 503 and `warming`.
+    the spool as long as it has room and its disk takes something: `spooling`, for a balancer must not take every
+    gateway away. What an earlier process left in the spool is drained first: 503 and `draining` until then. The models
+    that recommendations are made from are loaded next, at most for a minute: 503 and `warming`.
     """
     resources = resources_of(request)
     postgres, redis, log = await asyncio.gather(

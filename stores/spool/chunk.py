@@ -1,107 +1,91 @@
-"""A chunk of the spool, which is one file: a header with the wrapped key, then records that are only ever added.
+"""A chunk of the spool, which is one file: frames that are only ever added.
 
-The header is `magic (5 bytes) | length of the wrapped key (2) | wrapped key | CRC-32 of all before (4)`, a record
-`length of the parcel (4) | CRC-32 of the parcel (4) | parcel`, numbers in network order. The end of a file may be cut
-off by a crash: what is cut was acknowledged to nobody.
+It begins with a frame of the wrapped key, and each write adds parcels and that frame again. So the key is in a file
+more than once, and an end that is no such frame was cut off. Whether that had been acknowledged nothing tells, so it
+counts as lost. Only a last write that is missing as a whole leaves no trace in a file.
 """
 
-import os
 import struct
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 from privacy.parcel import ParcelSealer
 from privacy.sealing import Unreadable
+from stores.spool import former, frame
+from stores.spool.content import Content, Damage, Parcel
+from stores.spool.frame import Kind
 
-SUFFIX: Final = ".spool"
-
-_MAGIC: Final = b"TGSP\x01"
-_KEY_LENGTH: Final = struct.Struct(">H")
-_CHECK: Final = struct.Struct(">I")
-_RECORD: Final = struct.Struct(">II")
-_LARGEST_PARCEL: Final = 4 * 1024 * 1024
+_BEGUN_LENGTH: Final = 8
 
 
-class Content(NamedTuple):
-    """What a file holds, as far as it is whole."""
+class Seal:
+    """The key that a process seals its files by, and the frame that tells it to who may unwrap it."""
 
-    wrapped_key: bytes
-    parcels: list[bytes | None]
-    """The parcels by their place in the file; None for one whose check fails."""
-    end: int
-    """Where the last whole record ends: what lies behind was cut off."""
+    def __init__(self, key: bytes, wrapped: bytes) -> None:
+        self.sealer = ParcelSealer(key)
+        self._wrapped = wrapped
 
-
-def path_of(folder: Path, number: int) -> Path:
-    """Name the file of a number."""
-    return folder / f"{number:016d}{SUFFIX}"
+    def frame(self, place: int, begun: float) -> bytes:
+        """Make the frame of the key for one place of a file."""
+        return frame.pack(Kind.KEY, place, int(begun).to_bytes(_BEGUN_LENGTH) + self._wrapped)
 
 
-def numbers_in(folder: Path) -> list[int]:
-    """List the numbers of the files in a folder, the oldest first."""
-    return sorted(int(path.stem) for path in folder.glob(f"*{SUFFIX}"))
+def pack(number: int, first: int, bodies: Sequence[bytes], seal: Seal, begun: float) -> bytes:
+    """Seal bodies for the places from `first` on, with the frame of the key behind them."""
+    pieces = [
+        frame.pack(Kind.PARCEL, place, seal.sealer.seal(body, _place_of(number, place)))
+        for place, body in enumerate(bodies, first)
+    ]
+    return b"".join((*pieces, seal.frame(first + len(bodies), begun)))
 
 
-def write_header(descriptor: int, wrapped_key: bytes) -> int:
-    """Begin a file and return its length."""
-    head = _MAGIC + _KEY_LENGTH.pack(len(wrapped_key)) + wrapped_key
-    return write_whole(descriptor, head + _CHECK.pack(zlib.crc32(head)))
+def read(path: Path, most: int | None = None) -> Content:
+    """Read a file, or as many bytes of it as were ever acknowledged. Raises `OSError`."""
+    with path.open("rb") as file:
+        return parse(file.read(most))
 
 
-def write_records(descriptor: int, number: int, first: int, bodies: Sequence[bytes], sealer: ParcelSealer) -> int:
-    """Seal bodies, append them from place `first` on, and return how many bytes that took."""
-    pieces: list[bytes] = []
-    for place, body in enumerate(bodies, first):
-        parcel = sealer.seal(body, place_of(number, place))
-        pieces += (_RECORD.pack(len(parcel), zlib.crc32(parcel)), parcel)
-    return write_whole(descriptor, b"".join(pieces))
+def parse(data: bytes) -> Content:
+    """Read what was in a file."""
+    return former.parse(data) if former.is_former(data) else _parse_frames(data)
 
 
-def write_whole(descriptor: int, data: bytes) -> int:
-    """Write all of some bytes and return how many they are. Raises `OSError`."""
-    rest = memoryview(data)
-    while rest:
-        rest = rest[os.write(descriptor, rest) :]
-    return len(data)
-
-
-def place_of(number: int, place: int) -> bytes:
-    """Say where a parcel lies, to be bound into it."""
-    return struct.pack(">QI", number, place)
-
-
-def read(path: Path) -> Content | None:
-    """Read a file; None for one that was cut off before its first record could be kept. Raises `OSError`."""
-    data = path.read_bytes()
-    start = len(_MAGIC) + _KEY_LENGTH.size
-    if len(data) < start or not data.startswith(_MAGIC):
-        return None
-    (length,) = _KEY_LENGTH.unpack_from(data, len(_MAGIC))
-    end = start + length + _CHECK.size
-    if len(data) < end or _CHECK.unpack_from(data, start + length) != (zlib.crc32(data[: start + length]),):
-        return None
-    parcels: list[bytes | None] = []
-    while len(data) - end >= _RECORD.size:
-        size, check = _RECORD.unpack_from(data, end)
-        parcel = data[end + _RECORD.size : end + _RECORD.size + size]
-        if size > _LARGEST_PARCEL or len(parcel) < size:
-            break
-        intact = zlib.crc32(parcel) == check
-        if not intact and end + _RECORD.size + size == len(data):
-            break
-        parcels.append(parcel if intact else None)
-        end += _RECORD.size + size
-    return Content(data[start : start + length], parcels, end)
-
-
-def open_parcels(content: Content, number: int, sealer: ParcelSealer) -> list[bytes | None]:
-    """Open the parcels of a file; None for each that is damaged."""
-    bodies: list[bytes | None] = []
-    for place, parcel in enumerate(content.parcels):
+def open_parcels(content: Content, number: int, sealer: ParcelSealer | None) -> tuple[list[bytes], list[Damage]]:
+    """Open the parcels of a file. Return their bodies, and what is damaged with what of them does not open."""
+    bodies: list[bytes] = []
+    damage = list(content.damage)
+    for parcel in content.parcels:
         try:
-            bodies.append(None if parcel is None else sealer.open(parcel, place_of(number, place)))
+            if sealer is None:
+                raise Unreadable("No frame of the key is whole.")  # noqa: TRY301 - one end for both
+            bodies.append(sealer.open(parcel.sealed, _place_of(number, parcel.place)))
         except Unreadable:
-            bodies.append(None)
-    return bodies
+            damage.append(Damage(parcel.start, parcel.end, 1))
+    return bodies, sorted(damage)
+
+
+def _parse_frames(data: bytes) -> Content:
+    wrapped_key, begun = None, None
+    parcels: list[Parcel] = []
+    damage: list[Damage] = []
+    place = end = 0
+    last = None
+    for each in frame.scan(data):
+        if each.place < place:
+            continue  # no file was ever written so
+        if each.start > end or each.place > place:
+            damage.append(Damage(end, each.start, each.place - place))
+        if each.kind == Kind.PARCEL:
+            parcels.append(Parcel(each.place, each.payload, each.start, each.end))
+        elif wrapped_key is None:
+            begun = int.from_bytes(each.payload[:_BEGUN_LENGTH])
+            wrapped_key = each.payload[_BEGUN_LENGTH:]
+        place, end, last = each.place + (each.kind == Kind.PARCEL), each.end, each.kind
+    if end < len(data) or last == Kind.PARCEL:
+        damage.append(Damage(end, len(data), max(1, frame.count_parcels(data, end))))
+    return Content(wrapped_key, parcels, damage, begun)
+
+
+def _place_of(number: int, place: int) -> bytes:
+    return struct.pack(">QI", number, place)

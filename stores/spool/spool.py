@@ -1,48 +1,38 @@
 """Requests on the local disk, for the time that a store is away: durable, sealed, bounded, and given back in order.
 
-Each process has a folder of its own below a common root, held by a lock; one that starts again takes over the folder,
-and what is in it, of one that died.
+Each process has a folder of its own below a common root, held by a lock. What a process has left that is gone is taken
+over by the next that starts, or by one that runs and has nothing left of its own.
 """
 
 import asyncio
-import fcntl
-import os
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-import msgspec
 import structlog
 
+from domain.clock import Clock, utc_now
 from domain.errors import TagwayError
 from privacy.keys import KeyProvider, new_key
-from privacy.parcel import ParcelSealer
-from privacy.sealing import Unreadable
-from stores.spool import chunk
+from stores.spool.chunk import Seal
+from stores.spool.files import File, Files, Waiting
+from stores.spool.folder import Folder
+from stores.spool.writer import Writer
 
 _LARGEST_CHUNK: Final = 8 * 1024 * 1024
-_MOST_FOLDERS: Final = 64
-_REJECTED: Final = ".rejected"
-_DAMAGED: Final = ".damaged"
-_CUT_HEADER: Final = 4_096
-"""Bytes of a file whose header may have been cut off by a crash; of a longer one it was damaged."""
 _GROUP: Final = 256
+_TRY_SECONDS: Final = 5.0
+"""So often is a disk that has refused tried again: a balancer that was told sends nobody who would."""
+_LOOK_SECONDS: Final = 60.0
 
 _LOG = structlog.get_logger(__name__)
 
 
 class SpoolFull(TagwayError):
-    """The spool has reached its bound, or its disk has no room: nothing was kept."""
+    """The spool has reached its bound, or its disk takes nothing: nothing was kept."""
 
     code = "spool_full"
-
-
-class Waiting(msgspec.Struct, frozen=True):
-    """The oldest file of the spool: its bodies in order, None for each that is damaged."""
-
-    number: int
-    bodies: tuple[bytes | None, ...]
 
 
 class _Request:
@@ -57,38 +47,43 @@ class Spool:
     `append` returns once its body is on the disk; whoever appends meanwhile shares the next write and its fsync.
     """
 
-    def __init__(self, folder: Path, lock: int, *, wrapped_key: bytes, sealer: ParcelSealer, most_bytes: int) -> None:
+    def __init__(self, folder: Folder, files: Files, seal: Seal, *, most_bytes: int, clock: Clock) -> None:
+        self.bytes_aside = 0
+        """Bytes of what was put aside, also by earlier processes in this folder."""
         self._folder = folder
-        self._lock = lock
-        self._wrapped_key = wrapped_key
-        self._sealer = sealer
+        self._files = files
+        self._seal = seal
         self._most_bytes = most_bytes
-        self._sealers: dict[int, ParcelSealer] = {}
-        self._counts: dict[int, int] = {}
-        self._sizes: dict[int, int] = {}
+        self._clock = clock
         self._next = 1
-        self._active: tuple[int, int] | None = None
-        """Number and descriptor of the file that is written."""
+        self._writer: Writer | None = None
+        self._left: Folder | None = None
+        """The folder of a process that is gone, while there is something in it."""
+        self._looked_at: float | None = None
         self._queue: deque[_Request] = deque()
         self._queued_bytes = 0
         self._arrived = asyncio.Event()
-        self._files = asyncio.Lock()
+        self._refused = False
+        self._changing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, root: Path, provider: KeyProvider, *, most_bytes: int) -> Self:
+    async def open(cls, root: Path, provider: KeyProvider, *, most_bytes: int, clock: Clock = utc_now) -> Self:
         """Take a free folder below `root`, the first that there is, with all that an earlier process left in it.
 
         Raises `OSError` when the folder cannot be used, and `Unreadable` for what another master key has sealed.
         """
-        folder, lock = await asyncio.to_thread(_claim, root)
+        folder = await asyncio.to_thread(Folder.claim, root)
         try:
             key = new_key()
-            wrapped = await provider.wrap(key)
-            spool = cls(folder, lock, wrapped_key=wrapped, sealer=ParcelSealer(key), most_bytes=most_bytes)
-            await spool._recover(provider)
+            seal = Seal(key, await provider.wrap(key))
+            spool = cls(folder, Files(provider), seal, most_bytes=most_bytes, clock=clock)
+            folder.bring_back()
+            spool._next = folder.next_number()
+            await spool._files.take_over(folder)
+            await spool._tidy()
         except BaseException:
-            os.close(lock)
+            folder.release()
             raise
         spool._task = asyncio.create_task(spool._run(), name="spool")
         return spool
@@ -96,21 +91,37 @@ class Spool:
     @property
     def entries(self) -> int:
         """How many bodies wait, those included that are just being written."""
-        return sum(self._counts.values()) + len(self._queue)
+        return self._files.entries + len(self._queue)
 
     @property
     def size(self) -> int:
-        """Bytes on the disk and on their way there."""
-        return sum(self._sizes.values()) + self._queued_bytes
+        """Bytes on the disk and on their way there, with what was put aside."""
+        return self._files.size + self._queued_bytes + self.bytes_aside
 
     @property
     def full(self) -> bool:
         """Whether a body of common size would be refused."""
-        return self.size >= self._most_bytes
+        return self._refused or not self._runs or self.size >= self._most_bytes
+
+    @property
+    def oldest_seconds(self) -> float:
+        """For how long the oldest body has been waiting."""
+        begun = self._files.begun
+        return 0.0 if begun is None else max(0.0, self._clock().timestamp() - begun)
+
+    @property
+    def damaged(self) -> int:
+        """How many requests could not be read back, since this process runs."""
+        return self._files.damaged
+
+    @property
+    def rejected(self) -> int:
+        """How many files were put aside until the next start, since this process runs."""
+        return self._files.rejected
 
     async def append(self, body: bytes) -> None:
         """Return once the body is on the disk. Raises `SpoolFull`."""
-        if self._task is None or self._task.done() or self.size + len(body) > self._most_bytes:
+        if not self._runs or self.size + len(body) > self._most_bytes:
             raise SpoolFull
         request = _Request(body)
         self._queue.append(request)
@@ -119,30 +130,47 @@ class Spool:
         await request.kept
 
     async def oldest(self) -> Waiting | None:
-        """Read the oldest file, which is written no further from now on; None when nothing is kept."""
-        async with self._files:
-            if not self._counts:
-                return None
-            number = min(self._counts)
-            if self._active is not None and self._active[0] == number:
-                os.close(self._active[1])
-                self._active = None
-            content = await asyncio.to_thread(chunk.read, chunk.path_of(self._folder, number))
-            bodies = chunk.open_parcels(content, number, self._sealers[number]) if content else []
-            return Waiting(number, tuple(bodies))
+        """Read the oldest file, which is written no further from now on; None when nothing is kept.
 
-    async def remove(self, number: int) -> None:
-        """Forget a file whose bodies have all had their effect."""
-        async with self._files:
-            await asyncio.to_thread(self._unlink, chunk.path_of(self._folder, number))
-            del self._counts[number], self._sizes[number], self._sealers[number]
+        One that cannot be read is put aside for the sake of the others. Raises `OSError` where none can be read.
+        """
+        async with self._changing:
+            while (file := self._files.first) is not None:
+                if self._writer is not None and (file.folder, file.number) == (self._folder, self._writer.number):
+                    self._writer.close()
+                    self._writer = None
+                waiting = await self._files.read(file)
+                if waiting is not None:
+                    return waiting
+                await self._tidy()
+            return None
 
-    async def reject(self, number: int) -> None:
+    async def remove(self, path: Path) -> None:
+        """Forget a file whose bodies have all had their effect. One of which something is lost is put aside."""
+        async with self._changing:
+            await self._files.remove(path)
+            await self._tidy()
+
+    async def reject(self, path: Path) -> None:
         """Put a file aside, until the next start, because something in it cannot be taken."""
-        async with self._files:
-            path = chunk.path_of(self._folder, number)
-            await asyncio.to_thread(path.rename, path.with_suffix(_REJECTED))
-            del self._counts[number], self._sizes[number], self._sealers[number]
+        async with self._changing:
+            await self._files.reject(path)
+            await self._tidy()
+
+    async def look_around(self) -> None:
+        """When there is nothing else to do, once a minute, take over what processes have left that are gone."""
+        now = asyncio.get_running_loop().time()
+        if self._files.first is not None or (self._looked_at is not None and now - self._looked_at < _LOOK_SECONDS):
+            return
+        self._looked_at = now
+        try:
+            self._left = await asyncio.to_thread(Folder.claim_left, self._folder.path.parent)
+            if self._left is not None:
+                files = await self._files.take_over(self._left)
+                _LOG.info("spool_taken_over", folder=self._left.path.name, files=files)
+        except (TagwayError, OSError) as error:
+            _LOG.error("spool_not_taken_over", error=type(error).__name__)
+        await self._tidy()
 
     async def close(self) -> None:
         """Keep what is on its way, then let go of the folder."""
@@ -151,22 +179,28 @@ class Spool:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        if self._active is not None:
-            os.close(self._active[1])
-            self._active = None
-        os.close(self._lock)
+        if self._writer is not None:
+            self._writer.close()
+        if self._left is not None:
+            self._left.release()
+        self._folder.release()
+
+    @property
+    def _runs(self) -> bool:
+        return self._task is not None and not self._task.done()
 
     async def _run(self) -> None:
         while True:
-            await self._arrived.wait()
+            await self._somebody()
             group = [self._queue[place] for place in range(min(len(self._queue), _GROUP))]
+            fault = None
             try:
-                async with self._files:
-                    await asyncio.to_thread(self._write, [request.body for request in group])
-                    fault = None
+                async with self._changing:
+                    await self._write([request.body for request in group])
             except OSError as error:
                 _LOG.error("spool_not_written", error=type(error).__name__, number=error.errno)
                 fault = error
+            self._refused = fault is not None
             for request in group:
                 self._queue.popleft()
                 self._queued_bytes -= len(request.body)
@@ -174,73 +208,47 @@ class Spool:
             if not self._queue:
                 self._arrived.clear()
 
-    def _write(self, bodies: list[bytes]) -> None:
-        """Append to the file that is open, else to a new one; one that fails in the middle is cut back."""
-        number, descriptor = self._active or self._begin()
-        self._active = None
-        size, count = self._sizes[number], self._counts[number]
-        try:
-            written = chunk.write_records(descriptor, number, count, bodies, self._sealers[number])
-            os.fdatasync(descriptor)
-        except OSError:
+    async def _somebody(self) -> None:
+        """Wait for a body; meanwhile see whether a disk that has refused takes something again."""
+        while not self._arrived.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TRY_SECONDS if self._refused else None):
+                    await self._arrived.wait()
+                    return
             with suppress(OSError):
-                os.ftruncate(descriptor, size)
-                os.fsync(descriptor)
-            os.close(descriptor)
-            if not count:
-                self._discard(number)
+                await asyncio.to_thread(self._folder.try_disk)
+                self._refused = False
+
+    async def _write(self, bodies: list[bytes]) -> None:
+        """Append to the file that is open, else to a new one; one that fails is written no further."""
+        writer, self._writer = self._writer, None
+        if writer is None:
+            number, self._next = self._next, self._next + 1
+            begun = self._clock().timestamp()
+            writer = await asyncio.to_thread(Writer.begin, self._folder, number, self._seal, begun)
+        try:
+            await asyncio.to_thread(writer.append, bodies)
+        except OSError:
+            if not writer.entries:
+                with suppress(OSError):
+                    await asyncio.to_thread(self._folder.remove, writer.number)
             raise
-        self._sizes[number], self._counts[number] = size + written, count + len(bodies)
-        if self._sizes[number] >= _LARGEST_CHUNK:
-            os.close(descriptor)
+        self._files.put(File(self._folder, writer.number, self._seal.sealer, writer.begun, writer.size, writer.entries))
+        if writer.size < _LARGEST_CHUNK:
+            self._writer = writer
         else:
-            self._active = number, descriptor
+            writer.close()
 
-    def _begin(self) -> tuple[int, int]:
-        number, self._next = self._next, self._next + 1
-        path = chunk.path_of(self._folder, number)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        try:
-            size = chunk.write_header(descriptor, self._wrapped_key)
-            _sync_folder(self._folder)
-        except OSError:
-            os.close(descriptor)
-            with suppress(OSError):
-                path.unlink()
-            raise
-        self._sizes[number], self._counts[number], self._sealers[number] = size, 0, self._sealer
-        return number, descriptor
-
-    def _discard(self, number: int) -> None:
+    async def _tidy(self) -> None:
+        """Measure what was put aside, as somebody may have taken it away, and let go of a folder that is empty."""
         with suppress(OSError):
-            self._unlink(chunk.path_of(self._folder, number))
-        del self._counts[number], self._sizes[number], self._sealers[number]
+            self.bytes_aside = await asyncio.to_thread(self._folder.bytes_aside)
+        self._release_left()
 
-    def _unlink(self, path: Path) -> None:
-        path.unlink()
-        _sync_folder(self._folder)
-
-    async def _recover(self, provider: KeyProvider) -> None:
-        """Find what an earlier process left. Files that were put aside are tried once more."""
-        for path in self._folder.glob(f"*{_REJECTED}"):
-            path.rename(path.with_suffix(chunk.SUFFIX))
-        for number in chunk.numbers_in(self._folder):
-            path = chunk.path_of(self._folder, number)
-            self._next = number + 1
-            content = await asyncio.to_thread(chunk.read, path)
-            if content is None and path.stat().st_size > _CUT_HEADER:
-                _LOG.error("spool_file_damaged", file=path.name)
-                path.rename(path.with_suffix(_DAMAGED))
-                continue
-            if content is None or not content.parcels:
-                self._unlink(path)
-                continue
-            try:
-                key = await provider.unwrap(content.wrapped_key)
-            except Unreadable:
-                raise Unreadable(f"{path} was sealed under another master key: set that one") from None
-            self._sealers[number] = ParcelSealer(key)
-            self._counts[number], self._sizes[number] = len(content.parcels), content.end
+    def _release_left(self) -> None:
+        if self._left is not None and not self._files.holds_of(self._left):
+            self._left.release()
+            self._left = None
 
 
 def _settle(request: _Request, fault: OSError | None) -> None:
@@ -252,27 +260,3 @@ def _settle(request: _Request, fault: OSError | None) -> None:
         refusal = SpoolFull()
         refusal.__cause__ = fault
         request.kept.set_exception(refusal)
-
-
-def _claim(root: Path) -> tuple[Path, int]:
-    """Lock the first folder that no living process holds. Folders with something in them come first, being lower."""
-    root.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in range(_MOST_FOLDERS):
-        folder = root / str(name)
-        folder.mkdir(mode=0o700, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            continue
-        return folder, lock
-    raise OSError(f"{root} has no free folder: {_MOST_FOLDERS} processes use it")
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

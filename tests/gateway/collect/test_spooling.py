@@ -16,9 +16,11 @@ from domain.event import decode_event
 from gateway.resources import Resources
 from gateway.settings import Settings
 from gateway.wiring import open_resources
+from privacy.keys import LocalMasterKey
 from stores.embedded.postgres import EmbeddedPostgres
 from stores.eventlog.port import Record
 from stores.migrate import migrate
+from stores.spool.spool import Spool
 from tests.fixtures.gateway import Gateway, event, listening, make_tenant
 from tests.patience import AT_ALL
 
@@ -86,6 +88,19 @@ async def emptied(gateway: Gateway, within: float = AT_ALL) -> None:
 
 def files(root: Path, suffix: str) -> list[Path]:
     return list(root.rglob(f"*.{suffix}"))
+
+
+async def figure(gateway: Gateway, name: str) -> float:
+    """Read a metric without labels."""
+    async with gateway.http.get(gateway.url + "/metrics") as response:
+        [value] = [line.split()[1] for line in (await response.text()).splitlines() if line.startswith(f"{name} ")]
+    return float(value)
+
+
+async def readiness(gateway: Gateway) -> tuple[int, str]:
+    """Ask as a balancer does."""
+    async with gateway.http.get(gateway.url + "/readyz") as response:
+        return response.status, (await response.json())["status"]
 
 
 async def order(gateway: Gateway) -> dict[str, list[str]]:
@@ -257,6 +272,55 @@ async def test_a_request_that_no_store_will_ever_take_is_put_aside(
         assert files(tmp_path, "rejected")
 
 
+async def test_what_is_damaged_is_counted_and_kept_and_all_else_comes_through(
+    gateway_settings: Settings, tmp_path: Path
+) -> None:
+    async with spooling(gateway_settings, tmp_path) as (gateway, door):
+        door.shut = True
+        for number in range(3):
+            await gateway.batch(event(messageId=f"{number}"))
+        workspace = gateway.tenant.workspace
+        assert await figure(gateway, "tagway_spool_oldest_seconds") > 0
+    path = min(files(tmp_path, "spool"))
+    data = bytearray(path.read_bytes())
+    data[300] ^= 1  # within the first request, which lies behind the frame of the key
+    path.write_bytes(data)
+    async with spooling(gateway_settings, tmp_path) as (gateway, _):
+        await emptied(gateway)
+        assert [each.message_id for each in await gateway.logged(workspace)] == ["1", "2"]
+        assert await figure(gateway, "tagway_spool_damaged_total") == 1
+        assert await figure(gateway, "tagway_spool_bytes_aside") == len(data)
+        assert await figure(gateway, "tagway_spool_oldest_seconds") == 0
+        assert path.with_suffix(".damaged").read_bytes() == bytes(data)
+
+
+async def test_what_this_version_does_not_know_is_kept_for_one_that_does(
+    gateway_settings: Settings, tmp_path: Path
+) -> None:
+    spool = await Spool.open(tmp_path, LocalMasterKey(gateway_settings.read_master_key()), most_bytes=1_000_000)
+    await spool.append(b"of a later version")
+    await spool.close()
+    async with spooling(gateway_settings, tmp_path) as (gateway, _):
+        await emptied(gateway)
+        assert files(tmp_path, "rejected")
+        assert await figure(gateway, "tagway_spool_rejected_total") == 1
+
+
+async def test_what_a_gateway_left_that_is_gone_is_drained_by_one_that_runs(
+    gateway_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stores.spool.spool._LOOK_SECONDS", 0.0)
+    async with spooling(gateway_settings, tmp_path) as (here, _):
+        async with spooling(gateway_settings, tmp_path) as (gone, door):
+            door.shut = True
+            await gone.batch(event(messageId="left"))
+            workspace = gone.tenant.workspace
+        async with asyncio.timeout(AT_ALL):
+            while files(tmp_path, "spool"):
+                await asyncio.sleep(0.02)
+        assert [each.message_id for each in await here.logged(workspace)] == ["left"]
+
+
 async def test_without_postgres_known_keys_are_served_and_nothing_is_lost(
     gateway_settings: Settings, server_folder: Path, tmp_path: Path
 ) -> None:
@@ -278,5 +342,33 @@ async def test_without_postgres_known_keys_are_served_and_nothing_is_lost(
             await emptied(gateway)
             ids = [each.message_id for each in await gateway.logged()]
             assert ids == ["before", *(f"away-{number}" for number in range(5))]
+    finally:
+        await server.stop()
+
+
+async def test_a_disk_that_takes_nothing_is_told_to_balancers_until_it_takes_again(
+    gateway_settings: Settings, server_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stores.spool.spool._TRY_SECONDS", 0.05)
+    server = EmbeddedPostgres(server_folder / "disk-postgres", volatile=True)
+    url = await server.start()
+    try:
+        await migrate(url)
+        settings = msgspec.structs.replace(gateway_settings, postgres_url=url)
+        async with spooling(settings, tmp_path) as (gateway, _):
+            await gateway.batch(event(messageId="before"))
+            await server.stop()
+            away = (tmp_path / "0").rename(tmp_path / "away")
+            status, answer = await gateway.post("/v1/batch", {"batch": [event()]})
+            assert (status, answer["code"]) == (503, "spool_full")
+            assert await readiness(gateway) == (503, "unavailable")
+            away.rename(tmp_path / "0")
+            async with asyncio.timeout(AT_ALL):
+                while await readiness(gateway) != (200, "spooling"):
+                    await asyncio.sleep(0.02)
+            assert (await gateway.batch(event(messageId="after")))[0]["outcome"] == "accepted"
+            assert await server.start() == url
+            await emptied(gateway)
+            assert [each.message_id for each in await gateway.logged()] == ["before", "after"]
     finally:
         await server.stop()

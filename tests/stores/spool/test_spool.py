@@ -1,16 +1,23 @@
 import asyncio
 import os
+import resource
+import struct
 import subprocess
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from privacy.keys import LocalMasterKey, new_key
+from privacy.parcel import ParcelSealer
 from privacy.sealing import Unreadable
 from stores.spool import spool as spool_module
 from stores.spool.spool import Spool, SpoolFull
+from tests.patience import AT_ALL
 
 PROVIDER = LocalMasterKey(bytes(32))
 ROOM = 1_000_000
@@ -25,12 +32,12 @@ async def opened(root: Path, most: int = ROOM, provider: LocalMasterKey = PROVID
         await spool.close()
 
 
-async def taken(spool: Spool) -> list[bytes | None]:
+async def taken(spool: Spool) -> list[bytes]:
     """Take out everything, the oldest first."""
-    bodies: list[bytes | None] = []
+    bodies: list[bytes] = []
     while oldest := await spool.oldest():
         bodies += oldest.bodies
-        await spool.remove(oldest.number)
+        await spool.remove(oldest.path)
     return bodies
 
 
@@ -69,40 +76,199 @@ async def test_nothing_of_a_body_can_be_read_on_the_disk(tmp_path: Path) -> None
         assert path.stat().st_mode & 0o077 == 0
 
 
-async def test_an_end_that_a_crash_has_cut_off_costs_what_was_not_acknowledged(tmp_path: Path) -> None:
+async def damage(root: Path, bodies: tuple[bytes, ...], places: tuple[int, ...]) -> Path:
+    """Leave a file in which a byte each of some bodies is another."""
+    ends = []
+    async with opened(root) as spool:
+        for body in bodies:
+            await spool.append(body)
+            ends.append(files(root)[0].stat().st_size)
+    (path,) = files(root)
+    data = bytearray(path.read_bytes())
+    for place in places:
+        data[ends[place] - 150] ^= 1  # behind it lies the frame of the key, of some hundred bytes
+    path.write_bytes(data)
+    return path
+
+
+async def test_damage_is_counted_and_logged_once_and_its_file_is_kept(tmp_path: Path) -> None:
+    bodies = tuple(bytes([number]) * 200 for number in range(20))
+    path = await damage(tmp_path, bodies, (0, 5, 19))
+    left = [body for place, body in enumerate(bodies) if place not in {0, 5, 19}]
     async with opened(tmp_path) as spool:
-        await spool.append(b"whole")
-        kept = files(tmp_path)[0].stat().st_size
-        await spool.append(b"cut")
-    (path,) = files(tmp_path)
-    whole = path.read_bytes()
-    for length in range(kept, len(whole)):
-        path.write_bytes(whole[:length])
+        assert spool.entries == 20
+        with capture_logs() as lines:
+            for _ in range(3):  # as long as a store is away, it is read and cannot be removed
+                oldest = await spool.oldest()
+                assert oldest is not None
+                assert list(oldest.bodies) == left
+            assert await taken(spool) == left
+        assert spool.damaged == 3
+        [line] = lines
+        assert (line["event"], line["file"], line["lost"]) == ("spool_file_damaged", path.name, 3)
+        assert len(line["bytes"]) == 3
+        assert path.with_suffix(".damaged").exists()
+        assert spool.bytes_aside == path.with_suffix(".damaged").stat().st_size
+
+
+async def test_a_file_that_is_put_aside_is_never_overwritten_by_another(tmp_path: Path) -> None:
+    kept = []
+    for _ in range(3):
+        path = await damage(tmp_path, (bytes(200),), (0,))
+        kept.append(path.read_bytes())
         async with opened(tmp_path) as spool:
-            oldest = await spool.oldest()
-            assert oldest is not None
-            assert oldest.bodies == (b"whole",)
+            assert await taken(spool) == []
+    assert sorted(path.read_bytes() for path in (tmp_path / "0").glob("*.damaged")) == sorted(kept)
 
 
-async def test_a_damaged_body_is_told_and_those_behind_it_come_through(tmp_path: Path) -> None:
+async def test_pages_of_zeroes_at_the_end_are_no_requests(tmp_path: Path) -> None:
+    path = await damage(tmp_path, (b"whole",), ())
+    path.write_bytes(path.read_bytes() + bytes(4_096))
+    async with opened(tmp_path) as spool:
+        assert await taken(spool) == [b"whole"]
+        assert spool.damaged == 1
+        assert path.with_suffix(".damaged").exists()
+
+
+async def test_what_the_release_before_has_acknowledged_is_drained(tmp_path: Path) -> None:
+    key, folder = new_key(), tmp_path / "0"
+    folder.mkdir()
+    wrapped = await PROVIDER.wrap(key)
+    head = b"TGSP\x01" + struct.pack(">H", len(wrapped)) + wrapped
+    data = head + struct.pack(">I", zlib.crc32(head))
+    for place, body in enumerate((b"one", b"two")):
+        parcel = ParcelSealer(key).seal(body, struct.pack(">QI", 3, place))
+        data += struct.pack(">II", len(parcel), zlib.crc32(parcel)) + parcel
+    (folder / f"{3:016d}.spool").write_bytes(data)
+    async with opened(tmp_path) as spool:
+        await spool.append(b"three")
+        assert 0 <= spool.oldest_seconds < AT_ALL
+        assert await taken(spool) == [b"one", b"two", b"three"]
+        assert [path.name for path in folder.iterdir()] == ["lock"]
+
+
+async def test_a_file_that_cannot_be_read_at_a_start_holds_up_no_other(tmp_path: Path) -> None:
+    path = await damage(tmp_path, (b"whole",), ())
+    unreadable = path.with_name(f"{0:016d}.spool")
+    unreadable.mkdir()
+    async with opened(tmp_path) as spool:
+        assert await taken(spool) == [b"whole"]
+        assert spool.rejected == 1
+    assert unreadable.with_suffix(".rejected").exists()
+
+
+async def test_a_file_that_can_no_longer_be_read_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "_LARGEST_CHUNK", 1)
     async with opened(tmp_path) as spool:
         for body in (b"first", b"second", b"third"):
             await spool.append(body)
-    (path,) = files(tmp_path)
-    data = bytearray(path.read_bytes())
-    data[-(len(data) - path.stat().st_size + 60)] ^= 1  # within the second of three parcels of some forty bytes
-    path.write_bytes(data)
-    async with opened(tmp_path) as spool:
-        assert await taken(spool) == [b"first", None, b"third"]
+        path = files(tmp_path)[1]
+        path.unlink()
+        path.symlink_to("/proc/self/mem")  # whose beginning gives EIO
+        with capture_logs() as lines:
+            assert await taken(spool) == [b"first", b"third"]
+        assert [(line["event"], line["file"]) for line in lines] == [("spool_file_unreadable", path.name)]
+        assert (spool.rejected, spool.entries) == (1, 0)
+        assert path.with_suffix(".rejected").is_symlink()
 
 
-async def test_a_parcel_that_was_moved_does_not_open(tmp_path: Path) -> None:
+async def test_a_process_without_descriptors_gives_no_file_up(tmp_path: Path) -> None:
     async with opened(tmp_path) as spool:
-        await spool.append(b"body")
-    (path,) = files(tmp_path)
-    path.rename(path.with_name(f"{7:016d}.spool"))
+        await spool.append(b"kept")
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (3, hard))
+        try:
+            with pytest.raises(OSError, match="Too many open files"):
+                await spool.oldest()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert await taken(spool) == [b"kept"]
+
+
+async def test_a_file_that_shrinks_while_the_process_runs_is_noticed(tmp_path: Path) -> None:
     async with opened(tmp_path) as spool:
-        assert await taken(spool) == [None]
+        await spool.append(b"first")
+        (path,) = files(tmp_path)
+        size = path.stat().st_size
+        await spool.append(b"second")
+        os.truncate(path, size)
+        assert await taken(spool) == [b"first"]
+        assert spool.damaged == 1
+
+
+async def test_a_disk_that_refuses_is_full_until_it_takes_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "_TRY_SECONDS", 0.05)
+    async with opened(tmp_path) as spool:
+        assert not spool.full
+        away = (tmp_path / "0").rename(tmp_path / "away")
+        with pytest.raises(SpoolFull):
+            await spool.append(b"refused")
+        assert spool.full
+        away.rename(tmp_path / "0")
+        async with asyncio.timeout(AT_ALL):
+            while spool.full:
+                await asyncio.sleep(0.01)
+        await spool.append(b"taken")
+        assert await taken(spool) == [b"taken"]
+
+
+async def test_what_is_put_aside_counts_until_it_is_taken_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "_LOOK_SECONDS", 0.0)
+    path = await damage(tmp_path, (bytes(1_500),), (0,))
+    async with opened(tmp_path, most=2_000) as spool:
+        assert await taken(spool) == []
+        with pytest.raises(SpoolFull):
+            await spool.append(bytes(1_000))
+        path.with_suffix(".damaged").unlink()
+        await spool.look_around()
+        await spool.append(bytes(1_000))
+    async with opened(tmp_path, most=2_000) as spool:
+        assert await taken(spool) == [bytes(1_000)]
+
+
+async def test_what_a_process_left_is_taken_over_by_one_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "_LOOK_SECONDS", 0.0)
+    stranger = LocalMasterKey(new_key())
+    async with opened(tmp_path) as here, opened(tmp_path, provider=stranger) as other:
+        async with opened(tmp_path) as gone:
+            await gone.append(b"left")
+            await here.look_around()
+            assert here.entries == 0
+        await other.look_around()
+        assert other.entries == 0
+        await here.append(b"own")
+        await here.look_around()
+        assert here.entries == 1
+        assert await taken(here) == [b"own"]
+        await here.look_around()
+        assert await taken(here) == [b"left"]
+        await here.append(b"new")
+        assert await taken(here) == [b"new"]
+        async with opened(tmp_path) as again:
+            await again.append(b"the folder is free")
+            assert files(tmp_path, "2")
+
+
+async def test_the_age_of_the_oldest_is_told_also_after_a_restart(tmp_path: Path) -> None:
+    now = [datetime(2026, 1, 1, tzinfo=UTC)]
+    spool = await Spool.open(tmp_path, PROVIDER, most_bytes=ROOM, clock=lambda: now[0])
+    assert spool.oldest_seconds == 0
+    await spool.append(b"first")
+    now[0] += timedelta(seconds=90)
+    await spool.append(b"second")
+    assert spool.oldest_seconds == 90
+    await spool.close()
+    spool = await Spool.open(tmp_path, PROVIDER, most_bytes=ROOM, clock=lambda: now[0])
+    assert spool.oldest_seconds == 90
+    await taken(spool)
+    assert spool.oldest_seconds == 0
+    await spool.close()
 
 
 async def test_what_another_master_key_has_sealed_is_not_passed_over(tmp_path: Path) -> None:
@@ -146,7 +312,7 @@ async def test_what_is_put_aside_is_tried_again_by_the_next_process(tmp_path: Pa
         await spool.append(b"poison")
         oldest = await spool.oldest()
         assert oldest is not None
-        await spool.reject(oldest.number)
+        await spool.reject(oldest.path)
         assert (spool.entries, await spool.oldest()) == (0, None)
     async with opened(tmp_path) as spool:
         assert await taken(spool) == [b"poison"]
@@ -177,6 +343,7 @@ async def test_a_full_disk_refuses_and_keeps_what_it_has_acknowledged(small_disk
                 continue
             kept.append(body)
         assert 2 < len(kept) < 40
+        assert spool.full
     async with opened(small_disk) as spool:
         assert await taken(spool) == kept
         await spool.append(b"there is room again")
