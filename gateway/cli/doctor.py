@@ -179,8 +179,9 @@ async def _spool(settings: Settings) -> str:
     if free < settings.spool_megabytes:
         raise SettingsError(f"{folder} may grow to {settings.spool_megabytes:,} MB, and its disk has {free:,} MB left")
     waiting = sum(path.stat().st_size for path in folder.glob("*/*.spool")) // 1_000
-    aside = len(list(folder.glob("*/*.rejected"))) + len(list(folder.glob("*/*.damaged")))
-    return f"{waiting:,} KB wait in {folder}" + (f", {aside} files were put aside" if aside else "")
+    aside = [path.lstat().st_size for kind in ("rejected", "damaged") for path in folder.glob(f"*/*.{kind}")]
+    told = f", {len(aside)} files of {sum(aside) // 1_000:,} KB are put aside and take room from it" if aside else ""
+    return f"{waiting:,} KB wait in {folder}{told}"
 
 
 async def _wisdom(settings: Settings) -> str:

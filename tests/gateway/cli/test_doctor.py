@@ -76,6 +76,15 @@ async def test_a_spool_without_room_is_found(settings: Settings) -> None:
     assert "may grow to 1,000,000 MB" in wrong
 
 
+async def test_what_the_spool_has_put_aside_is_told(settings: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "spool" / "0"
+    folder.mkdir(parents=True)
+    for suffix in ("spool", "rejected", "damaged"):
+        (folder / f"{1:016d}.{suffix}").write_bytes(bytes(3_000))
+    told = await doctor._spool(msgspec.structs.replace(settings, spool=folder.parent))
+    assert told == f"3 KB wait in {folder.parent}, 2 files of 6 KB are put aside and take room from it"
+
+
 async def test_what_is_probably_not_meant_is_said_and_is_no_fault(settings: Settings) -> None:
     odd = msgspec.structs.replace(settings, profile="production", public_url="http://shop.example")
     assert await examine(odd) == (True, [])
