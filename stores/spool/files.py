@@ -125,9 +125,6 @@ class Files:
         content = await self._read(folder, number)
         if content is None:
             return None
-        if not content.entries:
-            await _leave(path, folder.remove, number)
-            return None
         try:
             key = None if content.wrapped_key is None else await self._provider.unwrap(content.wrapped_key)
         except Unreadable:

@@ -130,6 +130,15 @@ async def test_pages_of_zeroes_at_the_end_are_no_requests(tmp_path: Path) -> Non
         assert path.with_suffix(".damaged").exists()
 
 
+async def test_a_file_in_which_nothing_was_written_is_no_damage(tmp_path: Path) -> None:
+    path = await damage(tmp_path, (b"whole",), ())
+    path.with_name(f"{9:016d}.spool").touch()  # as a crash leaves it between making it and writing to it
+    async with opened(tmp_path) as spool:
+        assert await taken(spool) == [b"whole"]
+        assert (spool.damaged, spool.bytes_aside, spool.size) == (0, 0, 0)
+    assert [path.name for path in (tmp_path / "0").iterdir()] == ["lock"]
+
+
 async def test_what_the_release_before_has_acknowledged_is_drained(tmp_path: Path) -> None:
     key, folder = new_key(), tmp_path / "0"
     folder.mkdir()
