@@ -196,6 +196,21 @@ async def test_a_process_without_descriptors_gives_no_file_up(tmp_path: Path) ->
         assert await taken(spool) == [b"kept"]
 
 
+async def test_a_file_that_cannot_be_removed_is_not_run_again_and_again(tmp_path: Path) -> None:
+    async with opened(tmp_path) as spool:
+        await spool.append(b"run once by this process")
+        oldest = await spool.oldest()
+        assert oldest is not None
+        away = (tmp_path / "0").rename(tmp_path / "away")
+        with capture_logs() as lines:
+            await spool.remove(oldest.path)
+        assert [line["event"] for line in lines] == ["spool_file_stays"]
+        assert await spool.oldest() is None
+        away.rename(tmp_path / "0")
+    async with opened(tmp_path) as spool:
+        assert await taken(spool) == [b"run once by this process"]
+
+
 async def test_a_file_that_shrinks_while_the_process_runs_is_noticed(tmp_path: Path) -> None:
     async with opened(tmp_path) as spool:
         await spool.append(b"first")
