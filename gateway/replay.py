@@ -8,6 +8,7 @@ import structlog
 from domain.clock import Clock, utc_now
 from domain.errors import LogUnavailable, StoreUnavailable
 from domain.topics import CONSENTS, ERASURES, EVENTS
+from gateway.brokers import read_brokers
 from gateway.database import open_database
 from gateway.provider import open_provider
 from gateway.settings import Settings
@@ -55,14 +56,15 @@ async def replay_erasures(settings: Settings, clock: Clock = utc_now) -> None:
 
 async def _announced(settings: Settings, *, must: bool) -> list[Entry]:
     """Read the topic of erasures. The log in Postgres is left out: it was restored with the tables."""
-    if settings.kafka_bootstrap is None:
+    brokers = read_brokers(settings)
+    if brokers is None:
         return []
     try:
-        return [entry async for value in walk(settings.kafka_bootstrap, ERASURES) for entry in _read(value)]
-    except LogUnavailable:
+        return [entry async for value in walk(brokers, ERASURES) for entry in _read(value)]
+    except LogUnavailable as error:
         if must:
             raise
-        _LOG.warning("erasures_unread", topic=ERASURES)
+        _LOG.warning("erasures_unread", topic=ERASURES, problem=error.detail)
         return []
 
 
@@ -89,7 +91,7 @@ async def _complete(journal: Journal, missing: list[Entry]) -> None:
 
 async def _forget_copies(settings: Settings, database: Database, done: Replayed) -> None:
     """Take them out of the log, if it was restored too, and out of the cache, whose entries end by themselves."""
-    log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
+    log = await open_log(read_brokers(settings), database, settings.log_retention)
     try:
         with suppress(LogUnavailable):
             await log.forget(EVENTS, done.log_keys())

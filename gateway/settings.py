@@ -5,10 +5,10 @@ import binascii
 import difflib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self, get_args
+from typing import Annotated, Final, Literal, Self, get_args, get_origin
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
@@ -17,7 +17,7 @@ from domain.errors import CannotRun
 
 PREFIX: Final = "TAGWAY_"
 _MASTER_KEY_BYTES: Final = 32
-_SECRET: Final = frozenset({"master_key", "previous_master_key"})
+_SECRET: Final = frozenset({"master_key", "previous_master_key", "kafka_password"})
 _URLS: Final = {
     "public_url": ("http", "https"),
     "postgres_url": ("postgresql", "postgres"),
@@ -54,6 +54,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     redis_url: str | None = None
     kafka_bootstrap: str | None = None
     """Unset: the event log lives in Postgres."""
+    kafka_security: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    """How the brokers are spoken to: `ssl` is TLS, `sasl` a login."""
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    kafka_user: str | None = None
+    kafka_password: str | None = None
+    kafka_ca_file: Path | None = None
+    """The certificates that sign the brokers', in PEM; unset: those that the machine trusts."""
+    kafka_certificate_file: Path | None = None
+    kafka_key_file: Path | None = None
+    """Our own certificate and its key without a password, in PEM, for brokers that ask for one."""
     master_key: str | None = None
     """32 bytes in base64 or hex; wraps the keys of the workspaces."""
     master_key_file: Path | None = None
@@ -210,9 +220,16 @@ def _convert(cls: type[Settings], name: str, value: str) -> dict[str, object]:
         raise ValueError("is neither `local` nor package.module:factory")
     if kind == tuple[date, ...]:
         return {name: msgspec.convert([day.strip() for day in value.split(",")], kind)}
-    if getattr(kind, "__origin__", None) is Literal and value not in get_args(kind):
-        raise ValueError(f"is not one of {', '.join(get_args(kind))}")
+    choices = _choices(kind)
+    if choices and value not in choices:
+        raise ValueError(f"is not one of {', '.join(choices)}")
     return {name: msgspec.convert(value, kind, strict=False)}
+
+
+def _choices(kind: object) -> tuple[str, ...]:
+    """Return the texts that a kind is limited to, if it is."""
+    literals = [each for each in (kind, *get_args(kind)) if get_origin(each) is Literal]
+    return get_args(literals[0]) if literals else ()
 
 
 def _contradictions(settings: Settings) -> list[str]:
@@ -228,7 +245,33 @@ def _contradictions(settings: Settings) -> list[str]:
         if settings.key_provider == "local":
             needed["TAGWAY_MASTER_KEY or TAGWAY_MASTER_KEY_FILE"] = "set" if master_key else None
         faults += [f"TAGWAY_PROFILE=production needs {name}" for name, value in needed.items() if not value]
+    return faults + _kafka_contradictions(settings)
+
+
+def _kafka_contradictions(settings: Settings) -> list[str]:
+    """Hold what is said about the brokers to `TAGWAY_KAFKA_SECURITY`, so that nothing goes in the clear by mistake."""
+    security = settings.kafka_security
+    login = ("kafka_sasl_mechanism", "kafka_user", "kafka_password")
+    own = ("kafka_certificate_file", "kafka_key_file")
+    given = {name for name in (*login, *own, "kafka_ca_file") if getattr(settings, name) is not None}
+    asked = f"{PREFIX}KAFKA_SECURITY={security}"
+    faults = []
+    if settings.kafka_bootstrap is None and (given or security != "plaintext"):
+        return [f"{PREFIX}KAFKA_BOOTSTRAP is not set, and what is said about its brokers is: set it, or take that away"]
+    if security.startswith("sasl"):
+        faults += [f"{asked} needs {PREFIX}{name.upper()}" for name in login if name not in given]
+    if useless := [name for name in login if name in given and not security.startswith("sasl")]:
+        faults.append(f"{asked} has no use for {_listed(useless)}: did you mean sasl_ssl?")
+    if useless := [name for name in (*own, "kafka_ca_file") if name in given and not security.endswith("ssl")]:
+        meant = security.replace("plaintext", "ssl")
+        faults.append(f"{asked} has no use for {_listed(useless)}: did you mean {meant}?")
+    if len(given.intersection(own)) == 1:
+        faults.append(f"{_listed(own)} belong together: set both")
     return faults
+
+
+def _listed(names: Collection[str]) -> str:
+    return " and ".join(PREFIX + name.upper() for name in names)
 
 
 def _reason(error: Exception) -> str:

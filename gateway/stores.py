@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
+from gateway.brokers import read_brokers
 from gateway.database import open_database
 from gateway.settings import Settings
 from stores.eventlog.open import open_log
@@ -40,7 +41,7 @@ async def open_stores(
             open_database(settings, role=role, connections=connections, at_once=at_once)
         )
         redis = await stack.enter_async_context(open_redis(settings))
-        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
+        log = await open_log(read_brokers(settings), database, settings.log_retention)
         stack.push_async_callback(log.close)
         yield Stores(database, redis, log)
 

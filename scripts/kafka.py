@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -92,15 +92,20 @@ def find_java() -> str:
 class Broker:
     """One broker on loopback that owns the folder `data`: what a test kills, stops and starts again.
 
-    It keeps its ports and its records over restarts, and dies with the process that started it.
+    It keeps its ports and its records over restarts, and dies with the process that started it. `more` are lines of
+    settings, which outdo ours; `users` with their passwords may log in by SCRAM where such a line lets them.
     """
 
-    def __init__(self, jars: Path, data: Path, port: int | None = None) -> None:
+    def __init__(
+        self, jars: Path, data: Path, port: int | None = None, *, more: str = "", users: Mapping[str, str] | None = None
+    ) -> None:
         self.java = find_java()
         self.jars = jars
         self.data = data
         self.port = port or _free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
+        self._more = more
+        self._users = users or {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -122,12 +127,18 @@ class Broker:
         # The node's own address is part of its records, so the controller stays at the port it was formatted with.
         kept = _CONTROLLER.search(settings.read_text()) if settings.exists() else None
         controller_port = kept[1] if kept else _free_port()
-        settings.write_text(template.substitute(port=self.port, controller_port=controller_port, logs=logs))
+        ours = template.substitute(port=self.port, controller_port=controller_port, logs=logs)
+        settings.write_text(f"{ours}\n{self._more}")
         if not (logs / "meta.properties").exists():
             cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
             storage = self._java("kafka.tools.StorageTool")
             # The equals sign keeps an id that begins with a dash from being read as an option.
             command = [*storage, "format", "--standalone", f"--cluster-id={cluster}", "-c", str(settings)]
+            for user, password in self._users.items():
+                command += [
+                    f"--add-scram={mechanism}=[name={user},password={password}]"
+                    for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+                ]
             formatted = subprocess.run(command, capture_output=True, text=True, check=False, timeout=_START_SECONDS)
             if formatted.returncode != 0:
                 raise KafkaMissingError(f"the Kafka storage could not be formatted: {_last_line(formatted.stderr)}")

@@ -11,7 +11,7 @@ settings.register_profile("patient", settings.default, deadline=None)
 settings.load_profile("patient")  # a busy machine makes no property false
 
 _DOCUMENTS = 240
-_SERVERS = {"server_folder", "kafka_broker", "browser", "movielens_path"}
+_SERVERS = {"server_folder", "kafka_broker", "guarded_broker", "browser", "movielens_path"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -101,11 +101,12 @@ def find_stores(settings: Settings) -> Settings:
     if settings.postgres_url is not None or not folder.stores.exists():
         return settings
     running = Settings.read(msgspec.json.decode(folder.stores.read_bytes(), type=dict[str, str]))
+    brokers = running if settings.kafka_bootstrap is None else settings
     return msgspec.structs.replace(
         settings,
         postgres_url=running.postgres_url,
         redis_url=settings.redis_url or running.redis_url,
-        kafka_bootstrap=settings.kafka_bootstrap or running.kafka_bootstrap,
+        **{name: getattr(brokers, name) for name in Settings.__struct_fields__ if name.startswith("kafka_")},
         erasure_journal=settings.erasure_journal or running.erasure_journal,
         master_key_file=settings.master_key_file or (None if settings.master_key else running.master_key_file),
     )

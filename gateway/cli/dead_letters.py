@@ -13,6 +13,7 @@ from rich.table import Column, Table
 
 from domain.clock import utc_now
 from domain.errors import Refused
+from gateway.brokers import read_brokers
 from gateway.cli.data import find_stores
 from gateway.cli.workspace import named_workspace
 from gateway.database import open_database
@@ -109,7 +110,7 @@ async def _replay(letters: list[int] | None, name: str | None) -> tuple[int, int
     """Return how many were sent, and how many are no events."""
     settings = find_stores(read_settings())
     async with _open() as database:
-        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
+        log = await open_log(read_brokers(settings), database, settings.log_retention)
         try:
             async with database.across() as connection:
                 workspace = await _named(connection, name)

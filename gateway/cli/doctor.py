@@ -13,6 +13,7 @@ from rich.table import Table
 from domain.clock import utc_now
 from domain.errors import CannotRun, TagwayError
 from domain.topics import EVENTS
+from gateway.brokers import read_brokers
 from gateway.cli.data import find_stores
 from gateway.database import open_database
 from gateway.issuers import Issuers, read_issuers
@@ -28,7 +29,6 @@ from stores.redis import open_redis
 from stores.vitals import Vitals, read_vitals
 from stores.workspace_keys import list_moving
 
-_CONNECT_WITHIN = 5.0
 _ASK_WITHIN = 15.0
 _SKEW_SECONDS = 2.0
 """Beyond this, times of events and of consents from two machines no longer stand in their order."""
@@ -99,14 +99,12 @@ async def _redis(settings: Settings) -> str:
 
 
 async def _event_log(settings: Settings) -> str:
-    if settings.kafka_bootstrap is None:
+    brokers = read_brokers(settings)
+    if brokers is None:
         return "in Postgres"
-    for broker in settings.kafka_bootstrap.split(","):
-        host, _, port = broker.strip().rpartition(":")
-        async with asyncio.timeout(_CONNECT_WITHIN):
-            _, writer = await asyncio.open_connection(host, int(port))
-        writer.close()
-    return f"Kafka, {settings.kafka_bootstrap} takes connections"
+    if refusals := await brokers.refusals():
+        raise SettingsError("; ".join(refusals))
+    return f"Kafka, {brokers.bootstrap} lets us in"
 
 
 async def _clocks(settings: Settings) -> str:
@@ -133,7 +131,7 @@ async def _lag(settings: Settings) -> str:
     if settings.postgres_url is None:
         return _NOT_ASKED
     async with open_database(settings, connections=3) as database:
-        log = await open_log(settings.kafka_bootstrap, database, settings.log_retention)
+        log = await open_log(read_brokers(settings), database, settings.log_retention)
         try:
             async with asyncio.timeout(_ASK_WITHIN):
                 ends, source = await log.ends(EVENTS), await log.source(EVENTS)

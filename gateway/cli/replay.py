@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from domain.clock import utc_now
 from domain.errors import Refused
 from domain.topics import EVENTS
+from gateway.brokers import read_brokers
 from gateway.cli.data import find_stores
 from gateway.provider import open_provider
 from gateway.settings import Settings, read_settings
@@ -60,13 +61,13 @@ async def rebuild(
     settings: Settings, into: str, *, starts: dict[int, int], since: datetime | None, progress: Progress
 ) -> tuple[int, int]:
     """Return how many records were read and how many events built. Raises `Refused` for a target that is not empty."""
-    source = settings.postgres_url or ""
+    source, brokers = settings.postgres_url or "", read_brokers(settings)
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(open_provider(settings))
         await migrate(into)
         original = await Database.open(source, role="worker", max_size=4)
         stack.push_async_callback(original.close)
-        log = await open_log(settings.kafka_bootstrap, original)
+        log = await open_log(brokers, original)
         # Whoever is on the log up to here is in the tables that are copied next.
         ends = await log.ends(EVENTS)
         await log.close()
@@ -74,12 +75,12 @@ async def rebuild(
         await transfer(
             source,
             into,
-            with_log=settings.kafka_bootstrap is None,
+            with_log=brokers is None,
             progress=lambda _, rows: progress.advance(copying, rows),
         )
         database = await Database.open(into, role="worker", max_size=8)
         stack.push_async_callback(database.close)
-        log = await open_log(settings.kafka_bootstrap, database)
+        log = await open_log(brokers, database)
         stack.push_async_callback(log.close)
         metrics = BuildMetrics(CollectorRegistry())
         workshop = Workshop(database, utc_now, metrics)

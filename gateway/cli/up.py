@@ -10,6 +10,7 @@ import msgspec
 from rich.console import Console
 
 from domain.clock import utc_now
+from gateway.brokers import read_brokers
 from gateway.cli.data import DataFolder, DevKeys
 from gateway.cli.founding import ensure_dev_keys
 from gateway.cli.keeper import PROGRAM, Command, Say, keep
@@ -63,6 +64,7 @@ async def run(settings: Settings, console: Console, program: str = PROGRAM) -> N
     async with AsyncExitStack() as house:
         house.enter_context(folder.owned())
         _require_free(settings)
+        read_brokers(settings)  # a part that cannot read them would be started again for ever
         keepers: list[tuple[EmbeddedServer | Command, str, str]] = []
         own = settings.postgres_url is None
         settings = await _start_stores(settings, folder, house, keepers, say)

@@ -19,6 +19,7 @@ from aiokafka.errors import (
 
 from domain.errors import LogUnavailable, Refused, TagwayError
 from domain.tracing import HEADER
+from stores.eventlog.brokers import Brokers, Complaints
 from stores.eventlog.kafka_consumer import KafkaConsumer
 from stores.eventlog.kafka_producer import Producers
 from stores.eventlog.port import LARGEST_RECORD, Consumer, Record, StartOffsets, TopicSpec, partition_of
@@ -40,11 +41,12 @@ _HEALTH_SECONDS: Final = 2.0
 class KafkaLog:
     """The log in one Kafka cluster. `patience` is how many seconds an append may take."""
 
-    def __init__(self, bootstrap: str, *, partitions: int = 4, patience: float = 10.0) -> None:
+    def __init__(self, brokers: Brokers, *, partitions: int = 4, patience: float = 10.0) -> None:
         self.partitions = partitions
-        self._bootstrap = bootstrap
+        self._brokers = brokers
+        self._complaints = Complaints(brokers)
         self._patience = patience
-        self._producers = Producers(bootstrap, patience)
+        self._producers = Producers(brokers, self._complaints, patience)
         self._missing: dict[str, TopicSpec] = {}
         self._compacted: set[str] = set()
 
@@ -75,13 +77,13 @@ class KafkaLog:
             NewTopic(name, self.partitions, _BROKERS_CHOICE, {}, _settings(spec))
             for name, spec in sorted(topics.items())
         ]
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin = AIOKafkaAdminClient(**self._brokers.options)
         try:
             async with asyncio.timeout(self._patience):
                 await admin.start()
                 answer = await admin.create_topics(wanted)
         except (KafkaError, TimeoutError, OSError) as error:
-            raise LogUnavailable from error
+            raise LogUnavailable(await self._brokers.why()) from error
         finally:
             await admin.close()
         outcomes = {name: for_code(code) for name, code, *_ in answer.topic_errors}
@@ -97,7 +99,7 @@ class KafkaLog:
     @asynccontextmanager
     async def consume(self, topic: str, group: str, start: StartOffsets) -> AsyncIterator[Consumer]:
         """Join the group, and leave it at the end."""
-        consumer = KafkaConsumer(self._bootstrap, topic, group, start)
+        consumer = KafkaConsumer(self._brokers, self._complaints, topic, group, start)
         try:
             yield consumer
         finally:
@@ -105,13 +107,13 @@ class KafkaLog:
 
     async def source(self, topic: str) -> str:
         """Name the topic with the cluster's id, which a cluster made anew does not share."""
-        admin = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap)
+        admin = AIOKafkaAdminClient(**self._brokers.options)
         try:
             async with asyncio.timeout(self._patience):
                 await admin.start()
                 cluster = (await admin.describe_cluster())["cluster_id"]
         except (KafkaError, TimeoutError, OSError) as error:
-            raise LogUnavailable from error
+            raise LogUnavailable(await self._brokers.why()) from error
         finally:
             await admin.close()
         return f"{topic}@{cluster}"
@@ -119,14 +121,14 @@ class KafkaLog:
     async def ends(self, topic: str) -> dict[int, int]:
         """Return the next offset of each partition."""
         producer = await self._producers.current()
-        reader = AIOKafkaConsumer(bootstrap_servers=self._bootstrap)
+        reader = AIOKafkaConsumer(**self._brokers.options)
         try:
             async with asyncio.timeout(self._patience):
                 await reader.start()
                 partitions = await producer.partitions_for(topic)
                 ends = await reader.end_offsets([TopicPartition(topic, partition) for partition in partitions])
         except (KafkaError, TimeoutError, OSError) as error:
-            raise LogUnavailable from error
+            raise LogUnavailable(await self._brokers.why()) from error
         finally:
             await reader.stop()
         return {place.partition: offset for place, offset in ends.items()}

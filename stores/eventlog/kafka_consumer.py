@@ -10,6 +10,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from domain.errors import LogUnavailable
 from domain.tracing import HEADER, read_traceparent
+from stores.eventlog.brokers import Brokers, Complaints
 from stores.eventlog.port import Batch, StartOffsets, Stored
 
 _SESSION_MS: Final = 6_000
@@ -29,8 +30,9 @@ _COMMIT_SECONDS: Final = 1.0
 class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka's classes are untyped
     """Joins the group on the first `next_batches`, and anew after the broker was lost."""
 
-    def __init__(self, bootstrap: str, topic: str, group: str, start: StartOffsets) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, brokers: Brokers, complaints: Complaints, topic: str, group: str, start: StartOffsets) -> None:
+        self._brokers = brokers
+        self._complaints = complaints
         self._topic = topic
         self._group = group
         self._start = start
@@ -109,7 +111,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         if self._consumer is not None:
             return self._consumer
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._bootstrap,
+            **self._brokers.options,
             group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",
@@ -121,8 +123,10 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await consumer.start()
-        except BaseException:
+        except BaseException as error:
             await _stop(consumer)
+            if isinstance(error, Exception):
+                await self._complaints.tell()
             raise
         self._consumer = consumer
         return consumer

@@ -8,6 +8,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from domain.errors import LogUnavailable
+from stores.eventlog.brokers import Brokers, Complaints
 
 _BATCH_BYTES: Final = 512 * 1024
 _REQUEST_BYTES: Final = 1_048_576
@@ -17,8 +18,9 @@ _STOP_SECONDS: Final = 5.0
 class Producers:
     """Lends the one producer of this process, made on first use. `patience` is a request's time limit, in seconds."""
 
-    def __init__(self, bootstrap: str, patience: float) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, brokers: Brokers, complaints: Complaints, patience: float) -> None:
+        self._brokers = brokers
+        self._complaints = complaints
         self._patience = patience
         self._current: AIOKafkaProducer | None = None
         self._starting = asyncio.Lock()
@@ -52,7 +54,7 @@ class Producers:
 
     async def _start(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **self._brokers.options,
             acks="all",
             enable_idempotence=True,
             compression_type="lz4",
@@ -65,6 +67,7 @@ class Producers:
                 await producer.start()
         except (KafkaError, TimeoutError, OSError) as error:
             await _stop(producer)
+            await self._complaints.tell()
             raise LogUnavailable from error
         except asyncio.CancelledError:
             await _stop(producer)

@@ -10,22 +10,23 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from domain.errors import LogUnavailable
+from stores.eventlog.brokers import Brokers
 
 _FETCH_MS: Final = 500
 _AT_ONCE: Final = 500
 _STOP_SECONDS: Final = 5.0
 
 
-async def walk(bootstrap: str, topic: str, patience: float = 10.0) -> AsyncIterator[bytes]:
+async def walk(brokers: Brokers, topic: str, patience: float = 10.0) -> AsyncIterator[bytes]:
     """Walk the values of a topic, each partition in its order, up to where it ends now; a topic not there has none.
 
     Raises `LogUnavailable` when the brokers are silent for `patience` seconds.
     """
-    reader = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="earliest")
+    reader = AIOKafkaConsumer(**brokers.options, enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         async with asyncio.timeout(patience):
             await reader.start()
-            places = await _places(bootstrap, topic)
+            places = await _places(brokers, topic)
             reader.assign(places)
             ends = await reader.end_offsets(places) if places else {}
             waiting = await _behind(reader, ends)
@@ -38,15 +39,15 @@ async def walk(bootstrap: str, topic: str, patience: float = 10.0) -> AsyncItera
             for value in values:
                 yield value
     except (KafkaError, TimeoutError, OSError) as error:
-        raise LogUnavailable from error
+        raise LogUnavailable(await brokers.why()) from error
     finally:
         with suppress(KafkaError, TimeoutError):
             async with asyncio.timeout(_STOP_SECONDS):
                 await reader.stop()
 
 
-async def _places(bootstrap: str, topic: str) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+async def _places(brokers: Brokers, topic: str) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(**brokers.options)
     try:
         await admin.start()
         if topic not in await admin.list_topics():

@@ -7,6 +7,7 @@ import structlog
 
 from domain.errors import LogUnavailable
 from domain.topics import CONSENTS, DEAD_LETTERS, ERASURES, EVENTS, SEGMENT_CHANGES
+from stores.eventlog.brokers import Brokers
 from stores.eventlog.kafka import KafkaLog
 from stores.eventlog.port import EventLog, TopicSpec
 from stores.eventlog.postgres import PostgresLog
@@ -29,18 +30,18 @@ def topics(keep: timedelta) -> dict[str, TopicSpec]:
     }
 
 
-async def open_log(kafka_bootstrap: str | None, database: Database, keep: timedelta = KEEP) -> EventLog:
-    """Open Kafka where its address is given, else the log in the database, and see to its topics.
+async def open_log(brokers: Brokers | None, database: Database, keep: timedelta = KEEP) -> EventLog:
+    """Open Kafka where brokers are given, else the log in the database, and see to its topics.
 
     `keep` counts for topics that are not there yet. Kafka may be away: its topics are then made before the first
     append. Raises LogUnavailable when the database is.
     """
-    if kafka_bootstrap:
-        kafka = KafkaLog(kafka_bootstrap)
+    if brokers is not None:
+        kafka = KafkaLog(brokers)
         try:
             await kafka.ensure_topics(topics(keep))
         except LogUnavailable as error:
-            _LOG.warning("kafka_not_reachable", brokers=kafka_bootstrap, problem=error.detail or "no answer")
+            _LOG.warning("kafka_not_reachable", brokers=brokers.bootstrap, problem=error.detail or "no answer")
         return kafka
     log = PostgresLog(database)
     try:

@@ -12,6 +12,7 @@ from domain.topics import ERASURES
 from gateway.replay import replay_erasures
 from gateway.settings import Settings
 from scripts.kafka import Broker
+from stores.eventlog.brokers import Brokers
 from stores.eventlog.kafka import KafkaLog
 from stores.eventlog.port import Record, TopicSpec
 from stores.journal import Entry, Journal, encode_entry
@@ -28,7 +29,7 @@ async def known(gateway: Gateway, user: str) -> Entry:
 
 
 async def announce(bootstrap: str, *values: bytes) -> None:
-    log = KafkaLog(bootstrap)
+    log = KafkaLog(Brokers(bootstrap))
     try:
         await log.ensure_topics({ERASURES: TopicSpec()})
         assert await log.append(ERASURES, [Record(b"test", value) for value in values]) == [None] * len(values)

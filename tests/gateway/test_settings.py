@@ -57,6 +57,51 @@ def test_brokers_are_listed_with_commas() -> None:
     assert Settings.read({"TAGWAY_KAFKA_BOOTSTRAP": "one.example:9092, two.example:9092"}).kafka_bootstrap
 
 
+def _kafka(**settings: str) -> dict[str, str]:
+    given = {"bootstrap": "broker.example:9093", **settings}
+    return {f"TAGWAY_KAFKA_{name.upper()}": value for name, value in given.items()}
+
+
+_LOGIN = {"sasl_mechanism": "SCRAM-SHA-512", "user": "tagway", "password": "hush-kafka"}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        _kafka(security="ssl"),
+        _kafka(security="ssl", ca_file="ca.pem", certificate_file="own.pem", key_file="own.key"),
+        _kafka(security="sasl_ssl", ca_file="ca.pem", **_LOGIN),
+        _kafka(security="sasl_plaintext", **_LOGIN),
+    ],
+)
+def test_what_brokers_ask_for_reads_back(settings: dict[str, str]) -> None:
+    read = Settings.read(settings)
+    assert Settings.read(read.environment()) == read
+    assert "hush" not in str(read.describe())
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (_kafka(security="sasl_ssl", user="tagway"), "sasl_ssl needs TAGWAY_KAFKA_SASL_MECHANISM"),
+        (_kafka(security="sasl_ssl", user="tagway"), "sasl_ssl needs TAGWAY_KAFKA_PASSWORD"),
+        (_kafka(**_LOGIN), "plaintext has no use for TAGWAY_KAFKA_SASL_MECHANISM and TAGWAY_KAFKA_USER and"),
+        (_kafka(security="ssl", user="tagway"), "ssl has no use for TAGWAY_KAFKA_USER: did you mean sasl_ssl?"),
+        (_kafka(ca_file="ca.pem"), "plaintext has no use for TAGWAY_KAFKA_CA_FILE: did you mean ssl?"),
+        (_kafka(security="sasl_plaintext", ca_file="ca.pem", **_LOGIN), "did you mean sasl_ssl?"),
+        (_kafka(security="ssl", key_file="own.key"), "KEY_FILE belong together"),
+        ({"TAGWAY_KAFKA_SECURITY": "ssl"}, "TAGWAY_KAFKA_BOOTSTRAP is not set"),
+        (_kafka(security="tls"), "TAGWAY_KAFKA_SECURITY: is not one of plaintext, ssl,"),
+        (_kafka(sasl_mechanism="hush"), "TAGWAY_KAFKA_SASL_MECHANISM: is not one of PLAIN,"),
+    ],
+)
+def test_what_does_not_go_together_is_refused(settings: dict[str, str], said: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Settings.read(settings)
+    assert said in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
 @pytest.mark.parametrize("missing", ["TAGWAY_POSTGRES_URL", "TAGWAY_REDIS_URL", "TAGWAY_MASTER_KEY"])
 def test_production_refuses_to_start_without(missing: str) -> None:
     Settings.read(_PRODUCTION)

@@ -11,6 +11,7 @@ from uuid import UUID
 import pytest
 
 from domain.topics import EVENTS
+from stores.eventlog.brokers import Brokers
 from stores.eventlog.open import open_log
 from stores.eventlog.port import Record
 from stores.postgres import Database
@@ -164,7 +165,7 @@ async def spoil(stack: Stack, canary: Canary, kafka_bootstrap: str | None) -> No
     lines = [line for content in traces.values() for line in content.split(b"\n")]
     event = next(line for line in lines if line.startswith(b"{") and canary.plain.encode() in line)
     database = await Database.open(url, role="worker", max_size=2)
-    log = await open_log(kafka_bootstrap, database)
+    log = await open_log(Brokers(kafka_bootstrap) if kafka_bootstrap else None, database)
     try:
         await log.append(EVENTS, [Record(UUID(json.loads(event)["subject"]).bytes, event[:-1])])
 

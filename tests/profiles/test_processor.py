@@ -13,6 +13,7 @@ import pytest
 from domain.clock import utc_now
 from domain.event import encode_event
 from domain.topics import EVENTS
+from gateway.brokers import read_brokers
 from gateway.build import open_processor
 from gateway.settings import Settings
 from stores.eventlog.open import open_log
@@ -34,7 +35,7 @@ def settings(request: pytest.FixtureRequest, database_url: str, redis_url: str) 
 
 @pytest.fixture
 async def log(settings: Settings, world: World) -> AsyncIterator[EventLog]:
-    log = await open_log(settings.kafka_bootstrap, world.database)
+    log = await open_log(read_brokers(settings), world.database)
     yield log
     await log.close()
 
@@ -107,7 +108,7 @@ async def test_a_log_that_takes_over_from_another_is_built_from_its_beginning(
         settings = Settings(
             postgres_url=database_url, redis_url=redis_url, kafka_bootstrap=kafka, master_key=MASTER_KEY
         )
-        log = await open_log(kafka, world.database)
+        log = await open_log(read_brokers(settings), world.database)
         await append(world, log, events[share - 40 : share])
         stop = asyncio.Event()
         async with open_processor(settings, world.clock) as processor:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from stores.eventlog.brokers import Brokers
 from stores.eventlog.kafka import KafkaLog
 from stores.eventlog.port import EventLog, TopicSpec
 from stores.eventlog.postgres import PostgresLog
@@ -33,7 +34,7 @@ async def open_one(store: tuple[str, str]) -> AsyncIterator[Opener]:
                 stack.push_async_callback(database.close)
                 log = PostgresLog(database, patience=PATIENCE)
             else:
-                log = KafkaLog(address, patience=PATIENCE)
+                log = KafkaLog(Brokers(address), patience=PATIENCE)
             stack.push_async_callback(log.close)
             return log
 

@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Collection
 
+from stores.eventlog.brokers import Brokers
 from stores.eventlog.kafka import KafkaLog
 from stores.eventlog.port import EventLog
 from stores.eventlog.postgres import PostgresLog
@@ -11,7 +12,9 @@ from stores.postgres import Database
 
 
 async def main(kind: str, address: str, topic: str, group: str) -> None:
-    log: EventLog = KafkaLog(address) if kind == "kafka" else PostgresLog(await Database.open(address, role="worker"))
+    log: EventLog = (
+        KafkaLog(Brokers(address)) if kind == "kafka" else PostgresLog(await Database.open(address, role="worker"))
+    )
     told: frozenset[int] = frozenset()
     async with log.consume(topic, group, _from_the_beginning) as consumer:
         while True:

@@ -4,6 +4,7 @@ import pytest
 
 from domain.errors import LogUnavailable
 from scripts.kafka import Broker
+from stores.eventlog.brokers import Brokers
 from stores.eventlog.kafka import KafkaLog
 from stores.eventlog.kafka_walk import walk
 from stores.eventlog.port import Record, TopicSpec
@@ -12,15 +13,15 @@ pytestmark = pytest.mark.services
 
 
 async def test_a_topic_is_walked_to_its_end(kafka_bootstrap: str) -> None:
-    topic, log = f"test.{uuid4().hex}", KafkaLog(kafka_bootstrap)
+    topic, log = f"test.{uuid4().hex}", KafkaLog(Brokers(kafka_bootstrap))
     try:
         await log.ensure_topics({topic: TopicSpec()})
-        assert [value async for value in walk(kafka_bootstrap, topic)] == []
+        assert [value async for value in walk(Brokers(kafka_bootstrap), topic)] == []
         sent = [Record(bytes([number % 9]), b"%d" % number) for number in range(1_200)]
         assert await log.append(topic, sent) == [None] * len(sent)
     finally:
         await log.close()
-    walked = [value async for value in walk(kafka_bootstrap, topic)]
+    walked = [value async for value in walk(Brokers(kafka_bootstrap), topic)]
     assert sorted(walked) == sorted(record.value for record in sent)
     for key in range(9):
         own = [value for value in walked if int(value) % 9 == key]
@@ -28,10 +29,10 @@ async def test_a_topic_is_walked_to_its_end(kafka_bootstrap: str) -> None:
 
 
 async def test_a_topic_that_is_not_there_holds_nothing(kafka_bootstrap: str) -> None:
-    assert [value async for value in walk(kafka_bootstrap, "test.missing")] == []
+    assert [value async for value in walk(Brokers(kafka_bootstrap), "test.missing")] == []
 
 
 async def test_a_broker_that_is_away_is_told(kafka_bootstrap: str, kafka_broker: Broker) -> None:
     kafka_broker.kill()
     with pytest.raises(LogUnavailable):
-        assert [value async for value in walk(kafka_bootstrap, "test.missing", patience=2.0)]
+        assert [value async for value in walk(Brokers(kafka_bootstrap), "test.missing", patience=2.0)]

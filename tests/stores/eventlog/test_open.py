@@ -7,6 +7,7 @@ import pytest
 
 from domain.topics import CONSENTS, DEAD_LETTERS, EVENTS, SEGMENT_CHANGES
 from scripts.kafka import Broker
+from stores.eventlog.brokers import Brokers
 from stores.eventlog.kafka import KafkaLog
 from stores.eventlog.open import open_log, topics
 from stores.eventlog.port import EventLog
@@ -25,7 +26,7 @@ async def test_topics_not_made_for_want_of_a_broker_are_made_once_it_is_there(
 ) -> None:
     database = await Database.open(database_url, role="app")
     kafka_broker.kill()
-    log = await open_log(kafka_bootstrap, database)
+    log = await open_log(Brokers(kafka_bootstrap), database)
     try:
         assert any(await log.append(EVENTS, records(1)))
         await asyncio.to_thread(kafka_broker.start)
@@ -54,7 +55,7 @@ async def test_without_a_broker_the_log_is_in_the_database(database_url: str) ->
 
 async def test_each_log_has_its_own_name_for_a_topic(database_url: str, kafka_bootstrap: str) -> None:
     database = await Database.open(database_url, role="worker")
-    logs: list[EventLog] = [PostgresLog(database), KafkaLog(kafka_bootstrap)]
+    logs: list[EventLog] = [PostgresLog(database), KafkaLog(Brokers(kafka_bootstrap))]
     try:
         sources = [await log.source(EVENTS) for log in logs]
         assert len(set(sources)) == len(logs)
