@@ -17,6 +17,7 @@ import msgspec
 import structlog
 
 from domain.alias import Alias
+from stores.disk import try_to_write
 
 _LOG = structlog.get_logger(__name__)
 _encode = msgspec.json.Encoder().encode
@@ -72,6 +73,13 @@ class Journal:
                 except msgspec.DecodeError:
                     if line.strip():
                         _LOG.warning("journal_line_cut", line=number)
+
+    def try_to_write(self) -> None:
+        """Find out whether an entry could be written, and leave everything as it is. Raises `OSError`."""
+        if self._path.exists():
+            os.close(os.open(self._path, os.O_RDWR | os.O_APPEND))
+        else:
+            try_to_write(self._path.parent)
 
     def _append(self, line: bytes) -> None:
         is_new = not self._path.exists()

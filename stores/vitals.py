@@ -17,6 +17,8 @@ class Vitals(msgspec.Struct, frozen=True):
     oldest_timer: datetime | None
     unpublished: int
     """Segment changes that wait for the publisher; counted up to 10,000."""
+    oldest_unpublished: datetime | None
+    """When the first of them was written."""
     dead_letters: int
     building_segments: int
 
@@ -29,6 +31,7 @@ async def read_vitals(connection: Connection) -> Vitals:
             (SELECT count(*) FROM (SELECT FROM leaf_state WHERE due_at < now() - interval '1 minute' LIMIT 10000) AS d),
             (SELECT min(due_at) FROM leaf_state WHERE due_at < now() - interval '1 minute'),
             (SELECT count(*) FROM (SELECT FROM segment_change WHERE position IS NULL LIMIT 10000) AS u),
+            (SELECT written_at FROM segment_change WHERE position IS NULL ORDER BY id LIMIT 1),
             (SELECT count(*) FROM dead_letter),
             (SELECT count(*) FROM segment WHERE status = 'building')
         """

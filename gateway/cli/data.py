@@ -95,6 +95,14 @@ def _read_keys(file: Path) -> DevKeys | None:
         return None
 
 
+def find_made_key(settings: Settings) -> Settings:
+    """Return the settings with the master key that `tagway up` has made in the data folder, where none was set."""
+    made = DataFolder(settings.data).master_key
+    if settings.master_key is None and settings.master_key_file is None and made.exists():
+        return msgspec.structs.replace(settings, master_key_file=made)
+    return settings
+
+
 def find_stores(settings: Settings) -> Settings:
     """Return the settings with the stores of a running `tagway up`, where none were set. Raises `SettingsError`."""
     folder = DataFolder(settings.data)

@@ -22,6 +22,7 @@ from domain.tracing import HEADER
 from stores.eventlog.brokers import Brokers, Complaints
 from stores.eventlog.kafka_consumer import KafkaConsumer
 from stores.eventlog.kafka_producer import Producers
+from stores.eventlog.kafka_walk import first_taken
 from stores.eventlog.port import LARGEST_RECORD, Consumer, Record, StartOffsets, TopicSpec, partition_of
 
 _FOR_EVER_MS: Final = -1
@@ -132,6 +133,11 @@ class KafkaLog:
         finally:
             await reader.stop()
         return {place.partition: offset for place, offset in ends.items()}
+
+    async def first_taken(self, topic: str, places: Mapping[int, int]) -> datetime | None:
+        """Fetch one record of each partition."""
+        wanted = {TopicPartition(topic, partition): offset for partition, offset in places.items()}
+        return await first_taken(self._brokers, wanted, self._patience)
 
     async def trim(self, topic: str, before: datetime, passed: Mapping[int, int] | None = None) -> None:
         """Do nothing: the brokers remove what is older than the topic's own retention."""

@@ -1,11 +1,12 @@
-"""Reading a whole topic of Kafka once, as no member of any group."""
+"""Reading a topic of Kafka once, as no member of any group."""
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import Final
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -22,10 +23,8 @@ async def walk(brokers: Brokers, topic: str, patience: float = 10.0) -> AsyncIte
 
     Raises `LogUnavailable` when the brokers are silent for `patience` seconds.
     """
-    reader = AIOKafkaConsumer(**brokers.options, enable_auto_commit=False, auto_offset_reset="earliest")
-    try:
+    async with _reading(brokers, patience) as reader:
         async with asyncio.timeout(patience):
-            await reader.start()
             places = await _places(brokers, topic)
             reader.assign(places)
             ends = await reader.end_offsets(places) if places else {}
@@ -38,6 +37,38 @@ async def walk(brokers: Brokers, topic: str, patience: float = 10.0) -> AsyncIte
                     waiting = await _behind(reader, ends)
             for value in values:
                 yield value
+
+
+async def first_taken(
+    brokers: Brokers, wanted: Mapping[TopicPartition, int], patience: float = 10.0
+) -> datetime | None:
+    """Tell when the first records at or after some offsets were taken, one of each partition: the earliest.
+
+    None where there are none. Raises like `walk`.
+    """
+    if not wanted:
+        return None
+    taken: list[int] = []
+    async with _reading(brokers, patience) as reader, asyncio.timeout(patience):
+        reader.assign(list(wanted))
+        begins, ends = await reader.beginning_offsets(list(wanted)), await reader.end_offsets(list(wanted))
+        for place, offset in wanted.items():
+            reader.seek(place, max(offset, begins[place]))
+            found: list[ConsumerRecord] = []
+            while not found and await reader.position(place) < ends[place]:
+                fetched = await reader.getmany(place, timeout_ms=_FETCH_MS, max_records=1)
+                found = fetched.get(place, [])
+            taken += [message.timestamp for message in found]
+    return datetime.fromtimestamp(min(taken) / 1000, UTC) if taken else None
+
+
+@asynccontextmanager
+async def _reading(brokers: Brokers, patience: float) -> AsyncIterator[AIOKafkaConsumer]:
+    reader = AIOKafkaConsumer(**brokers.options, enable_auto_commit=False, auto_offset_reset="earliest")
+    try:
+        async with asyncio.timeout(patience):
+            await reader.start()
+        yield reader
     except (KafkaError, TimeoutError, OSError) as error:
         raise LogUnavailable(await brokers.why()) from error
     finally:

@@ -119,6 +119,13 @@ class EventLog(Protocol):
         """Return, for each partition, the offset that its next record will get. Raises LogUnavailable."""
         ...
 
+    async def first_taken(self, topic: str, places: Mapping[int, int]) -> datetime | None:
+        """Tell when the log took the first records at or after these offsets, one of each partition: the earliest.
+
+        None where there are none. Raises LogUnavailable.
+        """
+        ...
+
     async def trim(self, topic: str, before: datetime, passed: Mapping[int, int] | None = None) -> None:
         """Remove records that the log took before an instant, where the log does not do so by itself.
 

@@ -27,6 +27,9 @@ _FIRST_KEPT: Final = """
          ORDER BY "offset" LIMIT 1),
         (SELECT next_offset FROM log_partition WHERE topic = $1 AND partition = $2))
 """
+_FIRST_TAKEN: Final = """
+    SELECT at FROM log_record WHERE topic = $1 AND partition = $2 AND "offset" >= $3 ORDER BY "offset" LIMIT 1
+"""
 _REMOVE: Final = """
     DELETE FROM log_record WHERE topic = $1 AND partition = $2 AND "offset" IN (
         SELECT "offset" FROM log_record
@@ -86,6 +89,15 @@ class PostgresLog:
         """Return the next offset of each partition."""
         async with self._borrowed() as connection:
             return dict(await connection.fetch(ENDS, topic))
+
+    async def first_taken(self, topic: str, places: Mapping[int, int]) -> datetime | None:
+        """Look at one record of each partition."""
+        async with self._borrowed() as connection:
+            taken = [
+                await connection.fetchval(_FIRST_TAKEN, topic, partition, offset)
+                for partition, offset in places.items()
+            ]
+        return min((at for at in taken if at is not None), default=None)
 
     async def trim(self, topic: str, before: datetime, passed: Mapping[int, int] | None = None) -> None:
         """Remove what is older, a few thousand records at a time so that nobody waits for it."""

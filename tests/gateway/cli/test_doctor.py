@@ -3,6 +3,7 @@
 import io
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import asyncpg
 import msgspec
@@ -11,11 +12,27 @@ from rich.console import Console
 
 from domain.clock import utc_now
 from domain.topics import EVENTS
+from gateway.brokers import read_brokers
 from gateway.cli import doctor
+from gateway.cli.data import DataFolder, find_made_key
+from gateway.doctor import pace, stores
+from gateway.doctor.disk import check_spool
+from gateway.doctor.finding import Finding
+from gateway.doctor.keys import check_master_key
+from gateway.doctor.stores import check_event_log
+from gateway.doctor.wisdom import check_settings
 from gateway.settings import Settings
+from privacy.keys import LocalMasterKey, new_key
+from profiles.builder import GROUP
+from stores.eventlog.open import open_log
 from stores.eventlog.port import Record, TopicSpec
 from stores.eventlog.postgres import PostgresLog
+from stores.offsets import lock_offsets, save_offsets
+from tests.fixtures.gateway import MASTER_KEY
+from tests.fixtures.guarded import PASSWORD, USER, Guarded
 from tests.fixtures.world import Sent, World
+
+_OTHER = bytes(reversed(range(32)))
 
 
 @pytest.fixture
@@ -25,10 +42,23 @@ def settings(gateway_settings: Settings, database_url: str, redis_url: str, tmp_
     )
 
 
+@pytest.fixture
+async def world(world: World) -> World:
+    """Its workspace has a key that the master key opens."""
+    await world.execute("UPDATE workspace SET wrapped_key = $1", await LocalMasterKey(MASTER_KEY).wrap(new_key()))
+    return world
+
+
+@pytest.fixture
+def later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two minutes have passed since anything was done."""
+    monkeypatch.setattr(pace, "utc_now", lambda: utc_now() + timedelta(minutes=2))
+
+
 async def examine(settings: Settings) -> tuple[bool, list[str]]:
     """Return whether all is well, and what is not."""
     said = io.StringIO()
-    well = await doctor._check(settings, Console(file=said, width=300))
+    well = await doctor.examine(settings, Console(file=said, width=400))
     return well, [line for line in said.getvalue().splitlines() if line.startswith("✗")]
 
 
@@ -53,7 +83,7 @@ async def test_overdue_timers_are_found(settings: Settings, world: World) -> Non
 async def test_events_that_nobody_builds_are_found(
     settings: Settings, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor, "_MUCH", 5)
+    monkeypatch.setattr(pace, "_MUCH", 5)
     log = PostgresLog(world.database)
     await log.ensure_topics({EVENTS: TopicSpec()})
     await log.append(EVENTS, [Record(b"key", b"value")] * 6)
@@ -63,8 +93,36 @@ async def test_events_that_nobody_builds_are_found(
     assert "lag: 6 events are not built yet" in wrong
 
 
+@pytest.mark.parametrize("kind", ["postgres", "kafka"])
+async def test_one_event_that_nobody_has_built_for_a_minute_is_found(
+    settings: Settings, world: World, request: pytest.FixtureRequest, kind: str
+) -> None:
+    if kind == "kafka":
+        settings = msgspec.structs.replace(settings, kafka_bootstrap=request.getfixturevalue("kafka_bootstrap"))
+    log = await open_log(read_brokers(settings), world.database)
+    try:
+        before = await log.ends(EVENTS)
+        await _reach(world, await log.source(EVENTS), before)
+        await log.append(EVENTS, [Record(b"key", b"value")])
+        assert await examine(settings) == (True, [])
+        request.getfixturevalue("later")
+        well, (wrong,) = await examine(settings)
+        assert not well
+        assert "lag: 1 events are not built yet, the oldest for 0:02:0" in wrong
+        await _reach(world, await log.source(EVENTS), await log.ends(EVENTS))
+        assert await examine(settings) == (True, [])
+    finally:
+        await log.close()
+
+
+async def _reach(world: World, source: str, places: dict[int, int]) -> None:
+    async with world.database.across() as connection:
+        await lock_offsets(connection, GROUP, source, list(places))
+        await save_offsets(connection, GROUP, source, places)
+
+
 async def test_a_clock_that_differs_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor, "utc_now", lambda: utc_now() + timedelta(seconds=30))
+    monkeypatch.setattr(stores, "utc_now", lambda: utc_now() + timedelta(seconds=30))
     well, (wrong,) = await examine(settings)
     assert not well
     assert "clock is -30." in wrong
@@ -81,14 +139,14 @@ async def test_what_the_spool_has_put_aside_is_told(settings: Settings, tmp_path
     folder.mkdir(parents=True)
     for suffix in ("spool", "rejected", "damaged"):
         (folder / f"{1:016d}.{suffix}").write_bytes(bytes(3_000))
-    told = await doctor._spool(msgspec.structs.replace(settings, spool=folder.parent))
+    told = await check_spool(msgspec.structs.replace(settings, spool=folder.parent))
     assert told == f"3 KB wait in {folder.parent}, 2 files of 6 KB are put aside and take room from it"
 
 
 async def test_what_is_probably_not_meant_is_said_and_is_no_fault(settings: Settings) -> None:
     odd = msgspec.structs.replace(settings, profile="production", public_url="http://shop.example")
     assert await examine(odd) == (True, [])
-    said = await doctor._wisdom(odd)
+    said = await check_settings(odd)
     assert "TAGWAY_PUBLIC_URL is not https" in said
     assert "TAGWAY_ERASURE_JOURNAL is not set" in said
 
@@ -121,10 +179,7 @@ async def test_a_schema_of_an_older_release_is_found(settings: Settings) -> None
     assert any("Postgres: answers, but lacks 0" in line for line in wrong), wrong
 
 
-async def test_changes_that_nobody_publishes_are_found(
-    settings: Settings, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(doctor, "_MUCH", 1)
+async def _change(world: World) -> None:
     log = PostgresLog(world.database)
     await log.ensure_topics({EVENTS: TopicSpec()})
     await log.close()
@@ -135,6 +190,107 @@ async def test_changes_that_nobody_publishes_are_found(
         SELECT gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), 'key', 1, 'entered', now(), '{}'
         """
     )
+
+
+async def test_changes_that_nobody_publishes_are_found(
+    settings: Settings, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace, "_MUCH", 1)
+    await _change(world)
     well, (wrong,) = await examine(settings)
     assert not well
     assert "lag: 1 segment changes wait to be published" in wrong
+
+
+async def test_one_change_that_nobody_has_published_for_a_minute_is_found(
+    settings: Settings, world: World, request: pytest.FixtureRequest
+) -> None:
+    await _change(world)
+    assert await examine(settings) == (True, [])
+    request.getfixturevalue("later")
+    _, (wrong,) = await examine(settings)
+    assert "lag: 1 segment changes wait to be published, the oldest for 0:02:0" in wrong
+
+
+async def test_a_master_key_that_opens_nothing_is_found(settings: Settings, world: World, tmp_path: Path) -> None:
+    assert await examine(settings) == (True, [])
+    await world.execute(
+        "INSERT INTO workspace (id, name, wrapped_key, created_at) VALUES (gen_random_uuid(), 'other', $1, now())",
+        await LocalMasterKey(_OTHER).wrap(new_key()),
+    )
+    well, (wrong,) = await examine(settings)
+    assert not well
+    assert "master key: well formed, and does not open 1 of 2 keys of workspaces" in wrong
+    previous = msgspec.structs.replace(settings, previous_master_key=_OTHER.hex())
+    assert await examine(previous) == (True, [])
+
+    made = msgspec.structs.replace(settings, master_key=None)
+    assert "none yet" in await check_master_key(find_made_key(made))
+    DataFolder(tmp_path).make_master_key()
+    with pytest.raises(Finding, match="does not open 2 of 2"):
+        await check_master_key(find_made_key(made))
+
+
+async def test_a_journal_that_cannot_be_written_is_found_and_one_that_can_is_left_alone(
+    settings: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "journal"
+    folder.mkdir()
+    for place in (folder, folder / "missing" / "erasures.jsonl", Path("/proc/erasures.jsonl")):
+        well, (wrong,) = await examine(msgspec.structs.replace(settings, erasure_journal=place))
+        assert not well
+        assert f"erasure journal: {place} cannot be written (" in wrong
+    journal = folder / "erasures.jsonl"
+    good = msgspec.structs.replace(settings, erasure_journal=journal)
+    assert await examine(good) == (True, [])
+    assert list(folder.iterdir()) == []
+    journal.write_bytes(b"{}\n")
+    as_it_was = journal.stat()
+    assert await examine(good) == (True, [])
+    assert journal.stat() == as_it_was
+    assert list(folder.iterdir()) == [journal]
+
+
+async def test_a_spool_that_can_be_written_is_left_alone_and_a_file_in_its_place_is_found(
+    settings: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    assert await examine(msgspec.structs.replace(settings, spool=folder)) == (True, [])
+    assert list(folder.iterdir()) == []
+    (folder / "file").touch()
+    _, (wrong,) = await examine(msgspec.structs.replace(settings, spool=folder / "file"))
+    assert f"spool: {folder / 'file'} cannot be written" in wrong
+
+
+async def test_brokers_that_refuse_us_are_found(settings: Settings, guarded_broker: Guarded) -> None:
+    known = msgspec.structs.replace(
+        settings,
+        kafka_bootstrap=guarded_broker.clear,
+        kafka_security="sasl_plaintext",
+        kafka_sasl_mechanism="PLAIN",
+        kafka_user=USER,
+        kafka_password=PASSWORD,
+    )
+    assert await check_event_log(known) == f"Kafka, {guarded_broker.clear} lets us in"
+    assert "sasl_plaintext" in await check_settings(known)
+    with pytest.raises(Finding, match="refuses the user or the password"):
+        await check_event_log(msgspec.structs.replace(known, kafka_password="hush-other"))
+
+
+async def test_a_provider_without_usable_keys_is_found(settings: Settings, tmp_path: Path) -> None:
+    listed = [{"issuer": "https://login.example/", "audience": "a", "workspace": str(uuid4()), "jwks": "/nowhere"}]
+    file = tmp_path / "issuers.json"
+    file.write_bytes(msgspec.json.encode(listed))
+    _, (wrong,) = await examine(msgspec.structs.replace(settings, token_issuers=file))
+    assert "token issuers: no usable keys from https://login.example/" in wrong
+
+
+async def test_what_a_database_refuses_ends_one_check_and_not_all(settings: Settings) -> None:
+    connection = await asyncpg.connect(settings.postgres_url)
+    await connection.execute("ALTER TABLE dead_letter RENAME TO elsewhere")
+    await connection.close()
+    well, wrong = await examine(settings)
+    assert not well
+    assert "✗ dead letters: refused: UndefinedTableError" in wrong
+    assert not any("master key" in line for line in wrong)

@@ -158,6 +158,18 @@ async def test_a_topic_is_made_once_and_keeps_its_records(log: EventLog, topic: 
     assert set(await log.ends(f"{topic}.compacted")) == set(range(log.partitions))
 
 
+async def test_when_the_oldest_of_what_is_ahead_was_taken_is_known(log: EventLog, topic: str) -> None:
+    ends = await log.ends(topic)
+    assert await log.first_taken(topic, ends) is None
+    assert await log.first_taken(topic, {}) is None
+    assert await log.append(topic, records(20)) == [None] * 20
+    taken = [record for batch in await read_all(log, topic, 20) for record in batch.records]
+    assert await log.first_taken(topic, ends) == min(record.at for record in taken)
+    last = max(taken, key=lambda record: record.offset)
+    assert await log.first_taken(topic, {last.partition: last.offset}) == last.at
+    assert await log.first_taken(topic, {last.partition: last.offset + 1}) is None
+
+
 async def test_an_open_log_is_healthy(log: EventLog) -> None:
     assert await log.healthy()
 
