@@ -9,6 +9,7 @@ import asyncpg
 
 from domain.errors import StoreUnavailable
 from stores.migrations import MIGRATIONS, Migration, MigrationRefused, is_after, read_migrations
+from stores.reach import unreachable
 
 _ONE_AT_A_TIME: Final = 0x7461677761790001
 _ASK_FOR_TURN: Final = "SELECT pg_try_advisory_lock($1)"
@@ -87,7 +88,9 @@ async def _connect(url: str) -> asyncpg.Connection:
     try:
         return await asyncpg.connect(url, timeout=10)
     except (OSError, TimeoutError) as error:
-        raise StoreUnavailable("Postgres is not reachable") from error
+        raise unreachable("Postgres", error) from error
+    except asyncpg.exceptions.ClientConfigurationError as error:
+        raise StoreUnavailable(f"the URL of Postgres cannot be used: {error}") from error
     except asyncpg.PostgresError as error:
         raise StoreUnavailable(f"Postgres refuses the connection: {type(error).__name__}") from error
 

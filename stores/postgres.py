@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 
 from domain.errors import Refused, StoreUnavailable
+from stores.reach import unreachable
 
 Role = Literal["app", "worker"]
 
@@ -88,7 +89,9 @@ class Database:
                 server_settings={"application_name": f"tagway-{role}", "timezone": "UTC"},
             )
         except (*_LOST, OSError, TimeoutError) as error:
-            raise StoreUnavailable("Postgres is not reachable") from error
+            raise unreachable("Postgres", error) from error
+        except asyncpg.exceptions.ClientConfigurationError as error:
+            raise StoreUnavailable(f"the URL of Postgres cannot be used: {error}") from error
         except asyncpg.InvalidParameterValueError as error:
             raise StoreUnavailable(f"Postgres has no role tagway_{role}: run `tagway migrate`") from error
         except asyncpg.PostgresError as error:

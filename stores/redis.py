@@ -13,6 +13,7 @@ import redis.backoff
 import redis.exceptions
 
 from domain.errors import StoreUnavailable
+from stores.reach import unreachable
 
 Redis = redis.asyncio.Redis
 
@@ -66,7 +67,13 @@ async def open_redis(url: str, *, max_connections: int = 64) -> Redis:
     client = Redis.from_pool(pool)
     try:
         await client.ping()
+    except redis.exceptions.AuthenticationError as error:
+        await client.aclose()
+        raise StoreUnavailable("Redis refuses the user or the password") from error
     except LOST as error:
         await client.aclose()
-        raise StoreUnavailable("Redis is not reachable") from error
+        raise unreachable("Redis", error) from error
+    except redis.exceptions.RedisError as error:
+        await client.aclose()
+        raise StoreUnavailable("the URL of Redis cannot be used, or Redis does not let us work") from error
     return client

@@ -11,6 +11,8 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError, SaslAuthenticationFailed, UnsupportedSaslMechanismError
 from aiokafka.protocol.metadata import MetadataRequest
 
+from stores.reach import tls_fault
+
 _LOG = structlog.get_logger(__name__)
 
 Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"]
@@ -87,11 +89,9 @@ class Brokers:
         return None
 
     def _reason(self, error: KafkaError | OSError) -> str:
+        if (fault := tls_fault(error)) is not None:
+            return fault
         match error:
-            case ssl.SSLCertVerificationError():
-                reason = f"shows a certificate that is not trusted: {error.verify_message}"
-            case ssl.SSLError():
-                reason = f"does not agree on TLS: {error.reason}"
             case SaslAuthenticationFailed():
                 reason = "refuses the user or the password"
             case UnsupportedSaslMechanismError():
