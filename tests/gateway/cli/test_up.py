@@ -219,6 +219,35 @@ async def test_a_part_that_comes_back_elsewhere_ends_the_watch() -> None:
     assert said == ["redis ended (SIGKILL); starting it again"]
 
 
+async def test_a_certificate_that_cannot_be_read_ends_the_start(data: Path) -> None:
+    kafka = {
+        "TAGWAY_KAFKA_BOOTSTRAP": "127.0.0.1:1",
+        "TAGWAY_KAFKA_SECURITY": "ssl",
+        "TAGWAY_KAFKA_CA_FILE": str(data / "missing.pem"),
+    }
+    async with _up(data, _free_port(), **kafka) as house:
+        await house.hears("tagway: TAGWAY_KAFKA_CA_FILE cannot be used: No such file or directory")
+        assert await asyncio.wait_for(house.process.wait(), AT_ALL) == 1
+    assert len(house.said) == 1
+
+
+def test_other_commands_meet_the_brokers_as_those_that_run_do(data: Path) -> None:
+    given = {"bootstrap": "one.example:9093", "security": "sasl_ssl", "sasl_mechanism": "PLAIN", "user": "u"}
+    kafka = {f"TAGWAY_KAFKA_{name.upper()}": value for name, value in given.items()}
+    running = Settings.read(kafka | {"TAGWAY_KAFKA_PASSWORD": "hush", "TAGWAY_POSTGRES_URL": "postgresql://db"})
+    folder = DataFolder(data)
+    with folder.owned():
+        folder.publish(running)
+        found = find_stores(Settings(data=data))
+        assert (found.kafka_bootstrap, found.kafka_security, found.kafka_password) == (
+            "one.example:9093",
+            "sasl_ssl",
+            "hush",
+        )
+        elsewhere = find_stores(Settings(data=data, kafka_bootstrap="other.example:9092"))
+        assert (elsewhere.kafka_security, elsewhere.kafka_password) == ("plaintext", None)
+
+
 def test_damaged_keys_are_made_anew(data: Path) -> None:
     folder = DataFolder(data)
     with folder.owned():
