@@ -86,24 +86,33 @@ async def test_whom_the_brokers_know_uses_the_whole_log(guarded_broker: Guarded,
 
 async def _refused(met: Brokers, why: str) -> None:
     """Hold every way in to the same: refused, and told why without the password."""
-    log, topic = KafkaLog(met, patience=PATIENCE), f"test.{uuid4().hex}"
-    try:
-        with pytest.raises(LogUnavailable, match=why):
-            await log.ensure_topics({topic: TopicSpec()})
-        with capture_logs() as lines:
+    topic = f"test.{uuid4().hex}"
+    with capture_logs() as lines:
+        for way in (_append, _consume):
             log = KafkaLog(met, patience=PATIENCE)
-            assert all(await log.append(topic, records(2)))
-            assert not await log.healthy()
-            async with log.consume(topic, "group", from_the_beginning) as consumer:
-                with pytest.raises(LogUnavailable):
-                    await consumer.next_batches(1, 0.1)
-        (said,) = [line for line in lines if line["event"] == "kafka_not_reachable"]
-        assert why in said["problem"]
-        with pytest.raises(LogUnavailable, match=why):
-            assert [value async for value in walk(met, topic)]
-    finally:
-        await log.close()
+            try:
+                await way(log, topic)
+                with pytest.raises(LogUnavailable, match=why):
+                    await log.ensure_topics({topic: TopicSpec()})
+            finally:
+                await log.close()
+    told = [line["problem"] for line in lines if line["event"] == "kafka_not_reachable"]
+    assert [why in each for each in told] == [True, True]
+    with pytest.raises(LogUnavailable, match=why):
+        assert [value async for value in walk(met, topic)]
     assert "hush" not in f"{lines}{met!r}"
+
+
+async def _append(log: KafkaLog, topic: str) -> None:
+    assert all(await log.append(topic, records(2)))
+    assert not await log.healthy()
+
+
+async def _consume(log: KafkaLog, topic: str) -> None:
+    async with log.consume(topic, "group", from_the_beginning) as consumer:
+        for _ in range(2):
+            with pytest.raises(LogUnavailable):
+                await consumer.next_batches(1, 0.1)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
