@@ -6,6 +6,8 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from domain.errors import FAILURES
+
 _SECONDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
@@ -19,7 +21,7 @@ class Name(StrEnum):
     FAILURES = "tagway_failures_total"
     """Refusals and failures, by code of the error table."""
     EVENTS = "tagway_events_total"
-    """Events that came to their end, by step and outcome."""
+    """Events as they were answered, by outcome."""
     STEP_SECONDS = "tagway_step_seconds"
     """Time of one collect step over one batch, by step."""
     COLLECTING = "tagway_collecting"
@@ -68,7 +70,9 @@ class Metrics:
             Name.REQUEST_SECONDS, "Time of a request", ["route"], buckets=_SECONDS, registry=self._registry
         )
         self.failures = Counter(Name.FAILURES, "Refusals and failures", ["code"], registry=self._registry)
-        self.events = Counter(Name.EVENTS, "Events by their end", ["step", "outcome"], registry=self._registry)
+        for code in FAILURES:  # from the beginning, as a rate knows nothing of a counter that begins at more than zero
+            self.failures.labels(code)
+        self.events = Counter(Name.EVENTS, "Events as they were answered", ["outcome"], registry=self._registry)
         self.step_seconds = Histogram(
             Name.STEP_SECONDS, "Time of a collect step", ["step"], buckets=_SECONDS, registry=self._registry
         )

@@ -15,6 +15,7 @@ from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
 from gateway.collect.spooling import Spooling
 from gateway.collect.streams import Streams
+from gateway.collect.tally import Tally
 from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
 from gateway.metrics import Metrics
@@ -44,6 +45,7 @@ class Resources:
     collector: Collector
     intake: Intake
     limit: EventLimit
+    tally: Tally
     entrance: Entrance
     streams: Streams
     spooling: Spooling | None

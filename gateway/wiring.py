@@ -19,6 +19,7 @@ from gateway.collect.limit import EventLimit
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.collect.spooling import Spooling
 from gateway.collect.streams import Streams
+from gateway.collect.tally import Tally
 from gateway.graphql import GraphQLApp
 from gateway.issuers import Issuers, read_issuers
 from gateway.losses import Losses
@@ -99,7 +100,8 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             await stack.enter_async_context(_running(spooling.run(collector.run), "spool"))
         intake = Intake(_COLLECTING_AT_MOST, metrics)
         limit = EventLimit(Paces(redis), Pace(settings.events_per_second, settings.events_at_once), metrics)
-        entrance = Entrance(collector, intake, limit)
+        tally = Tally(metrics)
+        entrance = Entrance(collector, intake, limit, tally)
         services = _services(settings, stores, workspaces, recommender, hub, clock, entrance, tracer)
         yield Resources(
             settings=settings,
@@ -115,6 +117,7 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             spooling=spooling,
             intake=intake,
             limit=limit,
+            tally=tally,
             entrance=entrance,
             streams=Streams(),
             feed=feed,

@@ -1,8 +1,7 @@
 """What a collect request is answered: one result per event, in the order of the request."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, Final
 
 import msgspec
 from starlette.responses import Response
@@ -24,14 +23,16 @@ class Answer(msgspec.Struct, frozen=True, omit_defaults=True):
     message: str | None = None
 
 
-def answer(results: Sequence[Result], counts: dict[str, int], headers: Mapping[str, str]) -> Response:
+def answer(scope: MutableMapping[str, Any], results: Sequence[Result], headers: Mapping[str, str]) -> Response:
     """Answer 200, or 503 when an event could not be kept: then the client sends the whole request again.
 
-    What was accepted the first time is recognised by its message id and built once. `counts` are those of `count`.
+    What was accepted the first time is recognised by its message id and built once. `scope` has the counts of
+    `Tally.tell`; the code of a failure is noted there, by which it is counted.
     """
-    body = told(results, counts)
+    body = told(results, scope["tagway.counts"])
     if body.code is None:
         return Response(_encode(body), media_type=_MEDIA_TYPE, headers=headers)
+    scope["tagway.code"] = body.code
     failure = FAILURES[body.code]
     return Response(
         _encode(body),
@@ -48,8 +49,3 @@ def told(results: Sequence[Result], counts: dict[str, int]) -> Answer:
         return Answer(success=True, results=tuple(results), counts=counts)
     code = unavailable.code or "store_unavailable"
     return Answer(success=False, results=tuple(results), counts=counts, code=code, message=FAILURES[code].message)
-
-
-def count(results: Sequence[Result]) -> dict[str, int]:
-    """Count results by outcome."""
-    return {outcome.value: number for outcome, number in Counter([result.outcome for result in results]).items()}

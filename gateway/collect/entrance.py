@@ -14,15 +14,17 @@ from gateway.collect.collector import Collector
 from gateway.collect.decode import Envelope
 from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
+from gateway.collect.tally import Tally
 
 
 class Entrance:
     """Takes calls in the name of a secret key."""
 
-    def __init__(self, collector: Collector, intake: Intake, limit: EventLimit) -> None:
+    def __init__(self, collector: Collector, intake: Intake, limit: EventLimit, tally: Tally) -> None:
         self._collector = collector
         self._intake = intake
         self._limit = limit
+        self._tally = tally
 
     async def take(
         self,
@@ -38,10 +40,11 @@ class Entrance:
         """
         if principal.key_id is None:
             raise Refused(code="wrong_kind_of_key")
-        with self._intake.enter():
+        with self._intake.enter(), self._tally.refusing(len(calls)):
             quota = await self._limit.admit(principal.key_id, len(calls), principal.pace)
             envelope = Envelope(batch=[msgspec.Raw(each) for each in calls])
             results = await self._collector.collect(
                 principal.workspace, envelope, call_type=call_type, declared=declared
             )
+            self._tally.tell(results)
         return results, quota

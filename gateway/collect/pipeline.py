@@ -1,7 +1,6 @@
 """Collection as an ordered list of named steps over a batch."""
 
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -49,11 +48,10 @@ def build_steps(
 
 
 class Pipeline:
-    """Runs batches through the steps; times each step, and counts where and how events end."""
+    """Runs batches through the steps, and times each."""
 
     def __init__(self, steps: Sequence[tuple[str, Step]], metrics: Metrics, tracer: Tracer = UNTRACED) -> None:
         self._steps: Final = tuple(steps)
-        self._metrics = metrics
         self._seconds = {name: metrics.step_seconds.labels(name) for name, _ in self._steps}
         self._tracer = tracer
 
@@ -63,8 +61,7 @@ class Pipeline:
         A store that does not answer ends those that still need it as unavailable. Raises nothing for an event's sake.
         """
         for name, step in self._steps:
-            waiting = [item for item in batch.items if item.result is None]
-            if not waiting:
+            if all(item.result is not None for item in batch.items):
                 break
             started = time.perf_counter()
             with self._tracer.span(name):
@@ -73,7 +70,4 @@ class Pipeline:
                 except TagwayError as error:
                     batch.end_open(Outcome.UNAVAILABLE, error.code)
             self._seconds[name].observe(time.perf_counter() - started)
-            ended = [item.result.outcome for item in waiting if item.result is not None]
-            for outcome, number in Counter(ended).items() if ended else ():
-                self._metrics.events.labels(name, outcome).inc(number)
         return [item.result for item in batch.items if item.result is not None]

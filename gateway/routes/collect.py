@@ -15,9 +15,10 @@ from domain.errors import Refused, TagwayError
 from domain.event import CallType
 from domain.outcome import Result
 from domain.pace import Quota
-from gateway.collect.answer import answer, count
+from gateway.collect.answer import answer
 from gateway.collect.decode import Envelope, read_batch, read_single
 from gateway.collect.request import LARGEST_REQUEST, read_body, read_origin, read_write_key
+from gateway.errors import answer_failure
 from gateway.quota import QUOTA_HEADERS, quota_headers
 from gateway.resources import State, WebRequest, resources_of
 
@@ -30,6 +31,7 @@ CALLS: Final = {
 
 _BATCHES: Final = frozenset({"batch", "b", "import"})
 _CONSENT_HEADERS: Final = ("sec-gpc",)
+_KEPT_HEADERS: Final = ("retry-after", *QUOTA_HEADERS)
 _GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
 # A browser asks before it knows whose key it will send, so the preflight allows every origin; the key's own origins
@@ -59,16 +61,18 @@ async def collect(request: WebRequest) -> Response:
 
 
 async def collect_pixel(request: WebRequest) -> Response:
-    """Take one call from the query of an image: a GIF is the answer, whatever becomes of the event."""
+    """Take one call from the query of an image: the answer is that of any other call, but for its body, a GIF."""
     try:
         call_type = CALLS.get(request.path_params["call"])
         if call_type is None:
             raise Refused(code="not_found")
-        envelope = _read_query(request)
-        await submit(request, envelope, call_type)
+        with resources_of(request).intake.enter():
+            results, quota = await submit(request, _read_query(request), call_type)
+        told = answer(request.scope, results, quota_headers(quota))
     except TagwayError as error:
-        request.scope["tagway.code"] = error.code
-    return Response(_GIF, media_type="image/gif", headers={"Cache-Control": "no-store"})
+        told = await answer_failure(request, error)
+    kept = {name: told.headers[name] for name in _KEPT_HEADERS if name in told.headers}
+    return Response(_GIF, told.status_code, {**kept, "Cache-Control": "no-store"}, "image/gif")
 
 
 async def _collect(request: WebRequest, call_type: CallType | None) -> Response:
@@ -76,7 +80,7 @@ async def _collect(request: WebRequest, call_type: CallType | None) -> Response:
         body = await read_body(request)
         envelope = read_batch(body) if call_type is None else read_single(body)
         results, quota = await submit(request, envelope, call_type)
-        return answer(results, request.scope["tagway.counts"], quota_headers(quota))
+        return answer(request.scope, results, quota_headers(quota))
 
 
 async def submit(
@@ -87,16 +91,17 @@ async def submit(
     Raises what the key, its pace and `Collector.collect` raise.
     """
     resources = resources_of(request)
-    key = await resources.authenticator.write_key(read_write_key(request, envelope.write_key), read_origin(request))
-    quota = await resources.limit.admit(key.id, len(envelope.batch), key.pace)
-    results = await resources.collector.collect(
-        key.workspace,
-        envelope,
-        call_type=call_type,
-        headers={name: request.headers[name] for name in _CONSENT_HEADERS if name in request.headers},
-        address=request.client.host if request.client else None,
-    )
-    request.scope["tagway.counts"] = count(results)
+    with resources.tally.refusing(len(envelope.batch)):
+        key = await resources.authenticator.write_key(read_write_key(request, envelope.write_key), read_origin(request))
+        quota = await resources.limit.admit(key.id, len(envelope.batch), key.pace)
+        results = await resources.collector.collect(
+            key.workspace,
+            envelope,
+            call_type=call_type,
+            headers={name: request.headers[name] for name in _CONSENT_HEADERS if name in request.headers},
+            address=request.client.host if request.client else None,
+        )
+    request.scope["tagway.counts"] = resources.tally.tell(results)
     return results, quota
 
 

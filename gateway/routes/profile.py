@@ -11,7 +11,7 @@ from domain.errors import Refused
 from domain.key import Scope
 from domain.outcome import Outcome, Result
 from domain.pace import Quota
-from gateway.collect.answer import answer, count
+from gateway.collect.answer import answer
 from gateway.collect.decode import read_json
 from gateway.collect.request import read_body
 from gateway.quota import quota_headers
@@ -52,9 +52,9 @@ async def update_profile(request: WebRequest) -> Response:
     if "result" not in updated:
         request.scope["tagway.counts"] = {Outcome.INVALID.value: 1}
         raise Refused(updated["message"], code=updated["code"])
-    results, quota = [_result(updated["result"])], updated["quota"]
-    counts = request.scope["tagway.counts"] = count(results)
-    return answer(results, counts, quota_headers(Quota(quota["atOnce"], quota["left"], quota["fullAfter"])))
+    result, quota = _result(updated["result"]), updated["quota"]
+    request.scope["tagway.counts"] = {result.outcome.value: 1}
+    return answer(request.scope, [result], quota_headers(Quota(quota["atOnce"], quota["left"], quota["fullAfter"])))
 
 
 def _result(told: Mapping[str, Any]) -> Result:

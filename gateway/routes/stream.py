@@ -106,6 +106,8 @@ async def _take(socket: WebSocket[State], frame: bytes) -> Told:
         return Told(id_, error.failure.status, success=False, code=error.code, message=said, retry_after=wait)
     body = told(results, socket.scope["tagway.counts"])
     failure = FAILURES[body.code] if body.code else None
+    if body.code:
+        resources.metrics.failures.labels(body.code).inc()
     return Told(
         id_,
         failure.status if failure else 200,

@@ -11,7 +11,9 @@ import pytest
 from domain.alias import AliasKind
 from domain.consent import Purpose
 from domain.event import CallType
+from domain.pace import Pace
 from privacy.platform import Platform, digest_for
+from tests.fixtures.figures import counted
 from tests.fixtures.gateway import GRANTED, Gateway, basic, event, make_tenant
 
 GOOD = ["before", "after"]
@@ -150,7 +152,7 @@ async def test_every_single_call_has_its_path(gateway: Gateway, path: str, call_
     assert [each.type for each in await gateway.logged()] == [call_type]
 
 
-async def test_a_pixel_is_always_an_image(gateway: Gateway) -> None:
+async def test_a_pixel_is_an_image_with_the_status_of_any_other_call(gateway: Gateway) -> None:
     call = base64.urlsafe_b64encode(
         msgspec.json.encode({**event(messageId="segment"), "writeKey": gateway.tenant.write_key})
     )
@@ -162,16 +164,35 @@ async def test_a_pixel_is_always_an_image(gateway: Gateway) -> None:
         "properties": json.dumps({"product_id": "p1"}),
         "context": json.dumps({"consent": {"categoryPreferences": GRANTED}}),
     }
-    for path, query in [
-        ("/v1/pixel/track", {"data": call.decode().rstrip("=")}),
-        ("/pixel/v1/track", flat),
-        ("/pixel/v1/track", {"data": "%%%"}),
-        ("/pixel/v1/dance", flat),
-        ("/pixel/v1/track", {**flat, "context": "{"}),
+    for status, path, query in [
+        (200, "/v1/pixel/track", {"data": call.decode().rstrip("=")}),
+        (200, "/pixel/v1/track", flat),
+        (400, "/pixel/v1/track", {"data": "%%%"}),
+        (404, "/pixel/v1/dance", flat),
+        (400, "/pixel/v1/track", {**flat, "context": "{"}),
+        (401, "/pixel/v1/track", {**flat, "writeKey": "nobody"}),
     ]:
         async with gateway.http.get(gateway.url + path, params=query) as response:
-            assert (response.status, response.content_type) == (200, "image/gif")
+            assert (response.status, response.content_type) == (status, "image/gif")
     assert [each.message_id for each in await gateway.logged()] == ["segment", "rudderstack"]
+
+
+async def test_pixels_are_bounded_as_every_call_is(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    pixel = {"writeKey": gateway.tenant.write_key, "anonymousId": "visitor-1", "event": "product_view"}
+
+    async def ask() -> tuple[int, str | None, bytes]:
+        async with gateway.http.get(gateway.url + "/pixel/v1/track", params=pixel) as response:
+            return response.status, response.headers.get("Retry-After"), (await response.read())[:3]
+
+    monkeypatch.setattr(gateway.resources.limit, "_pace", Pace(1, 1))
+    assert await ask() == (200, None, b"GIF")
+    assert await ask() == (429, "1", b"GIF")
+    monkeypatch.setattr(gateway.resources.intake, "_most", 0)
+    refused = counted(gateway, "tagway_failures_total", code="too_many_requests")
+    assert await ask() == (429, "1", b"GIF")
+    assert counted(gateway, "tagway_failures_total", code="too_many_requests") == refused + 1
+    monkeypatch.setattr(gateway.resources.intake, "_stopping", True)
+    assert await ask() == (503, "1", b"GIF")
 
 
 async def test_a_call_without_a_message_id_gets_one(gateway: Gateway) -> None:

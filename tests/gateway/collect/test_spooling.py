@@ -31,6 +31,8 @@ class Door:
     def __init__(self, log: Any) -> None:
         self._log = log
         self.shut = False
+        self.refusals = 0
+        """How often somebody stood before the shut door."""
         self.faulty: bytes | None = None
         """A record that holds this trips our own code."""
         self.refused: bytes | None = None
@@ -42,6 +44,7 @@ class Door:
         if self.stuck is not None:
             await self.stuck.wait()
         if self.shut:
+            self.refusals += 1
             return [LogUnavailable() for _ in records]
         for record in records:
             if self.faulty and self.faulty in record.value:
