@@ -1,7 +1,9 @@
 """GraphQL over HTTP, server-sent events and sockets, on Starlette."""
 
 import json
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final, cast
@@ -32,7 +34,9 @@ from gateway.answer import CORS, GRAPHQL_RESPONSE, JSON, answer, encode
 from gateway.auth import Authenticator, token_in
 from gateway.operation import Asked, Posted, read_asked, read_bounded, read_queried, replayed
 from gateway.pages import page
-from gateway.socket import Socket, SocketHandler
+from gateway.patience import arrived
+from gateway.socket import Socket, SocketHandler, turn_away
+from gateway.streams import Place, Streams, whose
 from gateway.welcome import while_welcome
 from gateway.workspace import Workspaces
 from resolvers.caller import Caller
@@ -42,7 +46,18 @@ from resolvers.live.groups import Payload
 from resolvers.repeats import IDEMPOTENCY_KEY
 from resolvers.schema import Schema
 
+_STREAMS_AT_MOST: Final = 5_000
+_STREAMS_OF_ONE: Final = 500
+"""Sockets and streams of one key or visitor."""
+
 _STATUS_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
+
+
+@dataclass(slots=True)
+class SocketSession(Session):
+    """What is known of a socket, and the place that it holds."""
+
+    place: Place | None = None
 
 
 class GraphQLApp(GraphQL[Session, None]):
@@ -58,6 +73,7 @@ class GraphQLApp(GraphQL[Session, None]):
         authenticator: Authenticator,
         workspaces: Workspaces,
         documents: Documents,
+        failed: Callable[[str], None] = lambda _code: None,
     ) -> None:
         super().__init__(
             schema,
@@ -70,17 +86,21 @@ class GraphQLApp(GraphQL[Session, None]):
         self._authenticator = authenticator
         self._workspaces = workspaces
         self.documents = documents
+        self.failed = failed
+        self.streams = Streams(_STREAMS_AT_MOST, _STREAMS_OF_ONE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request or socket."""
         if scope["type"] != "http":
-            await super().__call__(scope, receive, send)
+            await self._serve_socket(scope, receive, send)
             return
-        if scope["method"] == "OPTIONS":
-            response = Response(status_code=204, headers=CORS)
-        else:
-            response = await self._answer(scope, receive)
-        await response(scope, receive, send)
+        with ExitStack() as held:
+            scope["tagway.held"] = held
+            if scope["method"] == "OPTIONS":
+                response = Response(status_code=204, headers=CORS)
+            else:
+                response = await self._answer(scope, receive)
+            await response(scope, receive, send)
 
     def end_streams(self) -> None:
         """End every subscription, so that answers that stream do not hold up a process that is to stop."""
@@ -108,7 +128,7 @@ class GraphQLApp(GraphQL[Session, None]):
         """Open a session; that of a socket learns its caller from `connection_init`."""
         if isinstance(request, Request):
             return await self._session(request.scope, Posted(request.scope).token)
-        return Session(self._services, str(uuid_utils.uuid7()))
+        return SocketSession(self._services, str(uuid_utils.uuid7()), place=request.scope["tagway.place"])
 
     async def _session(self, scope: Scope, token: str) -> Session:
         known: Session | None = scope.get("tagway.session")
@@ -124,6 +144,8 @@ class GraphQLApp(GraphQL[Session, None]):
     async def on_ws_connect(self, context: Session) -> UnsetType:
         """Learn from a socket's first message who opened it. Raises `Refused` and `StoreUnavailable`."""
         context.caller = await self.caller_of(token_in(context.connection_params or {}))
+        if isinstance(context, SocketSession) and context.place:
+            context.place.belong(whose(context.caller.principal))
         nothing_to_say: UnsetType = UNSET
         return nothing_to_say
 
@@ -214,6 +236,9 @@ class GraphQLApp(GraphQL[Session, None]):
             request_data.query = self.documents.find(request_data.query, named, request_data.extensions, context.caller)
             if key := Posted(request.scope).idempotency_key:
                 request_data.extensions = {**(request_data.extensions or {}), IDEMPOTENCY_KEY: key.decode("latin-1")}
+        if Posted(request.scope).streams:
+            who = whose(context.caller.principal) if context.caller else None
+            request.scope["tagway.held"].enter_context(self.streams.enter(who))
         result = await super().execute_operation(
             request, request_adapter, request_data, context, root_value, sub_response
         )
@@ -255,7 +280,7 @@ class GraphQLApp(GraphQL[Session, None]):
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         try:
-            body = await read_bounded(receive)
+            body = await arrived(read_bounded(receive))
             return await self._planned(scope, body) or await self.run(Request(scope, replayed(body, receive)))
         except TagwayError as error:
             code, message = error.code, error.detail or error.failure.message
@@ -267,6 +292,15 @@ class GraphQLApp(GraphQL[Session, None]):
         if failure.retry_after is not None:
             headers["retry-after"] = str(failure.retry_after)
         return Response(encode({"errors": [_error(code, message)]}), failure.status, headers)
+
+    async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.streams.full:
+            self.failed("too_many_requests")
+            await turn_away(WebSocket(scope, receive, send))
+            return
+        with self.streams.enter() as place:
+            scope["tagway.place"] = place
+            await super().__call__(scope, receive, send)
 
     async def _planned(self, scope: Scope, body: bytes) -> Response | None:
         """Answer by a plan what is asked plainly and can be planned; None for everything else."""

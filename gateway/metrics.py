@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
 from domain.errors import FAILURES
@@ -56,15 +56,24 @@ class Name(StrEnum):
     """Batches left out of the live feed, as it fell behind."""
     ANSWERS_KEPT = "tagway_answers_kept_total"
     """Questions about people whose answer may be given again, by what became of them."""
+    STREAMS = "tagway_streams"
+    """Open sockets and streams, by what they are for: `graphql`, or `events` that are sent."""
+    SUBSCRIPTIONS = "tagway_subscriptions"
+    """Open subscriptions of GraphQL."""
+    OVERFLOWED = "tagway_subscriptions_overflowed_total"
+    """Times that a subscriber was too slow for what may wait for it, and was sent to read it from Postgres."""
+    PUSH_SECONDS = "tagway_push_seconds"
+    """Time from the instant of a segment change until it was sent to a subscriber."""
 
 
 class Metrics:
-    """One registry with all metrics of the web process in it."""
+    """One registry with all metrics of the web process in it, and what the platform knows of the process."""
 
     content_type: Final = CONTENT_TYPE_PLAIN_0_0_4
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
         self.requests = Counter(Name.REQUESTS, "Answered requests", ["route", "status"], registry=self._registry)
         self.request_seconds = Histogram(
             Name.REQUEST_SECONDS, "Time of a request", ["route"], buckets=_SECONDS, registry=self._registry
@@ -99,6 +108,12 @@ class Metrics:
         self.feed_skipped = Counter(Name.FEED_SKIPPED, "Batches left out of the feed", registry=self._registry)
         self.answers_kept = Counter(
             Name.ANSWERS_KEPT, "Questions whose answer may be given again", ["fate"], registry=self._registry
+        )
+        self.streams = Gauge(Name.STREAMS, "Open sockets and streams", ["kind"], registry=self._registry)
+        self.subscriptions = Gauge(Name.SUBSCRIPTIONS, "Open subscriptions", registry=self._registry)
+        self.overflowed = Counter(Name.OVERFLOWED, "Subscribers too slow for their queue", registry=self._registry)
+        self.push_seconds = Histogram(
+            Name.PUSH_SECONDS, "Time from a change to a subscriber", buckets=_SECONDS, registry=self._registry
         )
 
     def expose(self) -> bytes:

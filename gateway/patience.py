@@ -1,10 +1,23 @@
-"""Waiting no longer than a caller should, for work that cannot always be stopped in time."""
+"""Waiting no longer than a caller should, and no longer for a caller than we can afford."""
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from domain.errors import Refused
 
 Found = TypeVar("Found")
+
+_ARRIVES_WITHIN: Final = 10.0
+
+
+async def arrived(body: Coroutine[Any, Any, Found]) -> Found:
+    """Give the body of a request ten seconds to arrive. Raises `request_timeout`."""
+    try:
+        async with asyncio.timeout(_ARRIVES_WITHIN):
+            return await body
+    except TimeoutError as error:
+        raise Refused(code="request_timeout") from error
 
 
 async def within(seconds: float, work: Coroutine[Any, Any, Found]) -> Found:

@@ -14,13 +14,13 @@ from gateway.collect.feed import LiveFeed
 from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
 from gateway.collect.spooling import Spooling
-from gateway.collect.streams import Streams
 from gateway.collect.tally import Tally
 from gateway.graphql import GraphQLApp
 from gateway.losses import Losses
 from gateway.metrics import Metrics
 from gateway.settings import Settings
 from gateway.sites import Sites
+from gateway.streams import Streams
 from gateway.warming import Warming
 from gateway.workspace import Workspaces
 from learning.recommender import Recommender

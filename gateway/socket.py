@@ -7,10 +7,11 @@ from typing import Any, Final, cast
 
 import msgspec
 import structlog
-from starlette.websockets import WebSocketDisconnect, WebSocketState
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from strawberry.asgi import ASGIWebSocketAdapter
 from strawberry.http.exceptions import NonJsonMessageReceived, NonTextMessageReceived, WebSocketDisconnected
 from strawberry.schema.schema import StreamResult
+from strawberry.subscriptions import GRAPHQL_TRANSPORT_WS_PROTOCOL
 from strawberry.subscriptions.protocols.graphql_transport_ws.handlers import (
     BaseGraphQLTransportWSHandler,
     Operation,
@@ -20,7 +21,7 @@ from strawberry.subscriptions.protocols.graphql_transport_ws.types import Messag
 from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
-from domain.errors import Refused, StoreUnavailable
+from domain.errors import FAILURES, Refused, StoreUnavailable
 from gateway.closing import FORBIDDEN, TOO_BIG, TRY_AGAIN_LATER, UNAUTHORIZED, shortened
 from gateway.welcome import until_unwelcome
 from resolvers.caller import Caller
@@ -32,6 +33,9 @@ from resolvers.repeats import IDEMPOTENCY_KEY, Repeatable
 _LARGEST_FRAME: Final = 128 * 1024
 MOST_OPERATIONS: Final = 100
 """Of one socket at a time, queries and mutations among them."""
+
+_CLOSED_AS: Final = {"missing_key": UNAUTHORIZED, "too_many_requests": TRY_AGAIN_LATER}
+"""Why a socket is not opened, or ended, where it is no question of rights."""
 
 _UNSAID: Final = "{ __typename }"
 """In the place of what is asked before it is known by whom: the socket closes."""
@@ -147,6 +151,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
                 asked.get("query"), asked.get("documentId"), asked.get("extensions"), self.context.caller
             )
         except Refused as refusal:
+            self._failed(refusal.code)
             if self.connection_acknowledged:
                 error = {"message": str(refusal), "extensions": {"code": refusal.code}}
                 await self.websocket.send_json({"id": message["id"], "type": "error", "payload": [error]})
@@ -156,6 +161,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
             await self.handle_invalid_message("`query` is missing.")
             return
         if message["id"] not in self.operations and len(self.operations) >= MOST_OPERATIONS:
+            self._failed("too_many_requests")
             said = f"{MOST_OPERATIONS} operations are under way on this socket."
             error = {"message": said, "extensions": {"code": "too_many_requests", "retryAfter": 1}}
             await self.websocket.send_json({"id": message["id"], "type": "error", "payload": [error]})
@@ -225,10 +231,22 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
             await self._refuse(refusal)
             return False
         except StoreUnavailable as error:
+            self._failed(error.code)
             await self.websocket.close(TRY_AGAIN_LATER, error.failure.message)
             return False
         return True
 
     async def _refuse(self, refusal: Refused) -> None:
-        code = UNAUTHORIZED if refusal.code == "missing_key" else FORBIDDEN
-        await self.websocket.close(code, refusal.failure.message)
+        self._failed(refusal.code)
+        await self.websocket.close(_CLOSED_AS.get(refusal.code, FORBIDDEN), refusal.failure.message)
+
+    def _failed(self, code: str) -> None:
+        """Count a failure."""
+        self.view.failed(code)  # type: ignore[attr-defined]  # our app's own
+
+
+async def turn_away(socket: WebSocket) -> None:
+    """Tell a client, in a way that browsers show, that there is no room for it now."""
+    spoken = GRAPHQL_TRANSPORT_WS_PROTOCOL
+    await socket.accept(spoken if spoken in socket.scope["subprotocols"] else None)
+    await socket.close(TRY_AGAIN_LATER, shortened(FAILURES["too_many_requests"].message))

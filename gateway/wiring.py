@@ -18,7 +18,6 @@ from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.collect.spooling import Spooling
-from gateway.collect.streams import Streams
 from gateway.collect.tally import Tally
 from gateway.graphql import GraphQLApp
 from gateway.issuers import Issuers, read_issuers
@@ -30,6 +29,7 @@ from gateway.resources import Resources
 from gateway.settings import Settings
 from gateway.sites import Sites
 from gateway.stores import Stores, open_stores
+from gateway.streams import Streams
 from gateway.subjects import Subjects
 from gateway.tracing import open_tracer
 from gateway.warming import Warming
@@ -42,7 +42,7 @@ from privacy.keys import KeyProvider
 from resolvers.budget import Budget
 from resolvers.context import Services
 from resolvers.documents import Documents
-from resolvers.live.hub import Hub
+from resolvers.live.hub import Figures, Hub
 from resolvers.schema import build_schema
 from stores.answers import Answers
 from stores.broadcast import Broadcast
@@ -55,6 +55,8 @@ from stores.statistics import watch_young_tables
 from stores.subject_cache import SubjectCache
 
 _COLLECTING_AT_MOST: Final = 256
+_STREAMS_AT_MOST: Final = 1_000
+_STREAMS_OF_A_KEY: Final = 100
 
 
 @asynccontextmanager
@@ -82,7 +84,8 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         recommender = await _open_recommender(stack, stores, clock)
         warming = await Warming.of(settings, recommender)
         await stack.enter_async_context(_running(warming.run(), "warming"))
-        hub = await stack.enter_async_context(Hub(database, Broadcast(redis)).running())
+        figures = Figures(metrics.overflowed.inc, metrics.push_seconds.observe)
+        hub = await stack.enter_async_context(Hub(database, Broadcast(redis), figures).running())
         spool = await _open_spool(settings, stack, provider, clock)
         spooling = Spooling(spool, workspaces, metrics, healthy=stores.healthy) if spool else None
         subjects = Subjects(database, workspaces, SubjectCache(redis), clock, metrics)
@@ -103,6 +106,11 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         tally = Tally(metrics)
         entrance = Entrance(collector, intake, limit, tally)
         services = _services(settings, stores, workspaces, recommender, hub, clock, entrance, tracer)
+        graphql = _graphql(settings, services, authenticator, workspaces, metrics)
+        streams = Streams(_STREAMS_AT_MOST, _STREAMS_OF_A_KEY)
+        metrics.subscriptions.set_function(lambda: hub.subscriptions)
+        metrics.streams.labels("graphql").set_function(lambda: graphql.streams.open)
+        metrics.streams.labels("events").set_function(lambda: streams.open)
         yield Resources(
             settings=settings,
             clock=clock,
@@ -119,12 +127,12 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             limit=limit,
             tally=tally,
             entrance=entrance,
-            streams=Streams(),
+            streams=streams,
             feed=feed,
             recommender=recommender,
             warming=warming,
             metrics=metrics,
-            graphql=_graphql(settings, services, authenticator, workspaces, metrics),
+            graphql=graphql,
             tracer=tracer,
         )
 
@@ -177,7 +185,9 @@ def _graphql(
     schema = build_schema(lambda fate: metrics.answers_kept.labels(fate).inc())
     schema.warm(trusted.values())
     documents = Documents(trusted, anything=services.development)
-    return GraphQLApp(schema, services, authenticator, workspaces, documents)
+    return GraphQLApp(
+        schema, services, authenticator, workspaces, documents, failed=lambda code: metrics.failures.labels(code).inc()
+    )
 
 
 async def _open_spool(settings: Settings, stack: AsyncExitStack, provider: KeyProvider, clock: Clock) -> Spool | None:

@@ -24,6 +24,7 @@ from privacy.policy import Policy
 from resolvers.budget import Budget
 from resolvers.caller import Caller
 from resolvers.live.hub import Hub
+from resolvers.live.listener import Room
 from resolvers.loaders import Loaders
 from stores.answers import Answers
 from stores.eventlog.port import EventLog
@@ -77,6 +78,13 @@ class Session:
     """Whether a copy of the answer is to be kept."""
     people: set[UUID] = field(default_factory=set)
     """Whose profiles were looked at: a copy of the answer goes with any of them."""
+    _room: Room | None = field(default=None, init=False)
+
+    @property
+    def room(self) -> Room:
+        """What may wait for all of its subscriptions together."""
+        self._room = self._room or Room()
+        return self._room
 
     def saw(self, people: Iterable[UUID]) -> None:
         """Note that the answer may show these people."""

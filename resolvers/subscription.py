@@ -119,7 +119,7 @@ class Subscription(CdpSubscriptions, WatchingSubscriptions):
         target = _target(caller, profile, segment_keys)
         sort = f"changes {_fingerprint(target)}"
         resumption = _resumption(caller, sort, after) if after else None
-        changes = Changes(services.hub, services.database, services.clock, target)
+        changes = Changes(services.hub, services.database, services.clock, target, info.context.session.room)
         async with aclosing(changes.follow(resumption, resync=bool(after) and resumption is None)) as notices:
             async for notice in notices:
                 with spans(services.tracer, "push", [notice.traceparent]):
@@ -128,8 +128,8 @@ class Subscription(CdpSubscriptions, WatchingSubscriptions):
     @subscription(needs(Scope.EVENTS_READ))
     async def event_feed(self, info: Info) -> AsyncIterator[FeedEvent]:
         """Every event of the workspace as it is answered. Nothing is kept: who is slow misses some."""
-        feeds = info.context.services.hub.feeds
-        async with feeds.watch(info.context.caller.principal.workspace) as watcher, aclosing(watcher.items()) as items:
+        feeds, workspace = info.context.services.hub.feeds, info.context.caller.principal.workspace
+        async with feeds.watch(workspace, info.context.session.room) as watcher, aclosing(watcher.items()) as items:
             async for item in items:
                 yield FeedEvent(
                     moment=(item.at, item.message_id, item.outcome),

@@ -1,6 +1,5 @@
 """What the collection routes share before any event is looked at: content type, size, encoding, credentials."""
 
-import asyncio
 import base64
 import binascii
 import re
@@ -10,11 +9,11 @@ from typing import Any, Final
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from domain.errors import Refused
+from gateway.patience import arrived
 
 LARGEST_REQUEST: Final = 500 * 1024
 """Bytes of a body, packed and unpacked alike."""
 
-_READ_WITHIN: Final = 10.0
 _MEDIA_TYPES: Final = {"", "application/json", "text/plain"}
 _ORIGIN: Final = re.compile(r"https?://[^/?#@]+")
 _GZIP: Final = 16 + zlib.MAX_WBITS
@@ -33,10 +32,7 @@ async def read_body(request: Request[Any]) -> bytes:
     if int(_length(request)) > LARGEST_REQUEST:
         raise Refused(code="request_too_large")
     try:
-        async with asyncio.timeout(_READ_WITHIN):
-            body = await _receive(request)
-    except TimeoutError as error:
-        raise Refused(code="request_timeout") from error
+        body = await arrived(_receive(request))
     except ClientDisconnect as error:
         raise Refused(code="request_timeout") from error
     return unpack(body) if encoding == "gzip" else body

@@ -30,8 +30,8 @@ class CdpSubscriptions:
     ) -> AsyncIterator[CdpEvent]:
         """Every event as it is taken, or those of one profile. Nothing is kept: who is slow misses some."""
         whose = uuid_of("Profile", filter.cdp_profile_id_equals) if filter else None
-        feeds = info.context.services.hub.feeds
-        async with feeds.watch(info.context.caller.principal.workspace) as watcher, aclosing(watcher.items()) as items:
+        feeds, workspace = info.context.services.hub.feeds, info.context.caller.principal.workspace
+        async with feeds.watch(workspace, info.context.session.room) as watcher, aclosing(watcher.items()) as items:
             async for item in items:
                 if item.outcome is Outcome.ACCEPTED and whose in (None, item.profile_id):
                     yield CdpEvent(

@@ -11,7 +11,7 @@ import msgspec
 from domain.clock import Clock
 from domain.segment import ChangeKind, SegmentChange
 from resolvers.live.hub import Hub
-from resolvers.live.listener import Closed, Heard, Listener, Moved, Overflowed, Restored, Wanted
+from resolvers.live.listener import Closed, Heard, Listener, Moved, Overflowed, Restored, Room, Wanted
 from stores import changefeed
 from stores.changefeed import Snapshot, Standing
 from stores.postgres import Database
@@ -60,11 +60,12 @@ class Resumption(msgspec.Struct, frozen=True):
 class Changes:
     """Tells one subscriber about `wanted`, from a snapshot or from where they left off."""
 
-    def __init__(self, hub: Hub, database: Database, clock: Clock, wanted: Wanted) -> None:
+    def __init__(self, hub: Hub, database: Database, clock: Clock, wanted: Wanted, room: Room | None = None) -> None:
         self._hub = hub
         self._database = database
         self._clock = clock
         self._wanted = wanted
+        self._room = room
         self._keys = None if wanted.keys is None else sorted(wanted.keys)
         self._told = 0
         self._located: UUID | None = None
@@ -72,7 +73,7 @@ class Changes:
 
     async def follow(self, after: Resumption | None, *, resync: bool = False) -> AsyncGenerator[Notice, None]:
         """Yield notices until the hub stops. `resync` begins with that notice. Raises `StoreUnavailable`."""
-        with self._hub.listen(self._wanted) as listener:
+        with self._hub.listen(self._wanted, self._room) as listener:
             # Read before the person is looked up: whoever is unknown then has no change up to here.
             head = await self._head()
             await self._hub.locate(listener)
@@ -119,6 +120,8 @@ class Changes:
             case SegmentChange():
                 if heard.position > self._told:
                     yield self._changed(heard)
+                    # Who asks for the next has been sent this one.
+                    self._hub.figures.pushed(max(0.0, (self._clock() - heard.at).total_seconds()))
             case Moved() | Overflowed():
                 # That the person is another profile by now may also be among what was lost. Where a snapshot was
                 # already taken of whom they moved to, there is nothing to add.

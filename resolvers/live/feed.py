@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from resolvers.live.listener import Room
 from stores.broadcast import Broadcast, Message
 from stores.feed import FeedEntry, feed_channel
 
@@ -21,14 +22,24 @@ _decode = msgspec.json.Decoder(list[FeedEntry]).decode
 class Watcher:
     """The newest items that one subscriber has not taken yet."""
 
-    def __init__(self) -> None:
-        self._waiting: deque[FeedEntry | None] = deque(maxlen=_MOST_WAITING)
+    def __init__(self, room: Room | None = None) -> None:
+        self._room = room or Room()
+        self._waiting: deque[FeedEntry | None] = deque()
         self._arrived = asyncio.Event()
 
     def put(self, item: FeedEntry | None) -> None:
         """Leave an item, None as the last; the oldest gives way when too many wait."""
+        if self._waiting and (len(self._waiting) >= _MOST_WAITING or self._room.left <= 0):
+            self._waiting.popleft()
+            self._room.left += 1
         self._waiting.append(item)
+        self._room.left -= 1
         self._arrived.set()
+
+    def empty(self) -> None:
+        """Let go of what waits."""
+        self._room.left += len(self._waiting)
+        self._waiting.clear()
 
     async def items(self) -> AsyncGenerator[FeedEntry, None]:
         """Yield items as they come."""
@@ -37,6 +48,7 @@ class Watcher:
                 self._arrived.clear()
                 await self._arrived.wait()
             item = self._waiting.popleft()
+            self._room.left += 1
             if item is None:
                 return
             yield item
@@ -49,10 +61,15 @@ class Feeds:
         self._broadcast = broadcast
         self._watchers: dict[str, set[Watcher]] = defaultdict(set)
 
+    @property
+    def watchers(self) -> int:
+        """How many watch."""
+        return sum(map(len, self._watchers.values()))
+
     @asynccontextmanager
-    async def watch(self, workspace: UUID) -> AsyncIterator[Watcher]:
-        """Watch a workspace's feed. Raises `StoreUnavailable`."""
-        channel, watcher = feed_channel(workspace), Watcher()
+    async def watch(self, workspace: UUID, room: Room | None = None) -> AsyncIterator[Watcher]:
+        """Watch a workspace's feed; `room` is that of the watcher's connection. Raises `StoreUnavailable`."""
+        channel, watcher = feed_channel(workspace), Watcher(room)
         self._watchers[channel].add(watcher)
         try:
             if len(self._watchers[channel]) == 1:
@@ -60,6 +77,7 @@ class Feeds:
             yield watcher
         finally:
             self._watchers[channel].discard(watcher)
+            watcher.empty()
             if not self._watchers[channel]:
                 del self._watchers[channel]
                 await self._broadcast.leave(channel)

@@ -2,9 +2,9 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import Final, Self, TypeVar
+from typing import Final, NamedTuple, Self, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -13,7 +13,7 @@ import structlog
 from domain.errors import StoreUnavailable
 from domain.segment import SegmentChange
 from resolvers.live.feed import Feeds
-from resolvers.live.listener import Listener, Overflowed, Restored, Wanted
+from resolvers.live.listener import Listener, Overflowed, Restored, Room, Wanted
 from resolvers.live.people import People
 from stores import changefeed
 from stores.broadcast import Broadcast, Joined, Message
@@ -21,6 +21,16 @@ from stores.news import decode_news, news_channel, workspace_of
 from stores.postgres import Database
 
 Place = TypeVar("Place")
+
+
+class Figures(NamedTuple):
+    """What whoever operates the product is told of subscriptions."""
+
+    overflowed: Callable[[], None] = lambda: None
+    """A subscriber was too slow for what may wait for it."""
+    pushed: Callable[[float], None] = lambda _seconds: None
+    """So long after its instant, a change has been taken by a subscriber."""
+
 
 _log = structlog.get_logger(__name__)
 
@@ -37,9 +47,10 @@ class Hub:
     works, a second late, while Redis is down.
     """
 
-    def __init__(self, database: Database, broadcast: Broadcast) -> None:
+    def __init__(self, database: Database, broadcast: Broadcast, figures: Figures = Figures()) -> None:  # noqa: B008 - it cannot change
         self._database = database
         self._broadcast = broadcast
+        self.figures: Final = figures
         self._channel = ""
         self._position: int | None = None
         self._listeners: dict[UUID, set[Listener]] = defaultdict(set)
@@ -49,6 +60,11 @@ class Hub:
         self._watching: Counter[UUID] = Counter()
         self.feeds: Final = Feeds(broadcast)
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def subscriptions(self) -> int:
+        """How many subscriptions are open."""
+        return sum(map(len, self._listeners.values())) + self.feeds.watchers
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
@@ -76,9 +92,12 @@ class Hub:
         self.feeds.close()
 
     @contextmanager
-    def listen(self, wanted: Wanted) -> Iterator[Listener]:
-        """Hear, from now on, the changes that are wanted. What was published before is the caller's to read."""
-        listener = Listener(wanted)
+    def listen(self, wanted: Wanted, room: Room | None = None) -> Iterator[Listener]:
+        """Hear, from now on, the changes that are wanted. What was published before is the caller's to read.
+
+        `room` is that of the subscriber's connection.
+        """
+        listener = Listener(wanted, room, self.figures.overflowed)
         self._listeners[wanted.workspace].add(listener)
         if wanted.person is None:
             self._of_everyone[wanted.workspace].add(listener)
@@ -94,6 +113,7 @@ class Hub:
             _leave(self._of_everyone, wanted.workspace, listener)
             if listener.profile:
                 _leave(self._of_profile, (wanted.workspace, listener.profile), listener)
+            listener.empty()
 
     @asynccontextmanager
     async def watch(self, wanted: Wanted) -> AsyncIterator[Listener]:

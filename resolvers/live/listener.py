@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 from uuid import UUID
 
@@ -13,6 +14,9 @@ from stores.reads.stamps import Stamp
 
 MOST_WAITING: Final = 1_000
 """Changes that may wait for a slow subscriber before they are dropped and it must read them from Postgres."""
+
+MOST_OF_ALL: Final = 10_000
+"""Changes that may wait for all subscriptions of one connection together."""
 
 Person = UUID | tuple[Alias, ...]
 """Someone by profile id, or by identifiers of which the first that is known counts."""
@@ -62,11 +66,25 @@ class Closed(msgspec.Struct, frozen=True):
 Heard = SegmentChange | Moved | Agreed | Marked | Overflowed | Restored | Closed
 
 
-class Listener:
-    """A bounded queue in front of one subscriber. The hub puts in without waiting; a full queue is emptied."""
+class Room:
+    """What may still wait for all subscriptions of one connection together."""
 
-    def __init__(self, wanted: Wanted) -> None:
+    __slots__ = ("left",)
+
+    def __init__(self, most: int = MOST_OF_ALL) -> None:
+        self.left = most
+
+
+class Listener:
+    """A bounded queue in front of one subscriber. The hub puts in without waiting; a full queue is emptied.
+
+    It is full as well when there is no `room` left for its connection. `overflowed` is told each time.
+    """
+
+    def __init__(self, wanted: Wanted, room: Room | None = None, overflowed: Callable[[], None] = lambda: None) -> None:
         self.wanted = wanted
+        self._room = room or Room()
+        self._overflowed = overflowed
         self.profile: UUID | None = wanted.person if isinstance(wanted.person, UUID) else None
         self.agrees = True
         """Whether the person agrees to personalisation; of someone unknown there is nothing to tell."""
@@ -84,24 +102,36 @@ class Listener:
         """Leave something for the subscriber; of marks that wait only the last one counts."""
         if isinstance(heard, Marked) and self._waiting and isinstance(self._waiting[-1], Marked):
             self._waiting.pop()
+            self._room.left += 1
         if self._closed:
             return
-        if len(self._waiting) >= MOST_WAITING:
+        if len(self._waiting) >= MOST_WAITING or self._room.left <= 0:
             lost = Restored() if Restored() in self._waiting else Overflowed()
-            self._waiting.clear()
-            self._waiting.append(lost)
-        self._waiting.append(heard)
+            self.empty()
+            self._append(lost)
+            self._overflowed()
+        self._append(heard)
         self._arrived.set()
 
     def close(self) -> None:
         """Let the subscriber end once it has taken what waits."""
         self._closed = True
-        self._waiting.append(Closed())
+        self._append(Closed())
         self._arrived.set()
+
+    def empty(self) -> None:
+        """Let go of what waits."""
+        self._room.left += len(self._waiting)
+        self._waiting.clear()
 
     async def take(self) -> Heard:
         """Wait for what comes next."""
         while not self._waiting:
             self._arrived.clear()
             await self._arrived.wait()
+        self._room.left += 1
         return self._waiting.popleft()
+
+    def _append(self, heard: Heard) -> None:
+        self._room.left -= 1
+        self._waiting.append(heard)

@@ -66,7 +66,7 @@ def _replace_log(gateway: Gateway, monkeypatch: pytest.MonkeyPatch, log: Any) ->
 
 
 async def test_a_body_that_does_not_arrive_is_given_up(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.collect.request._READ_WITHIN", 0.05)
+    monkeypatch.setattr("gateway.patience._ARRIVES_WITHIN", 0.05)
     host, port = gateway.url.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     writer.write(

@@ -9,8 +9,9 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
+from domain.errors import Refused
 from domain.pace import Pace
-from gateway.collect.streams import Streams
+from gateway.streams import Streams
 from tests.fixtures.gateway import Gateway, basic, event, make_tenant
 from tests.patience import AT_ALL
 
@@ -82,7 +83,7 @@ async def test_a_key_that_is_not_good_opens_no_stream(gateway: Gateway) -> None:
 
 
 async def test_a_key_has_so_many_streams_and_so_many_events(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gateway.resources.streams, "_most_of_a_key", 2)
+    monkeypatch.setattr(gateway.resources.streams, "_most_of_one", 2)
     other = await make_tenant(gateway.database_url, f"shop-{uuid4().hex}")
     async with _opening(gateway) as first, _opening(gateway) as second:
         assert (await _ask(first, {"id": 1, "batch": [event()]}))["status"] == 200
@@ -99,8 +100,10 @@ async def test_a_key_has_so_many_streams_and_so_many_events(gateway: Gateway, mo
 
 
 def test_places_are_given_back() -> None:
-    streams, key = Streams(most=1), uuid4()
+    streams, key = Streams(most=1, most_of_one=1), uuid4()
     for _ in range(3):
         with streams.enter(key):
-            assert streams._open[key] == 1
-    assert not streams._open
+            assert (streams.open, dict(streams._of)) == (1, {key: 1})
+        with pytest.raises(Refused), streams.enter() as place, Streams(1, 0).enter(key):
+            place.belong(key)
+    assert (streams.open, dict(streams._of)) == (0, {})

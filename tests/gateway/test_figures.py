@@ -1,0 +1,43 @@
+"""What a gateway tells of its subscribers and of itself."""
+
+from tests.fixtures.figures import counted
+from tests.fixtures.gateway import Gateway
+from tests.fixtures.graphql import eventually
+from tests.fixtures.seeds import Seeds
+from tests.patience import AT_ALL
+
+_CHANGES = {"query": 'subscription { segmentChanges(segmentKeys: ["vip"]) { kind } }'}
+
+
+async def test_subscriptions_are_counted_and_what_is_pushed_is_timed(gateway: Gateway, seeds: Seeds) -> None:
+    await seeds.segment("vip")
+    person = await seeds.profile(user_id="u-1")
+    pushed, took = (counted(gateway, f"tagway_push_seconds_{what}") for what in ("count", "sum"))
+    open_, sockets = counted(gateway, "tagway_subscriptions"), counted(gateway, "tagway_streams", kind="graphql")
+    async with gateway.http.ws_connect(gateway.url + "/graphql", protocols=["graphql-transport-ws"]) as socket:
+        await socket.send_json({"type": "connection_init", "payload": {"token": gateway.tenant.secret_key}})
+        await socket.receive_json(timeout=AT_ALL)
+        await socket.send_json({"id": "1", "type": "subscribe", "payload": _CHANGES})
+        await socket.receive_json(timeout=AT_ALL)  # the snapshot, which is no push
+        assert counted(gateway, "tagway_subscriptions") == open_ + 1
+        assert counted(gateway, "tagway_streams", kind="graphql") == sockets + 1
+        await seeds.happen(person, "vip")
+        await socket.receive_json(timeout=AT_ALL)
+
+        async def timed() -> bool:
+            return counted(gateway, "tagway_push_seconds_count") == pushed + 1
+
+        await eventually(timed)
+        assert counted(gateway, "tagway_push_seconds_sum") > took
+
+    async def ended() -> bool:
+        return counted(gateway, "tagway_subscriptions") == open_
+
+    await eventually(ended)
+
+
+async def test_a_gateway_tells_its_memory_and_processor_time(gateway: Gateway) -> None:
+    assert counted(gateway, "process_resident_memory_bytes") > 10_000_000
+    assert counted(gateway, "process_cpu_seconds_total") > 0
+    async with gateway.http.get(gateway.url + "/metrics") as response:
+        assert "process_resident_memory_bytes" in await response.text()
