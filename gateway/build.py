@@ -134,4 +134,4 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             ).run,
             "statistics": partial(watch_young_tables, database),
         }
-        yield Processor(database, log, metrics, builder=builder, chores=chores)
+        yield Processor(database, log, metrics, builder=builder, chores=chores, clock=clock)

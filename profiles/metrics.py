@@ -2,15 +2,16 @@
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 _SECONDS: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, 600.0, 3600.0)
 
 
 class BuildMetrics:
-    """Counters of one process, on the registry that it is given."""
+    """Counters of one process, and what the platform knows of it, on the registry that it is given."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        ProcessCollector(registry=registry)
         self.events = Counter("tagway_build_events", "Events built into profiles.", registry=registry)
         self.duplicates = Counter("tagway_build_duplicates", "Events left out as built before.", registry=registry)
         self.forgotten = Counter("tagway_build_forgotten", "Events passed over as of erased people.", registry=registry)
@@ -35,6 +36,11 @@ class BuildMetrics:
             "tagway_publish_behind_seconds",
             "Age of the oldest segment change of those sent at once, from its instant.",
             buckets=_SECONDS,
+            registry=registry,
+        )
+        self.overdue = Gauge(
+            "tagway_build_timers_overdue_seconds",
+            "Age of the oldest leaf that should have been looked at because time had passed.",
             registry=registry,
         )
         self.lag = Gauge("tagway_build_lag", "Records on the log that are not built yet.", registry=registry)

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final, NoReturn
 
 import msgspec
 import structlog
 
+from domain.clock import Clock
 from domain.errors import LogUnavailable, StoreUnavailable
 from domain.topics import EVENTS
 from profiles.builder import GROUP, Builder
@@ -17,6 +19,7 @@ from stores.eventlog.port import Batch, Consumer, EventLog
 from stores.offsets import read_offsets
 from stores.outage import STORE_FAULTS
 from stores.postgres import Database
+from stores.timers import next_due
 
 LANES: Final = 4
 """Batches under way side by side; with fewer, Postgres and Python wait for each other too often."""
@@ -60,6 +63,7 @@ class Processor:
         *,
         builder: Builder,
         chores: Mapping[str, Chore],
+        clock: Clock,
         lanes: int = LANES,
     ) -> None:
         self._database = database
@@ -67,6 +71,7 @@ class Processor:
         self._metrics = metrics
         self._builder = builder
         self._chores = chores
+        self._clock = clock
         self._lanes = lanes
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -109,19 +114,26 @@ class Processor:
 
     async def _measure(self) -> NoReturn:
         while True:
-            try:
-                ends = await self._log.ends(EVENTS)
-                source = await self._log.source(EVENTS)
-                async with self._database.across() as connection:
-                    offsets = await read_offsets(connection, GROUP, source)
-            except (LogUnavailable, StoreUnavailable):
-                pass
-            else:
-                lag = sum(end - offsets.get(partition, 0) for partition, end in ends.items())
-                self._metrics.lag.set(lag)
-                if lag:
-                    _LOG.info("building", records_to_build=lag)
+            with suppress(StoreUnavailable):
+                await self._measure_timers()
+            with suppress(LogUnavailable, StoreUnavailable):
+                await self._measure_lag()
             await asyncio.sleep(_LAG_SECONDS)
+
+    async def _measure_timers(self) -> None:
+        async with self._database.across() as connection:
+            due = await next_due(connection)
+        self._metrics.overdue.set(max(0.0, (self._clock() - due).total_seconds()) if due else 0.0)
+
+    async def _measure_lag(self) -> None:
+        ends = await self._log.ends(EVENTS)
+        source = await self._log.source(EVENTS)
+        async with self._database.across() as connection:
+            offsets = await read_offsets(connection, GROUP, source)
+        lag = sum(end - offsets.get(partition, 0) for partition, end in ends.items())
+        self._metrics.lag.set(lag)
+        if lag:
+            _LOG.info("building", records_to_build=lag)
 
 
 def _cut(batches: list[Batch], behind: bool) -> list[list[Batch]]:

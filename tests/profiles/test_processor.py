@@ -141,3 +141,23 @@ async def test_killing_a_builder_changes_nothing_in_the_end(settings: Settings, 
         async with asyncio.timeout(AT_ALL):
             assert await process.wait() == 0
     await check_equals_single_profiles(world, events)
+
+
+async def test_a_builder_tells_how_late_its_timers_are(settings: Settings, world: World) -> None:
+    await world.send(Sent(("user_id:ada",)))
+    stop = asyncio.Event()
+    async with open_processor(settings) as processor:
+        del processor._chores["timers"]  # type: ignore[attr-defined]  # the one that would look at it
+        await world.execute(
+            """
+            INSERT INTO leaf_state (workspace_id, profile_id, leaf, stamps, due_at)
+            SELECT workspace_id, id, 'leaf', '{}', now() - interval '10 minutes' FROM profile
+            """
+        )
+        running = asyncio.create_task(processor.run(stop))
+        async with asyncio.timeout(AT_ALL):
+            while not (late := processor._metrics.overdue._value.get()):
+                await asyncio.sleep(0.02)
+        stop.set()
+        await running
+    assert 600 <= late < 600 + AT_ALL
