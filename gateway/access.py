@@ -12,6 +12,11 @@ from gateway.errors import error_response, place_of
 from gateway.metrics import Metrics
 
 REQUEST_ID_HEADER: Final = b"x-request-id"
+_SAFE: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+)
+"""What every answer tells browsers."""
 _TRACEPARENT: Final = HEADER.encode()
 
 _QUIET: Final = {"/healthz", "/health", "/readyz", "/metrics"}
@@ -19,7 +24,10 @@ _log = structlog.get_logger()
 
 
 class AccessLog:
-    """ASGI middleware. One line per request: its id, route, status, time and event counts; nothing of its content."""
+    """ASGI middleware. One line per request: its id, route, status, time and event counts; nothing of its content.
+
+    Each answer carries the id, and the headers that all have.
+    """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, tracer: Tracer = UNTRACED) -> None:
         self._app = app
@@ -39,7 +47,7 @@ class AccessLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, request_id.encode())]
+                message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, request_id.encode()), *_SAFE]
             await send(message)
 
         try:

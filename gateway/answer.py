@@ -37,7 +37,7 @@ def answer(found: ExecutionResult, session: Session, posted: Posted) -> Response
     modern = GRAPHQL_RESPONSE.encode() in posted.accept
     if tag and posted.if_none_match and posted.has(tag):
         return _Answer(_NOT_MODIFIED, b"", modern=modern, caching=_caching(tag))
-    caching = _caching(tag) if tag else _NOT_CACHED if posted.method == "GET" else ()
+    caching = _caching(tag) if tag else _NOT_CACHED
     return _Answer(_OK, _encoded(found), modern=modern, caching=caching)
 
 
@@ -88,6 +88,7 @@ class _Answer(Response):
 
 
 _NOT_CACHED: Final = ((b"cache-control", b"no-store"),)
+"""An answer may hold personal data, which no cache on the way may keep."""
 
 _RAW_HEADERS: Final = {
     modern: [

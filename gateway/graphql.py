@@ -1,7 +1,7 @@
 """GraphQL over HTTP, server-sent events and sockets, on Starlette."""
 
 import json
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,7 @@ import msgspec
 import uuid_utils
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -176,10 +176,20 @@ class GraphQLApp(GraphQL[Session, None]):
         content_type = sub_response.headers["content-type"]
         if isinstance(response_data, dict) and "data" not in response_data and GRAPHQL_RESPONSE in content_type:
             status = _status_of(response_data.get("errors") or [])
-        headers = {"content-type": content_type, **CORS}
+        headers = {"content-type": content_type, "cache-control": "no-store", **CORS}
         if isinstance(response_data, dict) and (wait := _wait_of(response_data.get("errors") or [])):
             headers["retry-after"] = str(wait)
         return Response(encode(response_data), status, headers)
+
+    async def create_streaming_response(
+        self,
+        request: Request | WebSocket,  # noqa: ARG002 - their signature
+        stream: Callable[[], AsyncIterator[str]],
+        sub_response: Response,  # noqa: ARG002 - as above; its media type would stand beside the stream's own
+        headers: Mapping[str, str],
+    ) -> Response:
+        """Answer with a stream, which any page may read and no cache may keep."""
+        return StreamingResponse(stream(), headers={**headers, **CORS, "Cache-Control": "no-store, no-transform"})
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Leave `data` out where nothing was executed, and what is encoded already as it is."""

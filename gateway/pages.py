@@ -1,4 +1,4 @@
-"""Pages of ours as they are served: nothing inline, nothing from elsewhere."""
+"""What browsers are told of our answers; pages of ours: nothing inline, nothing from elsewhere."""
 
 from pathlib import Path
 from typing import Final
@@ -10,11 +10,12 @@ HEADERS: Final = {
         "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; object-src 'none'; "
         "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "strict-origin-when-cross-origin",
     "Cache-Control": "no-cache",
 }
 """A new release shows at once: files are asked for again by their ETag."""
+
+NOT_KEPT: Final = {"Cache-Control": "no-store"}
+"""For answers that hold personal data or speak for somebody."""
 
 
 def page(path: Path) -> Response:

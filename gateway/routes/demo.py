@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute, Route
 from domain.errors import Refused
 from gateway.auth import mint_end_user_token
 from gateway.collect.request import read_body
+from gateway.pages import NOT_KEPT
 from gateway.resources import Resources, WebRequest, resources_of
 
 
@@ -39,9 +40,8 @@ async def token(request: WebRequest) -> Response:
         raise Refused("anonymousId: a text is needed")
     key = await resources.authenticator.write_key(await _write_key(resources), None)
     workspace = await resources.workspaces.get(key.workspace)
-    return JSONResponse(
-        {"token": mint_end_user_token(workspace, anonymous_id=wanted.anonymous_id, now=resources.clock())}
-    )
+    signed = mint_end_user_token(workspace, anonymous_id=wanted.anonymous_id, now=resources.clock())
+    return JSONResponse({"token": signed}, headers=NOT_KEPT)
 
 
 def _require_demo(request: WebRequest) -> Resources:

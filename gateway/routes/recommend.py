@@ -11,6 +11,7 @@ from domain.errors import Refused
 from domain.key import Principal
 from gateway.collect.decode import read_json
 from gateway.collect.request import read_body
+from gateway.pages import NOT_KEPT
 from gateway.resources import WebRequest, resources_of
 from learning.lists import Context
 from resolvers.caller import Caller
@@ -107,7 +108,7 @@ async def _answer(request: WebRequest, principal: Principal, customer: Customer,
         model_version=found["modelVersion"],
         message=MESSAGES[found["personalized"]],
     )
-    return Response(msgspec.json.encode(answer), media_type="application/json")
+    return Response(msgspec.json.encode(answer), headers=NOT_KEPT, media_type="application/json")
 
 
 def _context(context: Context) -> dict[str, str | None]:

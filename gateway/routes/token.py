@@ -10,6 +10,7 @@ from domain.errors import Refused
 from gateway.auth import END_USER_SCOPES, LONGEST_TOKEN, mint_end_user_token
 from gateway.collect.decode import read_json
 from gateway.collect.request import read_body
+from gateway.pages import NOT_KEPT
 from gateway.resources import WebRequest, resources_of
 
 
@@ -46,7 +47,7 @@ async def token(request: WebRequest) -> Response:
         workspace, anonymous_id=visitor.anonymous_id, user_id=visitor.user_id, now=resources.clock()
     )
     answer = Token(signed, int(LONGEST_TOKEN.total_seconds()))
-    return Response(msgspec.json.encode(answer), media_type="application/json")
+    return Response(msgspec.json.encode(answer), headers=NOT_KEPT, media_type="application/json")
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (Route("/token", token, methods=["POST"]),)

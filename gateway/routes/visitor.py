@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from gateway.collect.decode import read_json
 from gateway.collect.request import read_body
+from gateway.pages import NOT_KEPT
 from gateway.resources import WebRequest, resources_of
 
 _LONGEST: Final = 400 * 24 * 3600
@@ -44,8 +45,7 @@ async def visitor(request: WebRequest) -> Response:
     await resources_of(request).authenticator.write_key(given.write_key, origin)
     name = "tagway_" + hashlib.sha256(given.write_key.encode()).hexdigest()[:16]
     kept = _valid(request.cookies.get(name)) or given.anonymous_id if given.anonymous_id else None
-    response = Response(msgspec.json.encode(Kept(kept)), media_type="application/json")
-    response.headers["Cache-Control"] = "no-store"
+    response = Response(msgspec.json.encode(Kept(kept)), headers=NOT_KEPT, media_type="application/json")
     if origin:
         response.headers["Access-Control-Allow-Origin"] = origin
         response.headers["Access-Control-Allow-Credentials"] = "true"
