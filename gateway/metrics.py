@@ -62,6 +62,8 @@ class Name(StrEnum):
     """Open subscriptions of GraphQL."""
     OVERFLOWED = "tagway_subscriptions_overflowed_total"
     """Times that a subscriber was too slow for what may wait for it, and was sent to read it from Postgres."""
+    CUT = "tagway_connections_cut_total"
+    """Connections that were cut because their client took nothing of what was there for it."""
     PUSH_SECONDS = "tagway_push_seconds"
     """Time from the instant of a segment change until it was sent to a subscriber."""
 
@@ -112,6 +114,7 @@ class Metrics:
         self.streams = Gauge(Name.STREAMS, "Open sockets and streams", ["kind"], registry=self._registry)
         self.subscriptions = Gauge(Name.SUBSCRIPTIONS, "Open subscriptions", registry=self._registry)
         self.overflowed = Counter(Name.OVERFLOWED, "Subscribers too slow for their queue", registry=self._registry)
+        self.cut = Counter(Name.CUT, "Clients that took nothing", registry=self._registry)
         self.push_seconds = Histogram(
             Name.PUSH_SECONDS, "Time from a change to a subscriber", buckets=_SECONDS, registry=self._registry
         )

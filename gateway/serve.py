@@ -16,7 +16,7 @@ from gateway.app import create_app
 from gateway.logs import configure_logs, log_jump
 from gateway.replay import replay_erasures
 from gateway.settings import Settings
-from gateway.stalled import cut_stalled
+from gateway.stalled import cut_stalled, tell_of_cuts
 from gateway.wiring import open_resources
 from stores.migrate import require_schema
 
@@ -89,6 +89,7 @@ async def serve(settings: Settings, wall: Clock = utc_now) -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_DRAIN_SECONDS,
         )
+        tell_of_cuts(config, resources.metrics.cut.inc)
         server = _Server(config, resources.graphql.end_streams)
         collect_garbage_seldom()
 

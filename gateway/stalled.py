@@ -2,9 +2,11 @@
 
 import os
 import socket
-from asyncio import Server
-from collections.abc import Iterable
-from typing import Final
+from asyncio import Protocol, Server
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import uvicorn
 
 STALLED_SECONDS: Final = 30.0
 """How long a client may take nothing while something is there for it. It comes back with its last cursor."""
@@ -24,3 +26,21 @@ def cut_stalled(servers: Iterable[Server], seconds: float = STALLED_SECONDS) -> 
         with socket.socket(fileno=os.dup(listening.fileno())) as same:
             if same.family in (socket.AF_INET, socket.AF_INET6):
                 same.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
+
+
+def tell_of_cuts(config: uvicorn.Config, told: Callable[[], None]) -> None:
+    """Have it told each time that a connection of a server with these settings has been cut."""
+    config.load()
+    config.http_protocol_class = _telling(config.http_protocol_class, told)
+    if config.ws_protocol_class is not None:
+        config.ws_protocol_class = _telling(config.ws_protocol_class, told)
+
+
+def _telling(protocol: Any, told: Callable[[], None]) -> type[Protocol]:
+    class Telling(protocol):  # type: ignore[misc]  # which one it is, the server's settings say
+        def connection_lost(self, error: Exception | None) -> None:
+            if isinstance(error, TimeoutError):
+                told()
+            super().connection_lost(error)
+
+    return Telling

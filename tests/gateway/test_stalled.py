@@ -13,6 +13,7 @@ import pytest
 
 from gateway.stalled import STALLED_SECONDS
 from resolvers.live.listener import MOST_WAITING
+from tests.fixtures.figures import counted
 from tests.fixtures.gateway import Gateway, listening
 from tests.fixtures.graphql import eventually
 from tests.fixtures.seeds import Seeds
@@ -112,6 +113,7 @@ async def test_who_stops_reading_is_cut_and_resumes_without_a_gap(
     hub = gateway.resources.graphql._services.hub
     key = gateway.tenant.secret_key
     heard: list[tuple[str, int]] = []
+    cut = counted(gateway, "tagway_connections_cut_total")
     async with listening(gateway.resources, stalled_seconds=1) as url, _connected(url, holds=4_096) as client:
         await subscribe(client, key, None)
         await client.read_until(b"SNAPSHOT_END")
@@ -123,6 +125,7 @@ async def test_who_stops_reading_is_cut_and_resumes_without_a_gap(
             return seeds.workspace not in hub._listeners
 
         await eventually(is_cut)
+        assert counted(gateway, "tagway_connections_cut_total") == cut + 1
         await client.read_until(None)
         heard += client.changes
         assert 0 < len(heard) < _NUMBER
