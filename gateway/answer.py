@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
+from graphql import GraphQLError
 from starlette.responses import Response
 from strawberry.types import ExecutionResult
 
@@ -39,6 +40,12 @@ def answer(found: ExecutionResult, session: Session, posted: Posted) -> Response
         return _Answer(_NOT_MODIFIED, b"", modern=modern, caching=_caching(tag))
     caching = _caching(tag) if tag else _NOT_CACHED
     return _Answer(_OK, _encoded(found), modern=modern, caching=caching)
+
+
+def code_of(errors: Iterable[GraphQLError] | None) -> str | None:
+    """Give the code by which an answer with these errors is counted: that of the first."""
+    told = (error.extensions or {} for error in errors or ())
+    return next((extensions["code"] for extensions in told if "code" in extensions), None)
 
 
 def _encoded(found: ExecutionResult) -> bytes:

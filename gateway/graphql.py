@@ -30,7 +30,7 @@ from strawberry.types.unset import UNSET, UnsetType
 
 from console.files import explorer_page
 from domain.errors import FAILURES, Refused, TagwayError
-from gateway.answer import CORS, GRAPHQL_RESPONSE, JSON, answer, encode
+from gateway.answer import CORS, GRAPHQL_RESPONSE, JSON, answer, code_of, encode
 from gateway.auth import Authenticator, token_in
 from gateway.operation import Asked, Posted, read_asked, read_bounded, read_queried, replayed
 from gateway.pages import page
@@ -193,6 +193,7 @@ class GraphQLApp(GraphQL[Session, None]):
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Leave `data` out where nothing was executed, and what is encoded already as it is."""
+        _note(request.scope, result)
         if isinstance(result, Payload):
             return cast("GraphQLHTTPResponse", msgspec.Raw(result.text))
         response = await super().process_result(request, result)
@@ -327,6 +328,7 @@ class GraphQLApp(GraphQL[Session, None]):
         if ready is None:
             return None
         found = await ready.run(session)
+        _note(scope, found)
         if isinstance(found, PreExecutionError):
             return self.create_response(
                 {"errors": [each.formatted for each in found.errors or ()]}, await self.get_sub_response(Request(scope))
@@ -346,6 +348,12 @@ _NOT_STREAMED: Final = {OperationType.QUERY, OperationType.MUTATION}
 def graphql_routes(app: GraphQLApp) -> tuple[BaseRoute, ...]:
     """Mount the app at /graphql, for requests and for sockets."""
     return Route("/graphql", app), WebSocketRoute("/graphql", app)
+
+
+def _note(scope: Scope, found: ExecutionResult) -> None:
+    """Note by which code the request is counted, if there are errors."""
+    if found.errors and (code := code_of(found.errors)):
+        scope["tagway.code"] = code
 
 
 def _error(code: str, message: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from domain.errors import FAILURES, Refused, StoreUnavailable
+from gateway.answer import code_of
 from gateway.closing import FORBIDDEN, TOO_BIG, TRY_AGAIN_LATER, UNAUTHORIZED, shortened
 from gateway.welcome import until_unwelcome
 from resolvers.caller import Caller
@@ -193,6 +194,8 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
         before = f'{{"id":{msgspec.json.encode(operation.id).decode()},"type":"next","payload":'
         socket = cast("Socket", self.websocket)
         async for result in result_source:
+            if code := code_of(cast("ExecutionResult", result).errors):
+                self._failed(code)
             if isinstance(result, Payload):
                 await socket.send_text(f"{before}{result.text}}}")
             elif isinstance(result, PreExecutionError):

@@ -1,5 +1,10 @@
 """What a gateway tells of its subscribers and of itself."""
 
+from typing import Any
+
+import pytest
+
+from resolvers.node import to_global
 from tests.fixtures.figures import counted
 from tests.fixtures.gateway import Gateway
 from tests.fixtures.graphql import eventually
@@ -41,3 +46,27 @@ async def test_a_gateway_tells_its_memory_and_processor_time(gateway: Gateway) -
     assert counted(gateway, "process_cpu_seconds_total") > 0
     async with gateway.http.get(gateway.url + "/metrics") as response:
         assert "process_resident_memory_bytes" in await response.text()
+
+
+async def test_what_fails_within_an_operation_is_counted_by_its_code_as_well(
+    gateway: Gateway, seeds: Seeds, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def trip(*_arguments: Any) -> Any:
+        raise RuntimeError("nobody foresaw this")
+
+    person = await seeds.profile(user_id="u-1")
+    monkeypatch.setattr("stores.reads.profiles.by_ids", trip)
+    failed = counted(gateway, "tagway_failures_total", code="internal")
+    query = "query ($id: ID!) { node(id: $id) { id ... on Profile { traits } } }"
+    asked = {"query": query, "variables": {"id": to_global("Profile", person)}}
+    async with gateway.http.post(
+        gateway.url + "/graphql", json=asked, headers={"Authorization": f"Bearer {gateway.tenant.secret_key}"}
+    ) as response:
+        assert (await response.json())["errors"][0]["extensions"]["code"] == "internal"
+    assert counted(gateway, "tagway_failures_total", code="internal") == failed + 1
+    async with gateway.http.ws_connect(gateway.url + "/graphql", protocols=["graphql-transport-ws"]) as socket:
+        await socket.send_json({"type": "connection_init", "payload": {"token": gateway.tenant.secret_key}})
+        await socket.receive_json(timeout=AT_ALL)
+        await socket.send_json({"id": "1", "type": "subscribe", "payload": asked})
+        await socket.receive_json(timeout=AT_ALL)
+    assert counted(gateway, "tagway_failures_total", code="internal") == failed + 2
