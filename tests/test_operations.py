@@ -58,7 +58,7 @@ def used(expression: str) -> set[str]:
     while waiting:
         part = waiting.pop()
         if isinstance(part, promql_parser.VectorSelector):
-            names.add(SUFFIXES.sub("", part.name))
+            names.add(SUFFIXES.sub("", str(part.name)))
         elif isinstance(part, list):
             waiting += part
         elif type(part).__module__ == promql_parser.VectorSelector.__module__:
