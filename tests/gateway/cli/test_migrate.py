@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 import stores.migrate
-from gateway.cli import doctor, up
+from gateway.cli import up
 from gateway.cli.data import DataFolder
+from gateway.doctor.stores import check_postgres
 from gateway.settings import Settings
 from stores.migrations import MIGRATIONS
 from tests.fixtures.terminal import tagway
@@ -39,7 +40,7 @@ async def test_it_is_run_when_nobody_is_left_who_needs_it(database_url: str) -> 
 
 
 async def test_the_doctor_says_that_it_waits_and_takes_it_for_no_fault(database_url: str) -> None:
-    said = await doctor._postgres(Settings(postgres_url=database_url))
+    said = await check_postgres(Settings(postgres_url=database_url))
     assert said == f"answers, schema up to date; {NAME} waits for `tagway migrate --after`"
 
 
