@@ -10,7 +10,7 @@ import pytest
 import stores.migrate
 from gateway.cli import up
 from gateway.cli.data import DataFolder
-from gateway.doctor.stores import check_postgres
+from gateway.doctor import stores as asked
 from gateway.settings import Settings
 from stores.migrations import MIGRATIONS
 from tests.fixtures.terminal import tagway
@@ -27,7 +27,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     migrate, pending = (partial(each, folder=folder) for each in (stores.migrate.migrate, stores.migrate.pending))
     monkeypatch.setattr(stores.migrate, "migrate", migrate)
     monkeypatch.setattr(stores.migrate, "pending", pending)
-    monkeypatch.setattr(doctor, "pending", pending)
+    monkeypatch.setattr(asked, "pending", pending)
     monkeypatch.setattr(up, "migrate", migrate)
 
 
@@ -40,7 +40,7 @@ async def test_it_is_run_when_nobody_is_left_who_needs_it(database_url: str) -> 
 
 
 async def test_the_doctor_says_that_it_waits_and_takes_it_for_no_fault(database_url: str) -> None:
-    said = await check_postgres(Settings(postgres_url=database_url))
+    said = await asked.check_postgres(Settings(postgres_url=database_url))
     assert said == f"answers, schema up to date; {NAME} waits for `tagway migrate --after`"
 
 
