@@ -7,8 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.errors import StoreUnavailable
-from stores.redis import LOST, Redis
+from stores.redis import Redis, asking
 
 KEPT_SECONDS: Final = 86_400
 RUNNING_SECONDS: Final = 120
@@ -36,10 +35,8 @@ class Answers:
 
     async def claim(self, name: str, mark: bytes) -> Kept | None:
         """Take a name for a request that is about to run; give what stands there if another came first."""
-        try:
+        with asking():
             found = await self._redis.set(_key(name), mark, nx=True, get=True, ex=RUNNING_SECONDS)
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
         if found is None:
             return None
         value = cast("bytes", found)
@@ -50,7 +47,7 @@ class Answers:
 
         False, and nothing is kept, where one of them was erased while it ran.
         """
-        try:
+        with asking():
             async with self._redis.pipeline(transaction=True) as pipeline:
                 for person in people:
                     pipeline.sadd(_about(workspace, person), name)
@@ -65,29 +62,23 @@ class Answers:
             if gone:
                 await self._redis.delete(_key(name), *gone)
                 return False
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
         return True
 
     async def forget(self, workspace: UUID, people: Iterable[UUID]) -> int:
         """Drop every answer that shows one of these people; return how many there were."""
         dropped = 0
-        try:
+        with asking():
             for person in people:
                 await self._redis.set(_closed(workspace, person), b"", ex=RUNNING_SECONDS)
                 names = cast("set[bytes]", await self._redis.smembers(_about(workspace, person)))
                 keys = [_key(name.decode()) for name in names]
                 dropped += await self._redis.delete(*keys, _about(workspace, person)) - bool(keys)
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
         return dropped
 
     async def release(self, name: str) -> None:
         """Let the next request run: this one did not come to an answer that stands."""
-        try:
+        with asking():
             await self._redis.delete(_key(name))
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
 
 
 def _about(workspace: UUID, person: UUID) -> str:

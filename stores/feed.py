@@ -6,10 +6,9 @@ from uuid import UUID
 
 import msgspec
 
-from domain.errors import StoreUnavailable
 from domain.event import CallType
 from domain.outcome import Outcome
-from stores.redis import LOST, Redis
+from stores.redis import Redis, asking
 
 
 class FeedEntry(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -40,15 +39,11 @@ class Feed:
 
     async def heard(self, workspace: UUID) -> bool:
         """Tell whether anyone listens to a workspace's feed."""
-        try:
+        with asking():
             counts = await self._redis.pubsub_numsub(feed_channel(workspace))
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
         return any(number > 0 for _, number in counts)
 
     async def publish(self, workspace: UUID, entries: Sequence[FeedEntry]) -> None:
         """Send entries to whoever listens."""
-        try:
+        with asking():
             await self._redis.publish(feed_channel(workspace), _encode(entries))
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error

@@ -5,8 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from domain.errors import StoreUnavailable
-from stores.redis import LOST, Redis
+from stores.redis import Redis, asking
 
 _PREFIX = "tagway:profile-news:"
 _encode = msgspec.json.Encoder().encode
@@ -33,7 +32,5 @@ class News:
 
     async def publish(self, workspace: UUID, profiles: Collection[UUID]) -> None:
         """Tell of some profiles. Raises `StoreUnavailable`; whoever watches then sees the change a second later."""
-        try:
+        with asking():
             await self._redis.publish(news_channel(workspace), _encode(list(profiles)))
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error

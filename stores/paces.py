@@ -4,9 +4,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from domain.errors import StoreUnavailable
 from domain.pace import Pace
-from stores.redis import LOST, Redis
+from stores.redis import Redis, asking
 
 # In microseconds of the server's own clock, so that gateways need not agree on the time. It may have been set back,
 # or another server's may have taken over: nothing honest lies further ahead than all that may come at once.
@@ -46,11 +45,9 @@ class Paces:
 
         One round trip. Raises `StoreUnavailable`.
         """
-        try:
+        with asking():
             answer: Any = await self._draw(
                 [f"tagway:pace:{holder}"], [1_000_000 / pace.a_second, pace.at_once, least, most]
             )
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
         granted, full_after = cast("list[Any]", answer)
         return Drawn(int(granted), int(full_after) / 1_000_000)

@@ -4,9 +4,8 @@ from typing import Any, Final, cast
 
 import msgspec
 
-from domain.errors import StoreUnavailable
 from domain.spending import Allowance
-from stores.redis import LOST, Redis
+from stores.redis import Redis, asking
 
 # The server's own clock, so that gateways need not agree on the time. KEYS: the purse; ARGV: most, a second, wanted.
 _TAKE: Final = """
@@ -43,9 +42,7 @@ class Purse:
 
     async def take(self, holder: str, points: int, allowance: Allowance) -> Taken:
         """Take points, all or none. Raises `StoreUnavailable`."""
-        try:
+        with asking():
             answer: Any = await self._take([f"tagway:points:{holder}"], [allowance.most, allowance.a_second, points])
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
         taken, left = cast("list[Any]", answer)
         return Taken(int(taken) == points, int(left))

@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import Final, cast
 from uuid import UUID
 
-from domain.errors import StoreUnavailable
-from stores.redis import LOST, Redis
+from stores.redis import Redis, asking
 
 _KEEP: Final = timedelta(seconds=60)
 _ANSWER_WITHIN: Final = 0.25
@@ -26,35 +25,29 @@ class RecommendationCache:
 
     async def read(self, workspace: UUID, wanted: Sequence[tuple[UUID, bytes]]) -> list[bytes | None]:
         """Read the entry of each (profile, question), all in one round trip."""
-        try:
+        with asking():
             async with asyncio.timeout(_ANSWER_WITHIN), self._redis.pipeline(transaction=False) as pipeline:
                 for profile, question in wanted:
                     pipeline.hget(_name(workspace, profile), cast("str", question))
                 return cast("list[bytes | None]", await pipeline.execute())
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
 
     async def keep(self, workspace: UUID, entries: Mapping[tuple[UUID, bytes], bytes]) -> None:
         """Keep entries for a minute, all in one round trip."""
-        try:
+        with asking():
             async with asyncio.timeout(_ANSWER_WITHIN), self._redis.pipeline(transaction=False) as pipeline:
                 for (profile, question), value in entries.items():
                     name = _name(workspace, profile)
                     pipeline.hset(name, mapping={question: value})
                     pipeline.expire(name, _KEEP)
                 await pipeline.execute()
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
 
     async def drop(self, workspace: UUID, profiles: Iterable[UUID]) -> None:
         """Forget everything kept of some people."""
         names = [_name(workspace, profile) for profile in profiles]
         if not names:
             return
-        try:
+        with asking():
             await self._redis.delete(*names)
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
 
 
 def _name(workspace: UUID, profile: UUID) -> str:

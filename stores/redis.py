@@ -4,13 +4,17 @@
 """
 
 import asyncio
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
 
 import redis.asyncio
 import redis.asyncio.connection
 import redis.asyncio.retry
 import redis.backoff
 import redis.exceptions
+import structlog
 
 from domain.errors import StoreUnavailable
 from stores.reach import unreachable
@@ -20,8 +24,22 @@ Redis = redis.asyncio.Redis
 _ANSWER_WITHIN = 5.0
 _CONNECT_WITHIN = 3.0
 
-LOST = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
-"""What the client raises when the server cannot be reached, is lost, or still loads its data."""
+_HEALTHY_WITHIN = 2.0
+
+_UNREACHABLE = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)
+
+_UNWELL: Final = frozenset(
+    {
+        *("BUSY", "CLUSTERDOWN", "EXECABORT", "LOADING", "MASTERDOWN", "MISCONF"),
+        *("NOPERM", "NOREPLICAS", "OOM", "READONLY", "TRYAGAIN"),
+    }
+)
+"""The words by which a server that answers says that it can do it only later, or elsewhere."""
+
+# A pipeline puts the command before what the server said of it, and with it whatever was sent.
+_CODE: Final = re.compile(r"(?:Command # .* of pipeline caused error: \(['\"])?([A-Z]+)\b", re.DOTALL)
+
+_LOG = structlog.get_logger(__name__)
 
 
 class _Bounded(redis.asyncio.connection.AbstractConnection):
@@ -47,9 +65,51 @@ class _Bounded(redis.asyncio.connection.AbstractConnection):
                 raise redis.exceptions.ConnectionError("the command could not be sent") from error
             raise
 
+    async def read_response(self, *arguments: Any, **keywords: Any) -> Any:
+        """Read an answer. A server that is a replica now is left: its name may lead to the new primary by the next."""
+        try:
+            return await super().read_response(*arguments, **keywords)
+        except redis.exceptions.ReadOnlyError:
+            await self.disconnect(nowait=True)
+            raise
 
-async def open_redis(url: str, *, max_connections: int = 64) -> Redis:
-    """Return a client on its own pool, its first connection proven. Raises `StoreUnavailable`.
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Raise `StoreUnavailable` for whatever keeps the server from doing what it is asked inside.
+
+    Nothing that stands in Redis alone is worth failing for: what it refuses by a fault of ours is logged.
+    """
+    try:
+        yield
+    except _UNREACHABLE as error:
+        raise StoreUnavailable("Redis is not reachable") from error
+    except redis.exceptions.RedisError as error:
+        code = _code(error)
+        if code not in _UNWELL:
+            _LOG.error("redis_refused", error=type(error).__name__, code=code)
+        raise StoreUnavailable(f"Redis refused: {code or type(error).__name__}") from error
+
+
+def _code(error: redis.exceptions.RedisError) -> str:
+    """Name what the server said by its first word, and none of the others, which may quote what was sent."""
+    named = _CODE.match(str(error))
+    return error.status_code or (named[1] if named else "")
+
+
+async def healthy(client: Redis) -> bool:
+    """Tell within two seconds whether the server takes what it is given: one that is full or a replica answers too."""
+    try:
+        with asking():
+            async with asyncio.timeout(_HEALTHY_WITHIN):
+                await client.set("tagway:healthy", b"", px=1_000)
+    except StoreUnavailable:
+        return False
+    return True
+
+
+def make_redis(url: str, *, max_connections: int = 64) -> Redis:
+    """Return a client on its own pool, which connects when it is first asked: its server may be away until then.
 
     RESP2, which measured faster than RESP3. Answers are bytes. The caller closes it with `aclose`.
     """
@@ -64,13 +124,18 @@ async def open_redis(url: str, *, max_connections: int = 64) -> Redis:
         retry=redis.asyncio.retry.Retry(redis.backoff.ExponentialBackoff(cap=0.5, base=0.02), 3),
     )
     pool.connection_class = type("Connection", (_Bounded, pool.connection_class), {})
-    client = Redis.from_pool(pool)
+    return Redis.from_pool(pool)
+
+
+async def open_redis(url: str, *, max_connections: int = 64) -> Redis:
+    """Return a client as `make_redis` does, its first connection proven. Raises `StoreUnavailable`."""
+    client = make_redis(url, max_connections=max_connections)
     try:
         await client.ping()
     except redis.exceptions.AuthenticationError as error:
         await client.aclose()
         raise StoreUnavailable("Redis refuses the user or the password") from error
-    except LOST as error:
+    except _UNREACHABLE as error:
         await client.aclose()
         raise unreachable("Redis", error) from error
     except redis.exceptions.RedisError as error:

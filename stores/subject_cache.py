@@ -8,8 +8,7 @@ from uuid import UUID
 import msgspec
 
 from domain.alias import Alias, Subject
-from domain.errors import StoreUnavailable
-from stores.redis import LOST, Redis
+from stores.redis import Redis, asking
 from stores.subjects import Standing
 
 # A drop is lost when Redis fails at that very moment. What was true before it then lives on in here for this long,
@@ -37,10 +36,8 @@ class SubjectCache:
 
     async def read(self, workspace: UUID, aliases: Sequence[Alias]) -> Standing:
         """Look all aliases up in one round trip; those in neither collection are not cached."""
-        try:
+        with asking():
             answer = await self._redis.mget(_names(workspace, aliases))
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
         values = cast("list[bytes | None]", answer)
         subjects: dict[Alias, Subject] = {}
         suppressed: set[Alias] = set()
@@ -58,33 +55,27 @@ class SubjectCache:
         entries = dict(zip(_names(workspace, values), values.values(), strict=True))
         if not entries:
             return
-        try:
+        with asking():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for name, value in entries.items():
                     pipeline.set(name, value, ex=_KEEP, nx=True)
                 await pipeline.execute()
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
 
     async def suppress(self, workspace: UUID, aliases: Iterable[Alias]) -> None:
         """Replace entries by the word that their people are erased, for as long as an entry lives."""
-        try:
+        with asking():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for name in _names(workspace, aliases):
                     pipeline.set(name, _SUPPRESSED, ex=_KEEP)
                 await pipeline.execute()
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
 
     async def drop(self, workspace: UUID, aliases: Iterable[Alias]) -> None:
         """Forget entries, so that every gateway reads Postgres next."""
-        try:
+        with asking():
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for name in _names(workspace, aliases):
                     pipeline.set(name, _CLOSED, ex=_CLOSED_FOR)
                 await pipeline.execute()
-        except LOST as error:
-            raise StoreUnavailable("Redis is not reachable") from error
 
 
 def _names(workspace: UUID, aliases: Iterable[Alias]) -> list[str]:

@@ -6,10 +6,9 @@ from typing import Final
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from gateway.resources import Resources, WebRequest, resources_of
-from stores.redis import LOST
+from gateway.resources import WebRequest, resources_of
+from stores.redis import healthy
 
-_CHECK_WITHIN: Final = 2.0
 _NOT_READY: Final = ("draining", "warming", "unavailable")
 
 
@@ -28,7 +27,7 @@ async def ready(request: WebRequest) -> Response:
     """
     resources = resources_of(request)
     postgres, redis, log = await asyncio.gather(
-        resources.database.healthy(), _redis(resources), resources.log.healthy()
+        resources.database.healthy(), healthy(resources.redis), resources.log.healthy()
     )
     stores = {"postgres": postgres, "redis": redis, "log": log}
     spooling = resources.spooling
@@ -48,15 +47,6 @@ async def metrics(request: WebRequest) -> Response:
     """Show the figures in Prometheus' text format."""
     figures = resources_of(request).metrics
     return Response(figures.expose(), media_type=figures.content_type)
-
-
-async def _redis(resources: Resources) -> bool:
-    try:
-        async with asyncio.timeout(_CHECK_WITHIN):
-            await resources.redis.ping()
-    except (*LOST, TimeoutError):
-        return False
-    return True
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (
