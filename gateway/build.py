@@ -84,7 +84,9 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         tracer = await stack.enter_async_context(open_tracer(settings, "tagway-build"))
         provider = await stack.enter_async_context(open_provider(settings))
         connections = max(settings.postgres_connections, CONNECTIONS)
-        stores = await stack.enter_async_context(open_stores(settings, role="worker", connections=connections))
+        stores = await stack.enter_async_context(
+            open_stores(settings, role="worker", connections=connections, needs_redis=False)
+        )
         database, redis, log = stores
 
         registry = CollectorRegistry()

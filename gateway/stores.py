@@ -5,14 +5,19 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import NamedTuple
 
+import structlog
+
+from domain.errors import StoreUnavailable
 from gateway.brokers import read_brokers
 from gateway.database import open_database
 from gateway.settings import Settings
 from stores.eventlog.open import open_log
 from stores.eventlog.port import EventLog
 from stores.postgres import Database, Role
-from stores.redis import Redis
+from stores.redis import Redis, make_redis, prove
 from stores.redis import open_redis as connect
+
+_LOG = structlog.get_logger(__name__)
 
 
 class Stores(NamedTuple):
@@ -29,18 +34,19 @@ class Stores(NamedTuple):
 
 @asynccontextmanager
 async def open_stores(
-    settings: Settings, *, role: Role, connections: int, at_once: bool = False
+    settings: Settings, *, role: Role, connections: int, at_once: bool = False, needs_redis: bool = True
 ) -> AsyncIterator[Stores]:
     """Open Postgres, Redis and the log, and close them in reverse; `at_once` is told in `Database.open`.
 
-    Raises `SettingsError` when the settings name no stores, `StoreUnavailable` and `LogUnavailable`.
+    Where Redis is not needed, it may come later. Raises `SettingsError` when the settings name no stores,
+    `StoreUnavailable` and `LogUnavailable`.
     """
     settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
             open_database(settings, role=role, connections=connections, at_once=at_once)
         )
-        redis = await stack.enter_async_context(open_redis(settings))
+        redis = await stack.enter_async_context(open_redis(settings) if needs_redis else _await_redis(settings))
         log = await open_log(read_brokers(settings), database, settings.log_retention)
         stack.push_async_callback(log.close)
         yield Stores(database, redis, log)
@@ -51,6 +57,20 @@ async def open_redis(settings: Settings) -> AsyncIterator[Redis]:
     """Lend a client of the Redis that the settings name. Raises `SettingsError` and `StoreUnavailable`."""
     settings.needs("redis_url")
     redis = await connect(settings.redis_url or "")
+    try:
+        yield redis
+    finally:
+        await redis.aclose()
+
+
+@asynccontextmanager
+async def _await_redis(settings: Settings) -> AsyncIterator[Redis]:
+    """Lend a client of a Redis that may come later."""
+    redis = make_redis(settings.redis_url or "")
+    try:
+        await prove(redis)
+    except StoreUnavailable as error:
+        _LOG.warning("redis_away", problem=error.detail)
     try:
         yield redis
     finally:

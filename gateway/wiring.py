@@ -68,7 +68,9 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(open_provider(settings))
         stores = await stack.enter_async_context(
-            open_stores(settings, role="app", connections=settings.postgres_connections, at_once=True)
+            open_stores(
+                settings, role="app", connections=settings.postgres_connections, at_once=True, needs_redis=False
+            )
         )
         database, redis, log = stores
         metrics = Metrics()

@@ -127,18 +127,24 @@ def make_redis(url: str, *, max_connections: int = 64) -> Redis:
     return Redis.from_pool(pool)
 
 
+async def prove(client: Redis) -> None:
+    """Connect for the first time. Raises `StoreUnavailable` that says why it is refused."""
+    try:
+        await client.ping()
+    except redis.exceptions.AuthenticationError as error:
+        raise StoreUnavailable("Redis refuses the user or the password") from error
+    except _UNREACHABLE as error:
+        raise unreachable("Redis", error) from error
+    except redis.exceptions.RedisError as error:
+        raise StoreUnavailable("the URL of Redis cannot be used, or Redis does not let us work") from error
+
+
 async def open_redis(url: str, *, max_connections: int = 64) -> Redis:
     """Return a client as `make_redis` does, its first connection proven. Raises `StoreUnavailable`."""
     client = make_redis(url, max_connections=max_connections)
     try:
-        await client.ping()
-    except redis.exceptions.AuthenticationError as error:
+        await prove(client)
+    except StoreUnavailable:
         await client.aclose()
-        raise StoreUnavailable("Redis refuses the user or the password") from error
-    except _UNREACHABLE as error:
-        await client.aclose()
-        raise unreachable("Redis", error) from error
-    except redis.exceptions.RedisError as error:
-        await client.aclose()
-        raise StoreUnavailable("the URL of Redis cannot be used, or Redis does not let us work") from error
+        raise
     return client

@@ -16,6 +16,7 @@ from gateway.cli.founding import ensure_dev_keys
 from gateway.cli.keeper import PROGRAM, Command, Say, keep
 from gateway.provider import open_provider
 from gateway.settings import Settings, SettingsError, read_settings
+from gateway.stores import open_redis
 from stores.embedded.postgres import EmbeddedPostgres
 from stores.embedded.server import EmbeddedServer, ServerFailed
 from stores.embedded.valkey import EmbeddedValkey
@@ -68,6 +69,8 @@ async def run(settings: Settings, console: Console, program: str = PROGRAM) -> N
         keepers: list[tuple[EmbeddedServer | Command, str, str]] = []
         own = settings.postgres_url is None
         settings = await _start_stores(settings, folder, house, keepers, say)
+        async with open_redis(settings):
+            pass  # the gateway starts without it too, and nobody would know that its address is wrong
         makes_key = False
         if settings.key_provider == "local":
             if settings.master_key is None and settings.master_key_file is None:

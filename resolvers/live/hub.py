@@ -68,10 +68,14 @@ class Hub:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Self]:
-        """Listen while the context is open; end every subscription with it. Raises `StoreUnavailable`."""
+        """Listen while the context is open, also where Redis comes only later; end every subscription with it.
+
+        Raises `StoreUnavailable` for Postgres.
+        """
         async with self._database.workspace(None) as connection:
             self._channel = await changefeed.channel(connection)
-        await self._broadcast.join(self._channel)
+        with suppress(StoreUnavailable):
+            await self._broadcast.join(self._channel)
         await self._catch_up()
         self._tasks = [asyncio.create_task(self._hear()), asyncio.create_task(self._people.run())]
         try:
@@ -122,7 +126,8 @@ class Hub:
         self._watching[workspace] += 1
         try:
             if self._watching[workspace] == 1:
-                await self._broadcast.join(channel)
+                with suppress(StoreUnavailable):  # without news everyone is looked at each second
+                    await self._broadcast.join(channel)
             with self.listen(wanted) as listener:
                 await self.locate(listener)
                 yield listener
