@@ -9,10 +9,10 @@ from uuid import UUID
 import structlog
 
 from domain.clock import Clock
-from domain.errors import TagwayError
 from gateway.metrics import Metrics
 from privacy.protect import Reason
 from stores.losses import MOST_NAMES, add_losses
+from stores.outage import STORE_FAULTS
 from stores.postgres import Database
 
 _EVERY_SECONDS: Final = 3.0
@@ -59,6 +59,6 @@ class Losses:
             try:
                 async with self._database.workspace(workspace) as connection:
                     await add_losses(connection, workspace, counts, self._clock())
-            except TagwayError as error:
-                _log.warning("losses_not_written", problem=error.code)
+            except STORE_FAULTS as error:
+                _log.warning("losses_not_written", problem=type(error).__name__)
                 self._waiting.setdefault(workspace, Counter()).update(counts)

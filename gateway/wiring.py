@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, Final
+
+import structlog
 
 from domain.access import LookLimits
 from domain.clock import Clock, utc_now
@@ -19,6 +21,7 @@ from gateway.collect.limit import EventLimit
 from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.collect.spooling import Spooling
 from gateway.collect.tally import Tally
+from gateway.errors import place_of
 from gateway.graphql import GraphQLApp
 from gateway.issuers import Issuers, read_issuers
 from gateway.losses import Losses
@@ -57,6 +60,8 @@ from stores.subject_cache import SubjectCache
 _COLLECTING_AT_MOST: Final = 256
 _STREAMS_AT_MOST: Final = 1_000
 _STREAMS_OF_A_KEY: Final = 100
+
+_LOG = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
@@ -205,9 +210,15 @@ async def _open_spool(settings: Settings, stack: AsyncExitStack, provider: KeyPr
 @asynccontextmanager
 async def _running(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
     task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_tell)
     try:
         yield
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
+
+
+def _tell(task: asyncio.Task[None]) -> None:
+    """Say so when what should go on for as long as the process has come to an end by a fault."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _LOG.error("background_work_ended", work=task.get_name(), error=type(error).__name__, place=place_of(error))

@@ -10,6 +10,7 @@ from uuid import UUID
 import structlog
 
 from domain.errors import StoreUnavailable
+from stores.outage import STORE_FAULTS
 from stores.postgres import Database
 from stores.served import ServedList, add_served
 
@@ -64,5 +65,5 @@ class Exposures:
             await asyncio.sleep(_EVERY)
             try:
                 await self.flush()
-            except StoreUnavailable as problem:
-                _log.warning("exposures_wait", problem=str(problem))
+            except STORE_FAULTS as problem:
+                _log.warning("exposures_wait", problem=type(problem).__name__)

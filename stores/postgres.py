@@ -1,6 +1,7 @@
 """The pool of Postgres connections, each at work for one workspace at a time."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Literal, Self
@@ -27,15 +28,22 @@ _ARRAYS = (
 )
 """The types of which asyncpg asks each connection what they are, in one question and before anybody waits for it."""
 
-_LOST = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.InternalClientError,
-)
+_LOST = (asyncpg.PostgresConnectionError, asyncpg.InternalClientError)
 """What asyncpg raises when the server goes away, also in the middle of a query."""
+
+_UNWELL = (asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError, asyncpg.ReadOnlySQLTransactionError)
+"""What a server says that has no room, a broken disk, or became a replica: it answers, and takes nothing."""
+
+_NOT_NOW = (
+    *_UNWELL,
+    asyncpg.OperatorInterventionError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.LockNotAvailableError,
+)
+"""What a server says that would do the same at another time."""
+
+_UNWELL_SECONDS = 10.0
+"""How long a server counts as unwell after it said so: longer than whoever waits for it to be well waits to try."""
 
 _UNKEEPABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 """What Postgres says to a NUL: the one character that a text of JSON may hold and no text of its own may."""
@@ -67,6 +75,7 @@ class Database:
     def __init__(self, pool: asyncpg.Pool, role: Role) -> None:
         self._pool = pool
         self._role = role
+        self._unwell_until = 0.0
 
     @classmethod
     async def open(cls, url: str, *, role: Role, max_size: int = 10, at_once: bool = False) -> Self:
@@ -103,20 +112,27 @@ class Database:
         await self._pool.close()
 
     async def healthy(self) -> bool:
-        """Tell within two seconds whether the server answers."""
+        """Tell within two seconds whether the server answers and takes what it is given, as far as it has said."""
         try:
             async with asyncio.timeout(_HEALTH_WITHIN), self._lend() as connection:
-                await connection.fetchval("SELECT 1")
+                if await connection.fetchval("SELECT current_setting('transaction_read_only')::boolean"):
+                    connection.terminate()
+                    return False
         except (StoreUnavailable, TimeoutError):
             return False
-        return True
+        return time.monotonic() >= self._unwell_until
+
+    def heed(self, error: BaseException | None) -> None:
+        """Learn how the server is from an error that came of a lent connection and that its borrower keeps."""
+        if isinstance(error, _UNWELL):
+            self._unwell_until = time.monotonic() + _UNWELL_SECONDS
 
     @asynccontextmanager
     async def workspace(self, workspace: UUID | None) -> AsyncIterator[Connection]:
         """Lend a connection that sees one workspace only; None sees what has no workspace yet (a key's look-up).
 
-        Raises `StoreUnavailable` when the server cannot be reached or is lost meanwhile, and `Refused` for a text that
-        it cannot hold.
+        Raises `StoreUnavailable` when the server cannot be reached, is lost meanwhile or says that it cannot now, and
+        `Refused` for a text that it cannot hold.
         """
         async with self._lend() as connection:
             await connection.enter(workspace)
@@ -140,7 +156,7 @@ class Database:
             try:
                 yield connection
             finally:
-                with suppress(*_LOST, OSError, TimeoutError, asyncpg.InterfaceError):
+                with suppress(*_LOST, *_NOT_NOW, OSError, TimeoutError, asyncpg.InterfaceError):
                     await connection.close(timeout=_CLOSE_WITHIN)
 
     @asynccontextmanager
@@ -148,12 +164,18 @@ class Database:
         connection: Connection | None = None
         try:
             connection = await self._pool.acquire(timeout=_ACQUIRE_WITHIN)
-        except (*_LOST, OSError, TimeoutError) as error:
+        except (asyncpg.PostgresError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
             raise StoreUnavailable("Postgres is not reachable") from error
         try:
             yield connection
         except _LOST as error:
             raise StoreUnavailable("Postgres was lost in the middle of a query") from error
+        except _NOT_NOW as error:
+            self._note(connection, error)
+            raise StoreUnavailable(f"Postgres refused: {type(error).__name__}") from error
+        except StoreUnavailable as error:
+            self._note(connection, error.__cause__)
+            raise
         except _UNKEEPABLE as error:
             raise Refused("A text holds a NUL character.") from error
         except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
@@ -162,6 +184,11 @@ class Database:
             raise StoreUnavailable("Postgres was lost in the middle of a query") from error
         finally:
             await self._pool.release(connection)
+
+    def _note(self, connection: Connection, error: BaseException | None) -> None:
+        self.heed(error)
+        if isinstance(error, asyncpg.ReadOnlySQLTransactionError):
+            connection.terminate()  # the address of a server that became a replica may lead to the new primary by now
 
 
 def is_lost(connection: Connection) -> bool:

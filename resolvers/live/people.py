@@ -9,8 +9,8 @@ from uuid import UUID
 
 from domain.alias import Alias
 from domain.consent import Purpose
-from domain.errors import StoreUnavailable
 from resolvers.live.listener import Agreed, Listener, Marked, Moved
+from stores.outage import STORE_FAULTS
 from stores.postgres import Database
 from stores.reads import consents, profiles
 from stores.reads.stamps import Stamp, stamps
@@ -73,12 +73,12 @@ class People:
             everyone = clock() >= due
             for workspace in list(self._listeners) if everyone else stirred:
                 listeners = (self._listeners if everyone else self._strangers).get(workspace, ())
-                with suppress(StoreUnavailable):
+                with suppress(*STORE_FAULTS):
                     await self.locate(workspace, list(listeners))
             news, self._news = self._news, defaultdict(set)
             for workspace, ids in news.items():
                 watching = [each for each in self._listeners.get(workspace, ()) if each.profile in ids]
-                with suppress(StoreUnavailable):
+                with suppress(*STORE_FAULTS):
                     await self.look(workspace, [] if everyone else watching)
             if everyone:
                 due = clock() + _EVERY_SECONDS

@@ -95,6 +95,7 @@ class Writer:
                 async with asyncio.timeout(self._patience):
                     await _call_out(connection, group)
             except (TagwayError, *LOST) as error:
+                self._database.heed(error)
                 _refuse(group, error)
                 await self._disconnect()
             finally:
