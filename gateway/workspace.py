@@ -2,9 +2,11 @@
 
 import asyncio
 import time
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
+from weakref import WeakValueDictionary
 
 import msgspec
 import structlog
@@ -25,6 +27,8 @@ from stores.workspace_keys import StoredKey, read_versions
 from stores.workspaces import WorkspaceRow, read_workspace
 
 _FRESH_SECONDS: Final = 5.0
+_STRANGERS_REMEMBERED: Final = 1_000
+"""Ids of no workspace: anyone may make them up, and each would cost a question to Postgres."""
 
 _log = structlog.get_logger()
 
@@ -50,14 +54,15 @@ class Workspaces:
         self._database = database
         self._provider = provider
         self._known: dict[UUID, tuple[float, Workspace]] = {}
-        self._locks: dict[UUID, asyncio.Lock] = {}
+        self._strangers: OrderedDict[UUID, float] = OrderedDict()
+        self._locks: WeakValueDictionary[UUID, asyncio.Lock] = WeakValueDictionary()
 
     async def get(self, workspace: UUID) -> Workspace:
         """Return a workspace as it was at most five seconds ago. Raises `Refused` (`not_found`), `StoreUnavailable`."""
         known = self.fresh(workspace)
         if known is not None:
             return known
-        async with self._locks.setdefault(workspace, asyncio.Lock()):
+        async with self._lock(workspace):
             return self.fresh(workspace) or await self._load(workspace)
 
     def fresh(self, workspace: UUID) -> Workspace | None:
@@ -73,7 +78,7 @@ class Workspaces:
         """Return the keys of a workspace, with every change up to `stamp`. Raises like `get`."""
         known = await self.get(workspace)
         if known.keys.stamp < stamp:
-            async with self._locks[workspace]:
+            async with self._lock(workspace):
                 if known.keys.stamp < stamp:
                     known = await self._load(workspace)
         return known.keys
@@ -87,12 +92,25 @@ class Workspaces:
         """Return a workspace's keys, with every change up to `stamp`, and its plan. Raises like `get`."""
         return await self.keys(workspace, stamp), (await self.get(workspace)).plan
 
+    def _lock(self, workspace: UUID) -> asyncio.Lock:
+        """Give the one lock of a workspace, which goes with the last who waits for it."""
+        return self._locks.setdefault(workspace, asyncio.Lock())
+
+    def _meet(self, stranger: UUID, at: float) -> None:
+        self._strangers[stranger] = at
+        self._strangers.move_to_end(stranger)
+        if len(self._strangers) > _STRANGERS_REMEMBERED:
+            self._strangers.popitem(last=False)
+
     async def _load(self, workspace: UUID) -> Workspace:
-        _, known = self._known.get(workspace, (0.0, None))
         loaded_at = time.monotonic()
+        if loaded_at - self._strangers.get(workspace, float("-inf")) < _FRESH_SECONDS:
+            raise Refused(code="not_found")
+        _, known = self._known.get(workspace, (0.0, None))
         async with self._database.workspace(workspace) as connection:
             row = await read_workspace(connection, workspace)
             if row is None:
+                self._meet(workspace, loaded_at)
                 raise Refused(code="not_found")
             versions = document = None
             if known is None or known.keys.stamp != row.key_stamp:
