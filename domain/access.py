@@ -39,8 +39,8 @@ class TooManyLooks(TagwayError):
     """A caller has seen enough for now; nothing was written down and nothing may leave."""
 
     code = "too_many_requests"
+    retry_after: int
+    """Seconds after which the next look may be allowed."""
 
     def __init__(self, detail: str, retry_after: int) -> None:
-        super().__init__(detail)
-        self.retry_after = retry_after
-        """Seconds after which the next look may be allowed."""
+        super().__init__(detail, retry_after=retry_after)

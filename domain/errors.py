@@ -59,11 +59,14 @@ class TagwayError(Exception):
     """
 
     code = "internal"
+    retry_after: int | None
+    """Seconds after which the same call may succeed; the table's, where nobody knows better."""
 
-    def __init__(self, detail: str | None = None, *, code: str | None = None) -> None:
+    def __init__(self, detail: str | None = None, *, code: str | None = None, retry_after: int | None = None) -> None:
         if code is not None:
             self.code = code
         self.detail = detail
+        self.retry_after = self.failure.retry_after if retry_after is None else retry_after
         super().__init__(detail or self.failure.message)
 
     @property

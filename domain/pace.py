@@ -42,12 +42,13 @@ class TooManyEvents(Refused):
     """A key sends faster than it may."""
 
     code = "too_many_events"
+    retry_after: int
+    """Seconds after which there is room for the same request."""
 
     def __init__(self, pace: Pace, quota: Quota, retry_after: int) -> None:
         super().__init__(
             f"This key may send {pace.a_second} events a second and {pace.at_once} at once;"
-            f" nothing of this request was kept, send it again in {retry_after} s."
+            f" nothing of this request was kept, send it again in {retry_after} s.",
+            retry_after=retry_after,
         )
         self.quota = quota
-        self.retry_after = retry_after
-        """Seconds after which there is room for the same request."""

@@ -35,8 +35,8 @@ class CostExceeded(TagwayError):
     """The points are used up."""
 
     code = "cost_exceeded"
+    retry_after: int
+    """Seconds after which there are enough points."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"This key's points are used up; try again in {retry_after} s.")
-        self.retry_after = retry_after
-        """Seconds after which there are enough points."""
+        super().__init__(f"This key's points are used up; try again in {retry_after} s.", retry_after=retry_after)

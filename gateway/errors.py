@@ -16,13 +16,16 @@ _BY_STATUS: Final = {404: "not_found", 405: "method_not_allowed"}
 _encode = msgspec.json.Encoder().encode
 
 
-def error_response(code: str, detail: str | None = None, *, request_id: str | None = None) -> Response:
-    """Build the answer for a code of the table; `detail` must be safe to show."""
+def error_response(
+    code: str, detail: str | None = None, *, request_id: str | None = None, retry_after: int | None = None
+) -> Response:
+    """Build the answer for a code of the table; `detail` must be safe to show, `retry_after` is in place of its own."""
     failure = FAILURES[code]
+    wait = failure.retry_after if retry_after is None else retry_after
     body = {"code": code, "message": detail or failure.message}
     if request_id is not None:
         body["request_id"] = request_id
-    headers = {} if failure.retry_after is None else {"Retry-After": str(failure.retry_after)}
+    headers = {} if wait is None else {"Retry-After": str(wait)}
     return Response(_encode(body), failure.status, headers, "application/json")
 
 
@@ -31,9 +34,9 @@ async def answer_failure(request: Request[Any], error: Exception) -> Response:
     if not isinstance(error, TagwayError):
         raise error
     request.scope["tagway.code"] = error.code
-    response = error_response(error.code, error.detail)
+    response = error_response(error.code, error.detail, retry_after=error.retry_after)
     if isinstance(error, TooManyEvents):
-        response.headers.update({**quota_headers(error.quota), "Retry-After": str(error.retry_after)})
+        response.headers.update(quota_headers(error.quota))
     return response
 
 

@@ -294,14 +294,14 @@ class GraphQLApp(GraphQL[Session, None]):
             body = await arrived(read_bounded(receive))
             return await self._planned(scope, body) or await self.run(Request(scope, replayed(body, receive)))
         except TagwayError as error:
-            code, message = error.code, error.detail or error.failure.message
+            code, message, wait = error.code, error.detail or error.failure.message, error.retry_after
         except HTTPException as error:
-            code, message = _STATUS_CODES.get(error.status_code, "invalid_request"), error.reason
+            code, message, wait = _STATUS_CODES.get(error.status_code, "invalid_request"), error.reason, None
         scope["tagway.code"] = code
         failure = FAILURES[code]
         headers = {**CORS, "content-type": (await self.get_sub_response(Request(scope))).headers["content-type"]}
-        if failure.retry_after is not None:
-            headers["retry-after"] = str(failure.retry_after)
+        if wait is not None:
+            headers["retry-after"] = str(wait)
         return Response(encode({"errors": [_error(code, message)]}), failure.status, headers)
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:

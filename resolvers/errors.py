@@ -54,9 +54,8 @@ def coded(error: GraphQLError, request_id: str) -> GraphQLError:
 
 def _expected(error: GraphQLError, cause: TagwayError) -> GraphQLError:
     extensions: dict[str, Any] = {"code": cause.code}
-    retry_after = getattr(cause, "retry_after", cause.failure.retry_after)
-    if retry_after is not None:
-        extensions["retryAfter"] = retry_after
+    if cause.retry_after is not None:
+        extensions["retryAfter"] = cause.retry_after
     return _retold(error, cause.detail or cause.failure.message, extensions, cause)
 
 

@@ -15,7 +15,6 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from domain.errors import FAILURES, Refused, TagwayError
 from domain.outcome import Result
-from domain.pace import TooManyEvents
 from gateway.closing import BAD_REQUEST, FORBIDDEN, GOING_AWAY, TOO_BIG, TRY_AGAIN_LATER, UNAUTHORIZED, shortened
 from gateway.collect.answer import told
 from gateway.collect.decode import read_batch
@@ -101,9 +100,8 @@ async def _take(socket: WebSocket[State], frame: bytes) -> Told:
             results, _ = await submit(socket, read_batch(frame), None)
     except TagwayError as error:
         resources.metrics.failures.labels(error.code).inc()
-        wait = error.retry_after if isinstance(error, TooManyEvents) else error.failure.retry_after
-        said = error.detail or error.failure.message
-        return Told(id_, error.failure.status, success=False, code=error.code, message=said, retry_after=wait)
+        status, said = error.failure.status, error.detail or error.failure.message
+        return Told(id_, status, success=False, code=error.code, message=said, retry_after=error.retry_after)
     body = told(results, socket.scope["tagway.counts"])
     failure = FAILURES[body.code] if body.code else None
     if body.code:

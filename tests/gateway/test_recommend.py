@@ -2,11 +2,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 
 from domain.clock import utc_now
 from domain.consent import State
-from tests.fixtures.gateway import Gateway
+from gateway.settings import Settings
+from gateway.wiring import open_resources
+from tests.fixtures.gateway import Gateway, listening
 from tests.fixtures.shopping import Shopping
 
 
@@ -96,3 +99,19 @@ async def test_a_context_is_short_names(gateway: Gateway) -> None:
     body = {"customer_id": "1", "context": {"device": "a phone of mine"}}
     status, answer = await ask(gateway, "/api/personalized-recommendations", body)
     assert (status, answer["code"]) == (400, "invalid_request")
+
+
+async def test_who_has_used_up_the_points_is_told_how_long_to_wait(
+    gateway: Gateway, gateway_settings: Settings
+) -> None:
+    stingy = msgspec.structs.replace(gateway_settings, query_points=2, query_points_per_second=1)
+    headers = {"Authorization": f"Bearer {gateway.tenant.secret_key}"}
+    async with (
+        open_resources(stingy) as resources,
+        listening(resources) as url,
+        gateway.http.post(url + "/recommend", json={"customer_id": "1"}, headers=headers) as response,
+    ):
+        answer = await response.json()
+    assert (response.status, answer["code"]) == (429, "cost_exceeded")
+    assert int(response.headers["Retry-After"]) > 1
+    assert f"try again in {response.headers['Retry-After']} s" in answer["message"]
