@@ -16,8 +16,6 @@ from graphql import (
 )
 
 SCHEMA: Final = build_schema((Path(__file__).parents[2] / "resolvers" / "schema.graphql").read_text())
-CANARY: Final = "canary"
-"""Stands in all that is theirs, and in nothing that is asked."""
 
 REASON: Final = 'reason: "a question"'
 TARGET: Final = '{op: "==", type: "trait", name: "plan", value: "pro"}'

@@ -6,25 +6,17 @@ A root field without a case here fails.
 import asyncio
 import base64
 import json
-from dataclasses import replace
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import msgspec
 import pytest
 from strawberry.types.execution import PreExecutionError
 
-from domain.clock import utc_now
-from domain.consent import Purpose, State
-from domain.event import CallType, ProtectedEvent, encode_event
-from domain.key import Principal, Scope
-from resolvers.caller import Caller
-from resolvers.node import to_global
-from tests.fixtures.gateway import Gateway, make_tenant
-from tests.fixtures.graphql import Api, Statements
-from tests.fixtures.seeds import DEFINITION, NOON, Seeds
+from tests.fixtures.graphql import Api
+from tests.fixtures.seeds import DEFINITION
+from tests.fixtures.theirs import CANARY, Theirs
 from tests.resolvers.root_fields import (
-    CANARY,
     FOUND,
     MUTATIONS,
     QUERIES,
@@ -35,111 +27,6 @@ from tests.resolvers.root_fields import (
     roots,
     used,
 )
-
-
-class Theirs:
-    """Another workspace with something of everything, and a caller of its own."""
-
-    def __init__(self, api: Api, seeds: Seeds, ids: dict[str, str]) -> None:
-        self.api = api
-        self.seeds = seeds
-        self.ids = ids
-
-    async def rows(self) -> dict[str, str]:
-        """Tell all that is stored of it, table by table."""
-        found: dict[str, str] = {}
-        for (table,) in await self.seeds.connection.fetch(
-            "SELECT DISTINCT table_name FROM information_schema.columns"
-            " WHERE column_name = 'workspace_id' AND table_schema = 'public' ORDER BY 1"
-        ):
-            found[table] = await self.seeds.connection.fetchval(
-                f"SELECT coalesce(string_agg(row::text, E'\\n' ORDER BY row::text), '') FROM {table} AS row"
-                " WHERE workspace_id = $1",
-                self.seeds.workspace,
-            )
-        return found
-
-
-@pytest.fixture
-async def theirs(gateway: Gateway, seeds: Seeds) -> Theirs:
-    tenant = await make_tenant(gateway.database_url, name=f"{CANARY}-shop")
-    house = replace(gateway, tenant=tenant)
-    workspace = await gateway.resources.workspaces.get(tenant.workspace)
-    principal = Principal(workspace.id, frozenset(Scope), key_id=uuid4())
-    api = Api(house, Caller(principal, workspace.keys), Statements())
-    own = Seeds(seeds.connection, seeds.redis, house, tenant.workspace)
-    ids = await _furnish(api, own)
-    return Theirs(api, own, ids)
-
-
-async def _furnish(api: Api, seeds: Seeds) -> dict[str, str]:
-    one = await seeds.profile(user_id="u-theirs", email="ada@theirs.example", traits={"plan": f"{CANARY}-plan"})
-    other, third = await seeds.profile(user_id="u-second"), await seeds.profile(user_id="u-third")
-    await seeds.seal(one, email=f"{CANARY}@theirs.example")
-    for purpose in (Purpose.ANALYTICS, Purpose.PERSONALIZATION):
-        await seeds.consent(one, purpose, State.GRANTED)
-    message = await seeds.event(one)
-    segment = await seeds.segment("theirs")
-    await seeds.set("segment", "name", f"{CANARY} segment")
-    await seeds.join(one, segment)
-    candidate = uuid4()
-    await seeds.connection.execute(
-        "INSERT INTO match_candidate VALUES ($1, $2, $3, $4, 0.5, $5, 'open', $6)",
-        *(seeds.workspace, candidate, *sorted([one, third]), {"name": 0.5}, NOON),
-    )
-    letter = await _bury(seeds)
-    look = f'{{externalId: "u-theirs"}}, fields: ["traits.email"], purpose: PERSONALIZATION, reason: "{CANARY} asks"'
-    await api.data(f"mutation {{ detokenize(input: {{by: {look}}}) {{ __typename }} }}")
-    asked = await api.data(
-        f"""mutation {{ openPrivacyRequest(input: {{kind: ACCESS, by: {{externalId: "u-theirs"}},
-        reason: "{CANARY} wishes"}}) {{ ... on PrivacyRequestPayload {{ request {{ id }} }} }} }}"""
-    )
-    await api.data(
-        f"""mutation {{ saveItems(input: {{items: [{{productId: "p-theirs", name: "{CANARY} lamp"}}]}})
-        {{ __typename }} }}"""
-    )
-    ids = {
-        "user": "u-theirs",
-        "message": message,
-        "event": message,
-        "profile": to_global("Profile", one),
-        "listened": to_global("Profile", one),
-        "other": to_global("Profile", other),
-        "segment": to_global("Segment", segment),
-        "letter": to_global("DeadLetter", str(letter)),
-        "candidate": to_global("MatchCandidate", candidate),
-        "request": asked["openPrivacyRequest"]["request"]["id"],
-    }
-    merge = f'profileId: $profile, otherProfileId: $other, reason: "{CANARY} says so"'
-    await api.data(
-        f"mutation ($profile: ID!, $other: ID!) {{ mergeProfiles(input: {{{merge}}}) {{ __typename }} }}",
-        **used(merge, ids),
-    )
-    [claim] = (await api.data("{ identityClaims(first: 1) { id } }"))["identityClaims"]
-    return {**ids, "claim": claim["id"]}
-
-
-async def _bury(seeds: Seeds) -> int:
-    event = ProtectedEvent(
-        workspace=seeds.workspace,
-        message_id="m-buried",
-        subject=seeds.workspace,
-        type=CallType.TRACK,
-        name="product_view",
-        at=utc_now(),
-        received_at=utc_now(),
-        aliases=(),
-        purposes=(),
-        properties={"note": "words"},
-    )
-    row: int = await seeds.connection.fetchval(
-        """
-        INSERT INTO dead_letter (workspace_id, topic, partition, "offset", reason, value, at)
-        VALUES ($1, 'tagway.events', $2, 1, $3, $4, now()) RETURNING id
-        """,
-        *(seeds.workspace, seeds.workspace.int % 2**30, f"{CANARY} broke it", encode_event(event)),
-    )
-    return row
 
 
 def test_every_root_field_has_a_case() -> None:
