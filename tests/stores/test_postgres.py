@@ -152,6 +152,28 @@ async def test_a_lost_server_is_a_store_unavailable(server_folder: Path) -> None
         await server.stop()
 
 
+async def test_a_query_that_is_cancelled_is_a_store_unavailable(app: Database, database_url: str) -> None:
+    query = asyncio.create_task(_query_for_long(app))
+    await _busy(database_url)
+    other = await asyncpg.connect(database_url)
+    await other.execute("SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+    await other.close()
+    with pytest.raises(StoreUnavailable):
+        await query
+    assert await app.healthy()
+
+
+async def test_a_session_that_is_read_only_is_given_up(app: Database) -> None:
+    async with app.workspace(None) as connection:
+        await connection.execute("SET default_transaction_read_only = on")
+        session = connection.get_server_pid()
+    with pytest.raises(StoreUnavailable):
+        async with app.workspace(None) as connection:
+            await connection.execute("CREATE TABLE refused ()")
+    async with app.workspace(None) as connection:
+        assert connection.get_server_pid() != session
+
+
 async def test_an_idle_connection_that_ends_is_a_store_unavailable(app: Database, database_url: str) -> None:
     with pytest.raises(StoreUnavailable):
         await _end_and_use(app, database_url)

@@ -121,6 +121,16 @@ async def test_up_stops_in_order_and_a_second_run_keeps_the_data(data: Path) -> 
 
 
 @services
+async def test_a_redis_that_is_named_and_not_there_is_told_before_anything_starts(
+    data: Path, database_url: str
+) -> None:
+    named = {"TAGWAY_POSTGRES_URL": database_url, "TAGWAY_REDIS_URL": "redis://127.0.0.1:1/0"}
+    async with _up(data, _free_port(), **named) as house:
+        output, _ = await asyncio.wait_for(house.process.communicate(), AT_ALL)
+    assert (house.process.returncode, output) == (1, b"tagway: Redis is not reachable\n")
+
+
+@services
 @pytest.mark.skipif(sys.platform != "linux", reason="children are found through /proc")
 async def test_every_part_killed_comes_back(data: Path) -> None:
     async with _up(data, _free_port()) as house:
