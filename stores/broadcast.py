@@ -43,6 +43,7 @@ class Broadcast:
         """Hear a channel no more."""
         try:
             with asking():
+                await self._connect()
                 await self._pubsub.unsubscribe(channel)
         except StoreUnavailable:
             self._pubsub.channels.pop(channel.encode(), None)

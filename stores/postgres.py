@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
+import structlog
 
 from domain.errors import Refused, StoreUnavailable
 from stores.reach import unreachable
@@ -47,6 +48,8 @@ _UNWELL_SECONDS = 10.0
 
 _UNKEEPABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 """What Postgres says to a NUL: the one character that a text of JSON may hold and no text of its own may."""
+
+_LOG = structlog.get_logger(__name__)
 
 
 class Connection(asyncpg.Connection):  # type: ignore[misc]  # asyncpg's classes are untyped
@@ -125,6 +128,8 @@ class Database:
     def heed(self, error: BaseException | None) -> None:
         """Learn how the server is from an error that came of a lent connection and that its borrower keeps."""
         if isinstance(error, _UNWELL):
+            if time.monotonic() >= self._unwell_until:
+                _LOG.error("postgres_refuses", problem=type(error).__name__)
             self._unwell_until = time.monotonic() + _UNWELL_SECONDS
 
     @asynccontextmanager
@@ -178,7 +183,9 @@ class Database:
             raise
         except _UNKEEPABLE as error:
             raise Refused("A text holds a NUL character.") from error
-        except (OSError, TimeoutError, asyncpg.InterfaceError) as error:
+        except TimeoutError as error:
+            raise StoreUnavailable("Postgres did not answer in time") from error
+        except (OSError, asyncpg.InterfaceError) as error:
             if not is_lost(connection):
                 raise
             raise StoreUnavailable("Postgres was lost in the middle of a query") from error

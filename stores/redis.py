@@ -23,7 +23,6 @@ Redis = redis.asyncio.Redis
 
 _ANSWER_WITHIN = 5.0
 _CONNECT_WITHIN = 3.0
-
 _HEALTHY_WITHIN = 2.0
 
 _UNREACHABLE = (redis.exceptions.ConnectionError, redis.exceptions.TimeoutError, OSError)

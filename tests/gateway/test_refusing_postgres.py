@@ -101,6 +101,7 @@ async def test_acknowledged_requests_wait_for_as_long_as_the_disk_is_full(
                 async with asyncio.timeout(AT_ALL):
                     while len([each for each in logs if each["event"] == "spool_waits"]) < 12:
                         await asyncio.sleep(0.05)
+            assert [each["problem"] for each in logs if each["event"] == "postgres_refuses"] == ["DiskFullError"]
             assert not files(tmp_path, "rejected")
         await emptied(gateway)
         assert not files(tmp_path, "rejected")

@@ -163,6 +163,16 @@ async def test_a_query_that_is_cancelled_is_a_store_unavailable(app: Database, d
     assert await app.healthy()
 
 
+async def test_a_query_that_takes_too_long_is_a_store_unavailable(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stores.postgres._COMMAND_WITHIN", 1.0)
+    database = await Database.open(database_url, role="app", max_size=1)
+    with pytest.raises(StoreUnavailable):
+        await _query_for_long(database)
+    await database.close()
+
+
 async def test_a_session_that_is_read_only_is_given_up(app: Database) -> None:
     async with app.workspace(None) as connection:
         await connection.execute("SET default_transaction_read_only = on")
