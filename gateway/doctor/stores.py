@@ -9,7 +9,7 @@ from gateway.doctor.finding import NOT_ASKED, Finding
 from gateway.settings import Settings
 from stores.embedded.binaries import find_postgres, find_valkey
 from stores.migrate import pending
-from stores.redis import open_redis
+from stores.redis import healthy, open_redis
 from stores.vitals import read_vitals
 
 _SKEW_SECONDS: Final = 2.0
@@ -30,11 +30,16 @@ async def check_postgres(settings: Settings) -> str:
 
 
 async def check_redis(settings: Settings) -> str:
-    """Log in."""
+    """Log in, and write something that ends by itself."""
     if settings.redis_url is None:
         return f"embedded, {find_valkey(settings.valkey_program)}, not running"
     client = await open_redis(settings.redis_url)
-    await client.aclose()
+    try:
+        well = await healthy(client)
+    finally:
+        await client.aclose()
+    if not well:
+        raise Finding("answers, and does not take what it is given: it may be full, or a replica")
     return "answers"
 
 

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -14,9 +13,9 @@ from structlog.testing import capture_logs
 
 from gateway.settings import Settings
 from tests.fixtures.gateway import Gateway, basic, event
+from tests.fixtures.refusing import becomes, readiness
 from tests.gateway.collect.test_spooling import emptied, files, spooling
 from tests.gateway.test_build import building, built
-from tests.gateway.test_refusing_redis import becomes
 from tests.patience import AT_ALL
 
 REFUSALS = {
@@ -119,7 +118,7 @@ async def test_after_a_failover_to_a_replica_all_goes_on_once_it_is_the_primary(
         results = await gateway.batch(event(messageId="meanwhile", anonymousId="newcomer"))
         assert results[0]["outcome"] == "accepted"
         await becomes(gateway, "spooling")
-        assert (await _stores(gateway))["postgres"] is False
+        assert (await readiness(gateway))["stores"]["postgres"] is False
         await _read_only(gateway, "RESET default_transaction_read_only")
         # Nobody parts them this time: sessions that are read-only still must be given up for new ones.
         await emptied(gateway)
@@ -143,11 +142,6 @@ async def test_what_is_counted_beside_requests_is_written_once_the_store_is_well
         async with asyncio.timeout(AT_ALL):
             while not await gateway.sql("SELECT FROM dropped_field"):
                 await asyncio.sleep(0.05)
-
-
-async def _stores(gateway: Gateway) -> Any:
-    async with gateway.http.get(gateway.url + "/readyz") as response:
-        return (await response.json())["stores"]
 
 
 async def _read_only(gateway: Gateway, words: str) -> None:

@@ -11,8 +11,8 @@ from gateway.wiring import open_resources
 from stores.embedded.valkey import EmbeddedValkey
 from stores.redis import open_redis
 from tests.fixtures.gateway import Gateway, event, listening, make_tenant
+from tests.fixtures.refusing import becomes
 from tests.gateway.test_build import building, built
-from tests.gateway.test_refusing_redis import becomes
 from tests.patience import AT_ALL
 
 

@@ -24,12 +24,14 @@ from gateway.doctor.wisdom import check_settings
 from gateway.settings import Settings
 from privacy.keys import LocalMasterKey, new_key
 from profiles.builder import GROUP
+from stores.embedded.valkey import EmbeddedValkey
 from stores.eventlog.open import open_log
 from stores.eventlog.port import Record, TopicSpec
 from stores.eventlog.postgres import PostgresLog
 from stores.offsets import lock_offsets, save_offsets
 from tests.fixtures.gateway import MASTER_KEY
 from tests.fixtures.guarded import PASSWORD, USER, Guarded
+from tests.fixtures.refusing import refused
 from tests.fixtures.world import Sent, World
 
 _OTHER = bytes(reversed(range(32)))
@@ -64,6 +66,13 @@ async def examine(settings: Settings) -> tuple[bool, list[str]]:
 
 async def test_a_sound_installation_is_well(settings: Settings) -> None:
     assert await examine(settings) == (True, [])
+
+
+async def test_a_redis_that_takes_nothing_is_found(settings: Settings, moody_valkey: EmbeddedValkey) -> None:
+    async with refused(moody_valkey, "full"):
+        well, (wrong,) = await examine(msgspec.structs.replace(settings, redis_url=moody_valkey.url))
+    assert not well
+    assert "Redis: answers, and does not take what it is given" in wrong
 
 
 async def test_overdue_timers_are_found(settings: Settings, world: World) -> None:
