@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -78,4 +78,7 @@ encode_event = msgspec.json.Encoder().encode
 """`ProtectedEvent` → the value of a log record."""
 
 decode_event = msgspec.json.Decoder(ProtectedEvent).decode
-"""The value of a log record → `ProtectedEvent`; raises `msgspec.DecodeError` or `msgspec.ValidationError`."""
+"""The value of a log record → `ProtectedEvent`; raises one of `UNREADABLE`."""
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What reading a record raises that is no JSON, nested without end, or no event."""

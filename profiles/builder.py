@@ -16,7 +16,7 @@ import structlog
 
 from domain.alias import Alias
 from domain.errors import LogUnavailable, StoreUnavailable
-from domain.event import ProtectedEvent, decode_event
+from domain.event import UNREADABLE, ProtectedEvent, decode_event
 from domain.tracing import UNTRACED, Tracer, spans
 from privacy.keys import WorkspaceKeys
 from profiles.batch import Built, Step
@@ -258,7 +258,7 @@ def _read(batch: Batch) -> _Part:
             continue  # its person was erased
         try:
             decoded.append((record, decode_event(record.value)))
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             # What stands before the place quotes values; the place itself names fields only.
             place = str(error).rpartition(" - at ")[2] if " - at " in str(error) else "the whole record"
             unfit.append((record, f"not an event: {place}"))

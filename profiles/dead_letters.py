@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from domain.errors import Refused
-from domain.event import ProtectedEvent, decode_event
+from domain.event import UNREADABLE, ProtectedEvent, decode_event
 from domain.topics import EVENTS
 from stores.dead_letters import DeadLetter, lock_dead_letters, remove_dead_letters, replace_value
 from stores.eventlog.port import EventLog, Record
@@ -46,7 +46,7 @@ def corrected(value: bytes, put: Mapping[str, Any], drop: Collection[str]) -> by
     """Return the record with these changes. Raises `Refused`, see `fix`."""
     try:
         record = msgspec.json.decode(value)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise Refused("The record is no JSON and cannot be corrected.") from error
     if not isinstance(record, dict):
         raise Refused("The record is no event and cannot be corrected.")
@@ -99,7 +99,7 @@ async def _records(connection: Connection, sound: Sequence[tuple[DeadLetter, Pro
 def _event(letter: DeadLetter) -> ProtectedEvent | None:
     try:
         event = decode_event(letter.value)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     # A record that named another workspace than the one it was found in must not get there by this way.
     return event if letter.workspace in (None, event.workspace) else None

@@ -89,6 +89,14 @@ async def test_a_poisonous_record_blocks_nobody(world: World) -> None:
     assert offset["next_offset"] == 6
 
 
+async def test_a_record_without_a_bottom_blocks_nobody(world: World) -> None:
+    bottomless = b'{"v":1,"properties":{"a":' + b"[" * 100_000
+    await world.send(Sent(ANN, message_id="m1"), bottomless, Sent(ANN, message_id="m2"))
+    assert {row["message_id"] for row in await world.fetch("SELECT message_id FROM event")} == {"m1", "m2"}
+    (letter,) = await world.fetch("SELECT reason FROM dead_letter")
+    assert letter["reason"] == "not an event: the whole record"
+
+
 async def test_batches_of_several_partitions_are_built_together(world: World) -> None:
     early = await world.batch([Sent(ANN, message_id="m1"), Sent(ANN, message_id="m2")], 1)
     await world.builder.build([early])

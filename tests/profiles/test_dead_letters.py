@@ -47,6 +47,16 @@ async def test_a_record_is_corrected_replayed_and_built_once(world: World, log: 
     assert row["counters"]["product_view"] == 3
 
 
+async def test_a_record_without_a_bottom_stays(world: World, log: PostgresLog) -> None:
+    await world.send(await poison(world))
+    await world.execute("UPDATE dead_letter SET value = $1", b'{"v":1,"properties":{"a":' + b"[" * 100_000)
+    async with world.database.across() as connection:
+        (letter,) = await list_dead_letters(connection, None, 10)
+        assert await replay(connection, log, None, [letter.id]) == []
+        with pytest.raises(Refused):
+            await fix(connection, None, letter.id, put={"type": "track"}, drop=[], at=world.clock())
+
+
 async def test_what_the_log_does_not_take_stays(world: World, log: PostgresLog) -> None:
     await world.send(await poison(world))
     await world.execute("UPDATE dead_letter SET value = replace(convert_from(value, 'UTF8'), 'dance', 'track')::bytea")
