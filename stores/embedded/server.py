@@ -114,7 +114,6 @@ class EmbeddedServer(ABC):
             if await self._ready():
                 return self.url
             failure = self._child.last_words()
-            (home / "port").unlink(missing_ok=True)  # perhaps someone else took it meanwhile
         raise ServerFailed(f"{type(self).__name__} did not start:\n{failure}")
 
     async def _ready(self) -> bool:
@@ -148,7 +147,8 @@ def password(home: Path) -> str:
 
 def _free_port(memory: Path) -> int:
     """Return the port of the last run if nobody took it, else a free one, and remember it."""
-    remembered = int(memory.read_text()) if memory.exists() else 0
+    # Nothing stands there where a disk was full when it was written.
+    remembered = int((memory.read_text() if memory.exists() else "") or 0)
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -156,5 +156,6 @@ def _free_port(memory: Path) -> int:
         except OSError:
             probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
-    memory.write_text(str(port))
+    if port != remembered:  # what is written anew would be lost on a full disk
+        memory.write_text(str(port))
     return port

@@ -15,7 +15,7 @@ import redis.asyncio
 from stores.embedded.account import Account
 from stores.embedded.binaries import BinariesMissing, find_postgres, find_valkey
 from stores.embedded.postgres import EmbeddedPostgres
-from stores.embedded.server import EmbeddedServer, HomeInUse
+from stores.embedded.server import EmbeddedServer, HomeInUse, ServerFailed
 from stores.embedded.valkey import EmbeddedValkey
 from tests.patience import AT_ALL
 
@@ -116,6 +116,33 @@ async def test_a_cache_writes_nothing_down(home: Path) -> None:
         await server.stop()
     files = [path for path in (home / "server").rglob("*") if path.is_file()]
     assert not any(b"remembered" in path.read_bytes() for path in files)
+
+
+async def test_a_server_that_could_not_start_for_a_while_comes_back_where_it_was(home: Path) -> None:
+    server = EmbeddedPostgres(home / "server")
+    first = await server.start()
+    await server.stop()
+    (settings,) = (home / "server").glob("data-*/postgresql.auto.conf")
+    sound = settings.read_text()
+    settings.write_text("no_such_setting = on")
+    with pytest.raises(ServerFailed):
+        await server.start()
+    settings.write_text(sound)
+    try:
+        assert await server.start() == first
+    finally:
+        await server.stop()
+
+
+async def test_a_port_that_a_full_disk_has_cut_off_keeps_no_server_from_its_start(home: Path) -> None:
+    server = EmbeddedValkey(home / "server")
+    await server.start()
+    await server.stop()
+    (home / "server" / "port").write_text("")
+    try:
+        assert await server.start()
+    finally:
+        await server.stop()
 
 
 async def test_kill_9_loses_nothing(home: Path) -> None:
