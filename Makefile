@@ -34,7 +34,7 @@ format: dev-setup ## format the sources
 bench: dev-setup ## speed against its bars, in one run; for one bench: make bench only=collect; on a machine that is shared: tries=3
 	@$(BIN)/python -m bench --tries $(or $(tries),1) $(only)
 
-chaos: dev-setup ## kill and freeze every part under load, and print the ledger of what was acknowledged; more: make chaos options="--kafka --rounds 3"
+chaos: dev-setup ## harm every part under load, on both logs, and print the ledger of what was acknowledged; one fault: make chaos options="--log kafka --only poison"
 	@$(BIN)/python -m tests.chaos $(options)
 
 audit: ## ask for known vulnerabilities of the pinned dependencies; where that cannot be asked, say so

@@ -1,129 +1,126 @@
-"""The ledger of a product under fire: `python -m tests.chaos [--rounds N] [--seconds S] [--kafka] [--only TEXT]`."""
+"""The ledger of a product under fire: every fault, on the log in Postgres and then on Kafka, and a table at the end."""
 
 import argparse
 import asyncio
 import os
 import random
-import shutil
-import subprocess
-import tempfile
-from contextlib import AsyncExitStack
-from pathlib import Path
+import time
+from collections.abc import Sequence
+from typing import Final
 
 from rich.console import Console
-from rich.table import Table
 
-from scripts.kafka import Broker, KafkaMissingError, fetch
-from tests.chaos.faults import broker_faults, faults, filling
-from tests.chaos.shifted import PROGRAM
-from tests.chaos.trial import Fault, Round, cores, trial
-from tests.fixtures.stack import running
+from scripts.kafka import KafkaMissingError, fetch, find_java
+from tests.chaos.cases import Case, cases
+from tests.chaos.disk import can_mount
+from tests.chaos.round import Round
+from tests.chaos.site import Log, open_site
+from tests.chaos.table import table
+from tests.chaos.trial import trial
 
-_COLUMNS = (
-    *("fault", "sent", "acknowledged", "refused", "no answer", "slowest"),
-    *("kept unasked", "lost", "twice", "wrong", "changes", "missed", "settled"),
-)
-
-_DISK_MEGABYTES = 256
+_SETTLES: Final = 6.0
+_OPENS: Final = 30.0
+_SHOWN: Final = 5
+_PATIENCE: Final = 4
+"""How many times what it should take it may take: each fault may need a while to settle."""
 
 
 def main() -> int:
-    """Run every fault some times over; fail unless each round is sound."""
+    """Run every fault some times over; fail unless each round is sound and none is left out."""
+    options = _options()
+    console = Console(highlight=False)
+    options.disks = can_mount()
+    if not options.disks:
+        console.print("[yellow]no full disks: only root can mount small ones")
+    plan = {log: _wanted(log, options) for log in _logs(options.log, console)}
+    plan = {log: wanted for log, wanted in plan.items() if wanted}
+    seconds = sum(_length(wanted, options.seconds) for wanted in plan.values())
+    number = sum(map(len, plan.values()))
+    machine = f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    console.print(
+        f"{number} rounds, about {seconds / 60:.0f} minutes, at most {_PATIENCE * seconds / 60:.0f}; "
+        f"seed {options.seed}, {machine}"
+    )
+    rounds: list[Round] = []
+    try:
+        asyncio.run(asyncio.wait_for(_run(plan, options, console, rounds), _PATIENCE * seconds))
+    except TimeoutError:
+        console.print("[red]the time is over")
+    console.print(table(rounds))
+    if len(rounds) < number:
+        console.print(f"[red]{number - len(rounds)} of {number} rounds did not come to their end")
+    return 0 if number and len(rounds) == number and all(each.sound for each in rounds) else 1
+
+
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="chaos", description=__doc__)
+    parser.add_argument("--log", choices=("both", "postgres", "kafka"), default="both", help="which log it runs on")
+    parser.add_argument("--only", default="", help="faults whose names hold this text")
     parser.add_argument("--rounds", type=int, default=1, help="how often each fault comes")
     parser.add_argument("--seconds", type=float, default=6.0, help="load of one round, fault and settling apart")
+    parser.add_argument("--away", type=float, default=120.0, help="how long the broker is away for, in seconds")
     parser.add_argument("--seed", type=int, default=random.randrange(10_000))
-    parser.add_argument("--kafka", action="store_true", help="on a Kafka broker, which is then hit as well")
-    parser.add_argument("--away", type=float, default=120.0, help="how long the broker is away for")
-    parser.add_argument("--only", default="", help="faults whose names hold this text")
-    options = parser.parse_args()
-    console = Console(highlight=False)
-    console.print(f"seed {options.seed}, {cores()}")
-    rounds = asyncio.run(_run(options, console))
-    console.print(table(rounds))
-    return 0 if rounds and all(each.sound for each in rounds) else 1
+    return parser.parse_args()
 
 
-async def _run(options: argparse.Namespace, console: Console) -> list[Round]:
-    folder = _folder()
-    done: list[Round] = []
-    settings: dict[str, str] = {}
-    chosen: dict[str, Fault] = dict(faults())
-    async with AsyncExitStack() as house:
-        house.callback(shutil.rmtree, folder, ignore_errors=True)
-        if options.kafka:
-            try:
-                broker = Broker(fetch(), folder / "broker")
-            except KafkaMissingError as error:
-                console.print(f"no Kafka: {error}")
-                return []
-            broker.start()
-            house.callback(broker.stop)
-            settings["kafka_bootstrap"] = broker.bootstrap
-            del chosen["poison on the log"]  # it is written by SQL
-            chosen |= broker_faults(broker, options.away)
-        disk = _small_disk(folder / "spool", house)
-        if disk is None:
-            console.print("[yellow]no full disk: a small one can be mounted by root only")
+def _logs(asked: str, console: Console) -> list[Log]:
+    """Tell which logs this machine has of those that were asked for."""
+    logs: list[Log] = []
+    if asked != "kafka":
+        logs.append("postgres")
+    if asked != "postgres":
+        try:
+            find_java()
+            fetch()
+        except KafkaMissingError as error:
+            console.print(f"[yellow]nothing on Kafka: {error}")
         else:
-            settings["spool"] = str(disk)
-            chosen["full disk, postgres away 6 s"] = filling(disk, 6)
-        stack = await house.enter_async_context(running(folder / "data", settings, quiet=True, program=PROGRAM))
-        under_fire = await house.enter_async_context(trial(stack, options.seed))
-        wanted = [(name, fault) for name, fault in chosen.items() if options.only in name]
-        for name, fault in wanted * options.rounds:
-            with console.status(f"{name} …"):
-                one = await under_fire.round(name, fault, options.seconds)
-            sign = "[green]✓" if one.sound else "[red]✗"
-            console.print(f"{sign}[/] {name}: {one.acknowledged:,} of {one.sent:,} acknowledged, {one.lost} lost")
-            done.append(one)
-    return done
+            logs.append("kafka")
+    return logs
 
 
-def _folder() -> Path:
-    """Make a folder that the servers' own account may pass through."""
-    folder = Path(tempfile.mkdtemp(prefix="tagway-chaos-"))
-    folder.chmod(0o711)
-    return folder
+def _wanted(log: Log, options: argparse.Namespace) -> list[Case]:
+    listed = cases(log, disks=options.disks, away=options.away)
+    chosen = [case for case in listed if options.only in case.name]
+    return chosen * int(options.rounds)
 
 
-def _small_disk(folder: Path, house: AsyncExitStack) -> Path | None:
-    """Mount a disk that is soon full; None where that is not allowed."""
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_MEGABYTES}m", "tagway", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(command, check=False, capture_output=True).returncode:
-        return None
-    house.callback(subprocess.run, ["umount", "--lazy", str(folder)], check=False)
-    return folder
+def _length(wanted: Sequence[Case], seconds: float) -> float:
+    return _OPENS + sum(seconds + case.seconds + _SETTLES for case in wanted)
 
 
-def table(rounds: list[Round]) -> Table:
-    """Lay the ledger out, with its sums."""
-    shown = Table(*_COLUMNS, box=None, pad_edge=False)
-    for each in rounds:
-        shown.add_row(*_row(each))
-    last = rounds[-1] if rounds else None
-    if last is not None:
-        sums = [sum(getattr(each, name) for each in rounds) for name in ("sent", "acknowledged", "refused", "silent")]
-        bad = [sum(getattr(each, name) for each in rounds) for name in ("lost", "twice", "wrong")]
-        ends = (str(last.changes), str(sum(each.missed for each in rounds)), "")
-        shown.add_row("[bold]all", *map(str, sums), "", str(last.kept), *map(str, bad), *ends)
-    return shown
+async def _run(plan: dict[Log, list[Case]], options: argparse.Namespace, console: Console, done: list[Round]) -> None:
+    for log, wanted in plan.items():
+        console.print(f"the log is in {log}")
+        try:
+            async with (
+                open_site(log, disks=options.disks) as site,
+                trial(site, options.seed) as under_fire,
+            ):
+                for place, case in enumerate(wanted, 1):
+                    with console.status(f"{case.name} …"):
+                        began = time.monotonic()
+                        one = await under_fire.round(case.name, case.fault, options.seconds)
+                    done.append(one)
+                    console.print(f"{place}/{len(wanted)} {_told(one)}, {time.monotonic() - began:.0f} s")
+                for surprise, times in under_fire.ledger.surprises.most_common(_SHOWN):
+                    console.print(f"[red]faulty, {times} times[/] {surprise}")
+        # What ends one product under fire shall not keep the other from it.
+        except Exception as error:  # noqa: BLE001 - whatever it is, the table must be shown
+            console.print(f"[red]✗[/] on {log} it ended: {_reason(error)}")
 
 
-def _row(each: Round) -> tuple[str, ...]:
-    return (
-        each.fault,
-        str(each.sent),
-        str(each.acknowledged),
-        str(each.refused),
-        str(each.silent),
-        f"{each.slowest:.1f} s",
-        *(str(getattr(each, name)) for name in ("kept", "lost", "twice", "wrong", "changes", "missed")),
-        f"{each.settled:.1f} s",
-    )
+def _told(one: Round) -> str:
+    sign = "[green]✓[/]" if one.sound else "[red]✗[/]"
+    return f"{sign} {one.fault}: {one.acknowledged:,} of {one.sent:,} acknowledged, {one.found.lost} lost"
+
+
+def _reason(error: BaseException) -> str:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return f"{type(error).__name__} {error}".strip()
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("COLUMNS", "160")
+    os.environ.setdefault("COLUMNS", "200")
     raise SystemExit(main())

@@ -2,36 +2,28 @@
 
 import asyncio
 import contextlib
-import signal
-from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
-from scripts.kafka import Broker
+import asyncpg
+import redis.asyncio
+
 from tests.chaos.line import Line
 from tests.chaos.shifted import shift
 from tests.chaos.trial import Fault, Trial
-from tests.fixtures.parts import PARTS, come_back, freeze, kill
+from tests.fixtures.parts import come_back, freeze, kill
 
 _HOUR: Final = 3_600.0
-
-_POISON: Final = """
-    WITH claimed AS (
-        UPDATE log_partition SET next_offset = next_offset + 1
-        WHERE topic = 'tagway.events' AND partition = 0 RETURNING topic, partition, next_offset - 1 AS place
-    ) INSERT INTO log_record (topic, partition, "offset", key, value)
-    SELECT topic, partition, place, 'poison', $1 FROM claimed
-"""
-_POISONS: Final = (b"\xff\xfe\x00", b"{}", b'{"v":1,"workspace":"7"}', b"[" * 5_000, b'{"v":99}')
+_BROKER_FAILS_WITHIN: Final = 20.0
+_WAL_IN_STOCK: Final = 64
 
 
 def killing(*names: str) -> Fault:
     """Kill parts at once, without a warning; the product starts them again."""
 
     async def fault(trial: Trial) -> None:
-        killed = {name: kill(trial.stack, name) for name in names}
+        killed = {name: kill(trial.site.stack, name) for name in names}
         for name, pid in killed.items():
-            await come_back(trial.stack, name, pid)
+            await come_back(trial.site.stack, name, pid)
 
     return fault
 
@@ -40,7 +32,7 @@ def freezing(name: str, seconds: float) -> Fault:
     """Let a part answer nothing for a while, as behind a network that drops everything."""
 
     async def fault(trial: Trial) -> None:
-        await freeze(trial.stack, name, seconds)
+        await freeze(trial.site.stack, name, seconds)
 
     return fault
 
@@ -52,7 +44,7 @@ def faltering(name: str, seconds: float) -> Fault:
         clock = asyncio.get_running_loop().time
         ends = clock() + seconds
         while clock() < ends:
-            await freeze(trial.stack, name, 0.2)
+            await freeze(trial.site.stack, name, 0.2)
             await asyncio.sleep(0.05)
 
     return fault
@@ -62,28 +54,46 @@ def stalling(seconds: float) -> Fault:
     """Put the clients behind a line that is slow and breaks off in the middle now and then."""
 
     async def fault(trial: Trial) -> None:
-        async with Line(trial.stack.url).running() as url:
+        async with Line(trial.site.stack.url).running() as url:
             trial.crowd.url = url
             try:
                 await asyncio.sleep(seconds)
             finally:
-                trial.crowd.url = trial.stack.url
+                trial.crowd.url = trial.site.stack.url
 
     return fault
 
 
-def filling(disk: Path, seconds: float) -> Fault:
-    """Fill the disk of the spool, and take Postgres away: nothing can be kept, so nothing may be acknowledged."""
+def cutting(seconds: float) -> Fault:
+    """Cut the way between the product and Postgres; what was open is never heard of again."""
 
     async def fault(trial: Trial) -> None:
-        ballast = disk / "ballast"
-        with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
-            while True:
-                file.write(bytes(65_536))
-        try:
-            await freeze(trial.stack, "postgres", seconds)
-        finally:
-            ballast.unlink()
+        assert trial.site.wire is not None
+        await trial.site.wire.cut(seconds)
+
+    return fault
+
+
+def refusing(seconds: float, begin: str, end: str) -> Fault:
+    """Have Redis answer with errors for a while, by one command to it and another."""
+
+    async def fault(trial: Trial) -> None:
+        async with redis.asyncio.Redis.from_url(trial.site.address("redis")) as client:
+            await client.execute_command(*begin.split())  # type: ignore[no-untyped-call]  # theirs has no annotations
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                await client.execute_command(*end.split())  # type: ignore[no-untyped-call]  # as above
+
+    return fault
+
+
+def filling(disk: str, meanwhile: Fault) -> Fault:
+    """Fill a disk, and do something else for as long as it is full."""
+
+    async def fault(trial: Trial) -> None:
+        async with trial.site.disks[disk].full():
+            await meanwhile(trial)
 
     return fault
 
@@ -94,18 +104,45 @@ def jumping(seconds: float) -> Fault:
     async def fault(trial: Trial) -> None:
         try:
             for off in (_HOUR, -_HOUR):
-                shift(trial.stack.data, off)
+                shift(trial.site.stack.data, off)
                 await asyncio.sleep(seconds)
         finally:
-            shift(trial.stack.data, 0)
+            shift(trial.site.stack.data, 0)
 
     return fault
 
 
-async def poisoning(trial: Trial) -> None:
-    """Put records on the log that no version of ours has written."""
-    for poison in _POISONS:
-        await trial.execute(_POISON, poison)
+def breaking(seconds: float) -> Fault:
+    """Kill the broker, and start it again after a while."""
+
+    async def fault(trial: Trial) -> None:
+        broker = trial.site.broker
+        assert broker is not None
+        await asyncio.to_thread(broker.kill)
+        await asyncio.sleep(seconds)
+        await asyncio.to_thread(broker.start)
+
+    return fault
+
+
+async def overfilling(trial: Trial) -> None:
+    """Fill the disk of the broker until it ends, as Kafka does without a disk, and start it again with room."""
+    broker = trial.site.broker
+    assert broker is not None
+    async with trial.site.disks["broker"].full():
+        clock = asyncio.get_running_loop().time
+        ends = clock() + _BROKER_FAILS_WITHIN
+        while broker.alive and clock() < ends:
+            await asyncio.sleep(0.1)
+    await asyncio.to_thread(broker.kill)
+    await asyncio.to_thread(broker.start)
+
+
+async def ending_wal(trial: Trial) -> None:
+    """Have Postgres ask for new files of its write-ahead log, of which it has some in stock, until it cannot go on."""
+    with contextlib.suppress(asyncpg.PostgresError, OSError):
+        for _ in range(_WAL_IN_STOCK):
+            await trial.site.execute("SELECT pg_logical_emit_message(false, 'chaos', 'x'), pg_switch_wal()")
 
 
 async def repeating(trial: Trial) -> None:
@@ -113,48 +150,13 @@ async def repeating(trial: Trial) -> None:
     await trial.crowd.repeat(60)
 
 
-async def nothing(_trial: Trial) -> None:
-    """Do no harm: what the load is without any."""
-
-
-def breaking(broker: Broker, seconds: float, *, number: signal.Signals = signal.SIGKILL) -> Fault:
-    """Take the broker away for a while."""
+def waiting(seconds: float) -> Fault:
+    """Do nothing for a while."""
 
     async def fault(_trial: Trial) -> None:
-        process = broker._process
-        assert process is not None
-        process.send_signal(number)
-        await asyncio.to_thread(process.wait)
         await asyncio.sleep(seconds)
-        await asyncio.to_thread(broker.start)
 
     return fault
-
-
-def faults() -> Mapping[str, Fault]:
-    """List what can be done to a product on its embedded stores."""
-    return {
-        "none": nothing,
-        **{f"kill -9 {name}": killing(name) for name in PARTS},
-        "kill -9 all at once": killing(*PARTS),
-        "freeze postgres 3 s": freezing("postgres", 3),
-        "freeze redis 3 s": freezing("redis", 3),
-        "slow postgres 5 s": faltering("postgres", 5),
-        "slow redis 5 s": faltering("redis", 5),
-        "slow, broken line 5 s": stalling(5),
-        "clock an hour off, 10 s": jumping(5),
-        "poison on the log": poisoning,
-        "repeats, shuffled": repeating,
-    }
-
-
-def broker_faults(broker: Broker, away: float) -> Mapping[str, Fault]:
-    """List what can be done to the broker; `away` is the longest that it stays away, in seconds."""
-    return {
-        "kill -9 broker": breaking(broker, 0),
-        f"broker away {away:g} s": breaking(broker, away),
-        "kill -9 gateway, broker away": together(killing("serve"), breaking(broker, 5)),
-    }
 
 
 def together(*parts: Fault) -> Fault:

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import random
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from tests.fixtures.stack import Stack
 PEOPLE: Final = 40
 _CONSENT: Final = {"consent": {"categoryPreferences": {"analytics": True, "personalization": True}}}
 _ANSWER_WITHIN: Final = 20.0
+_SHOWN: Final = 160
+_NEWCOMERS: Final = 0.1
+"""The share of batches before which somebody goes and another comes, whom the product has never seen."""
 _PATIENT: Final = 0.8
 """The share of batches that are sent until they are acknowledged; others are given up at the first refusal."""
 
@@ -27,6 +31,8 @@ class Answer(StrEnum):
     """429 or 503, with a time to come again."""
     SILENCE = "silence"
     """The connection broke: nobody knows."""
+    FAULTY = "faulty"
+    """Anything else, which no client is prepared for."""
 
 
 @dataclass
@@ -37,6 +43,8 @@ class Ledger:
     person: dict[str, str] = field(default_factory=dict)
     sendings: Counter[Answer] = field(default_factory=Counter)
     """How many batches were answered so."""
+    surprises: Counter[str] = field(default_factory=Counter)
+    """The answers that nobody is prepared for, cut off, and how often each came."""
     longest_wait: float = 0.0
 
     def note(self, batch: list[dict[str, Any]], answer: Answer, waited: float) -> None:
@@ -63,6 +71,7 @@ class Crowd:
         self._seed = seed
         self._clients = clients
         self._numbers = itertools.count()
+        self._newcomers = [itertools.count() for _ in range(clients)]
         self._sent: list[list[dict[str, Any]]] = []
 
     async def run(self, stop: asyncio.Event, pause: float = 0.02) -> None:
@@ -83,8 +92,11 @@ class Crowd:
 
     async def _client(self, client: int, stop: asyncio.Event, pause: float) -> None:
         chance = random.Random(self._seed * 100 + client)
-        people = [f"person-{each}" for each in range(client, PEOPLE, self._clients)]
+        newcomers = self._newcomers[client]
+        people = [f"person-{client}-{next(newcomers)}" for _ in range(PEOPLE // self._clients)]
         while not stop.is_set():
+            if chance.random() < _NEWCOMERS:
+                people[chance.randrange(len(people))] = f"person-{client}-{next(newcomers)}"
             batch = [self._event(chance.choice(people)) for _ in range(chance.randint(1, 20))]
             patient = chance.random() < _PATIENT
             for attempt in itertools.count(1):
@@ -121,9 +133,9 @@ class Crowd:
                 answer = await response.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError):
             return Answer.SILENCE
-        if response.status == 200:
-            assert answer["counts"] == {"accepted": len(batch)}, answer
+        if response.status == 200 and answer["counts"] == {"accepted": len(batch)}:
             return Answer.ACKNOWLEDGED
-        assert response.status in {429, 503}, answer
-        assert int(response.headers["Retry-After"]) > 0
-        return Answer.REFUSED
+        if response.status in {429, 503} and int(response.headers.get("Retry-After", 0)) > 0:
+            return Answer.REFUSED
+        self._ledger.surprises[f"{response.status}: {json.dumps(answer)[:_SHOWN]}"] += 1
+        return Answer.FAULTY

@@ -1,6 +1,7 @@
 """The product on a machine whose clock may jump: `python -m tests.chaos.shifted up`, with all that it starts.
 
 Seconds that the clock is off stand in a file beside the data folder, which gateway and builder read with the time.
+Where the port of a wire stands there too, they reach Postgres by it.
 """
 
 import asyncio
@@ -10,7 +11,9 @@ from datetime import datetime, timedelta
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
+import msgspec
 import uvloop
 from rich.console import Console
 
@@ -20,7 +23,8 @@ from gateway.cli.data import find_stores
 from gateway.cli.main import main as other_commands
 from gateway.cli.up import until_stopped
 from gateway.serve import serve
-from gateway.settings import read_settings
+from gateway.settings import Settings, read_settings
+from tests.chaos import wire
 
 PROGRAM: Final = "tests.chaos.shifted"
 _SECONDS: Final = struct.Struct("<d")
@@ -46,6 +50,17 @@ def shifted(data: Path) -> Clock:
     return clock
 
 
+def wired(settings: Settings) -> Settings:
+    """Lead the way to Postgres over the wire, where one is laid."""
+    place = wire.place_of(settings.data)
+    if settings.postgres_url is None or not place.exists():
+        return settings
+    straight = urlsplit(settings.postgres_url)
+    account = straight.netloc.rpartition("@")[0]
+    url = straight._replace(netloc=f"{account}@127.0.0.1:{int(place.read_text())}").geturl()
+    return msgspec.structs.replace(settings, postgres_url=url)
+
+
 def _place(data: Path) -> Path:
     return data.with_name(f"{data.name}.clock")
 
@@ -58,9 +73,9 @@ def main() -> None:
             shifted(settings.data)
             asyncio.run(until_stopped(settings, Console(highlight=False), PROGRAM))
         case ["serve"]:
-            uvloop.run(serve(find_stores(settings), shifted(settings.data)))
+            uvloop.run(serve(wired(find_stores(settings)), shifted(settings.data)))
         case ["build"]:
-            uvloop.run(build(find_stores(settings), shifted(settings.data)))
+            uvloop.run(build(wired(find_stores(settings)), shifted(settings.data)))
         case _:
             other_commands()
 
