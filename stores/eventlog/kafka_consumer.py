@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -13,6 +13,7 @@ from domain.tracing import HEADER, read_traceparent
 from stores.eventlog.brokers import Brokers, Complaints
 from stores.eventlog.port import Batch, StartOffsets, Stored
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SESSION_MS: Final = 6_000
 """How long the broker waits for a sign of life before it gives a member's partitions to others."""
 _HEARTBEAT_MS: Final = 1_000
@@ -170,13 +171,21 @@ def _stored(messages: Sequence[ConsumerRecord]) -> tuple[Stored, ...]:
         Stored(
             message.partition,
             message.offset,
-            message.key,
+            message.key or b"",
             message.value or b"",
-            datetime.fromtimestamp(message.timestamp / 1000, UTC),
+            _instant(message.timestamp),
             next((read_traceparent(value) for name, value in message.headers if name == HEADER), None),
         )
         for message in messages
     )
+
+
+def _instant(milliseconds: int) -> datetime:
+    """Tell when a record was taken. A stranger may name any time before now, also one that no calendar holds."""
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return _EPOCH
 
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:

@@ -1,8 +1,10 @@
 """What only the log on Kafka goes through."""
 
 import asyncio
+from datetime import UTC, datetime
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from domain.errors import LogUnavailable
 from scripts.kafka import Broker
@@ -68,6 +70,16 @@ async def test_a_frozen_broker_is_told_within_the_patience_and_repeats_nothing(
     assert seen[b"before"] == 1
     assert seen[b"during"] <= 1
     assert seen[b"after"] >= 1
+
+
+@pytest.mark.parametrize("store", ["kafka"], indirect=True)
+async def test_a_strangers_record_of_an_impossible_time_is_read_like_any_other(
+    log: EventLog, topic: str, kafka_bootstrap: str
+) -> None:
+    async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap) as stranger:
+        await stranger.send_and_wait(topic, b"no key", partition=0, timestamp_ms=-(10**17))
+    ((record,),) = [batch.records for batch in await read_all(log, topic, 1)]
+    assert (record.key, record.value, record.at) == (b"", b"no key", datetime(1970, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize("store", ["kafka"], indirect=True)
