@@ -68,11 +68,14 @@ async def poisoning(trial: Trial) -> None:
 
 
 async def _send(bootstrap: str, given: list[bytes]) -> None:
-    """Send as a stranger does: without keys, and with headers that say nothing."""
+    """Send as a stranger does: without keys, with headers that say nothing, at times that no calendar holds."""
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
         for place, poison in enumerate(given):
             headers = [("traceparent", b"\xff" * place)]
-            await producer.send_and_wait(EVENTS, poison, partition=place % _PARTITIONS, headers=headers)
+            at = -(10**17) if place % 2 else None
+            await producer.send_and_wait(
+                EVENTS, poison, partition=place % _PARTITIONS, headers=headers, timestamp_ms=at
+            )
 
 
 async def _other_workspace(trial: Trial, ours: UUID) -> UUID:
