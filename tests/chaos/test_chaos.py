@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from tests.chaos.faults import faltering, jumping, killing, repeating, stalling, together
+from tests.chaos.cases import READ_ONLY
+from tests.chaos.faults import faltering, jumping, killing, refusing, repeating, stalling, together
 from tests.chaos.poison import poisoning
 from tests.chaos.shifted import PROGRAM
 from tests.chaos.site import Site
@@ -22,7 +23,7 @@ async def test_what_is_acknowledged_is_stored_once_whatever_happens(
     faults = {
         "all killed at once": killing("serve", "build", "postgres", "redis"),
         "postgres killed, all repeated": together(killing("postgres"), repeating),
-        "clock an hour off, poison": together(jumping(1), poisoning),
+        "clock an hour off, redis read-only, poison": together(jumping(1), refusing(2, *READ_ONLY), poisoning),
         "stores and line slow": together(faltering("postgres", 2), faltering("redis", 2), stalling(2)),
     }
     async with trial(site, seed=7) as under_fire:
