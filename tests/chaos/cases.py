@@ -2,8 +2,8 @@
 
 from typing import Final, NamedTuple
 
+from tests.chaos.broker import breaking, overfilling
 from tests.chaos.faults import (
-    breaking,
     cutting,
     ending_wal,
     faltering,
@@ -11,7 +11,6 @@ from tests.chaos.faults import (
     freezing,
     jumping,
     killing,
-    overfilling,
     refusing,
     repeating,
     stalling,

@@ -13,7 +13,6 @@ from tests.chaos.trial import Fault, Trial
 from tests.fixtures.parts import come_back, freeze, kill
 
 _HOUR: Final = 3_600.0
-_BROKER_FAILS_WITHIN: Final = 20.0
 _WAL_IN_STOCK: Final = 64
 
 
@@ -110,32 +109,6 @@ def jumping(seconds: float) -> Fault:
             shift(trial.site.stack.data, 0)
 
     return fault
-
-
-def breaking(seconds: float) -> Fault:
-    """Kill the broker, and start it again after a while."""
-
-    async def fault(trial: Trial) -> None:
-        broker = trial.site.broker
-        assert broker is not None
-        await asyncio.to_thread(broker.kill)
-        await asyncio.sleep(seconds)
-        await asyncio.to_thread(broker.start)
-
-    return fault
-
-
-async def overfilling(trial: Trial) -> None:
-    """Fill the disk of the broker until it ends, as Kafka does without a disk, and start it again with room."""
-    broker = trial.site.broker
-    assert broker is not None
-    async with trial.site.disks["broker"].full():
-        clock = asyncio.get_running_loop().time
-        ends = clock() + _BROKER_FAILS_WITHIN
-        while broker.alive and clock() < ends:
-            await asyncio.sleep(0.1)
-    await asyncio.to_thread(broker.kill)
-    await asyncio.to_thread(broker.start)
 
 
 async def ending_wal(trial: Trial) -> None:
