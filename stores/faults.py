@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 
 from domain.errors import StoreUnavailable
-from stores.postgres import Connection
+from stores.postgres import Connection, is_lost
 
 _DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, asyncpg.ProgramLimitExceededError)
 _IN_THE_WAY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
@@ -25,10 +25,22 @@ async def transaction(connection: Connection) -> AsyncIterator[None]:
     """Run one transaction. Raises `Contended`, `Unfit`, or `StoreUnavailable` for all else that Postgres may say."""
     try:
         async with connection.transaction():
-            yield
+            try:
+                yield
+            except TimeoutError:
+                # Behind a cut line nothing answers: to be rolled back would take as long once more.
+                connection.terminate()
+                raise
     except _IN_THE_WAY as error:
         raise Contended(type(error).__name__) from error
     except _DATA as error:
         raise Unfit(type(error).__name__) from error
-    except (asyncpg.PostgresError, TimeoutError, OSError) as error:
+    except TimeoutError as error:
+        connection.terminate()
+        raise StoreUnavailable("Postgres did not answer in time") from error
+    except (asyncpg.PostgresError, OSError) as error:
         raise StoreUnavailable(f"Postgres refused: {type(error).__name__}") from error
+    except asyncpg.InterfaceError as error:
+        if not is_lost(connection):
+            raise
+        raise StoreUnavailable("Postgres did not answer in time") from error

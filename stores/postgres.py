@@ -184,6 +184,7 @@ class Database:
         except _UNKEEPABLE as error:
             raise Refused("A text holds a NUL character.") from error
         except TimeoutError as error:
+            connection.terminate()  # what it was asked may still be under way, or never answered
             raise StoreUnavailable("Postgres did not answer in time") from error
         except (OSError, asyncpg.InterfaceError) as error:
             if not is_lost(connection):

@@ -1,7 +1,8 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -12,8 +13,9 @@ from hypothesis import strategies as st
 
 from domain.errors import Refused, StoreUnavailable
 from stores.embedded.postgres import EmbeddedPostgres
+from stores.faults import transaction
 from stores.migrate import migrate
-from stores.postgres import Database, set_codecs
+from stores.postgres import Connection, Database, is_lost, set_codecs
 from tests.patience import AT_ALL
 
 _JSON = st.recursive(
@@ -171,6 +173,37 @@ async def test_a_query_that_takes_too_long_is_a_store_unavailable(
     with pytest.raises(StoreUnavailable):
         await _query_for_long(database)
     await database.close()
+
+
+async def test_a_session_that_never_answers_is_asked_nothing_more(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stores.postgres._COMMAND_WITHIN", 1.0)
+    database = await Database.open(database_url, role="app", max_size=1)
+    async with database.workspace(None) as connection:
+        session = connection.get_server_pid()
+        with pytest.raises(StoreUnavailable):
+            await _ask_frozen(connection, session)
+        assert is_lost(connection)
+    async with database.workspace(None) as connection:
+        assert connection.get_server_pid() != session
+    await database.close()
+
+
+async def _ask_frozen(connection: Connection, session: int) -> None:
+    async with transaction(connection):
+        with frozen(session):
+            await connection.execute("SELECT 1")
+
+
+@contextmanager
+def frozen(process: int) -> Iterator[None]:
+    """Freeze a process for as long as the block lasts."""
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
 
 
 async def test_a_session_that_is_read_only_is_given_up(app: Database) -> None:
