@@ -11,15 +11,14 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import msgspec
 import structlog
 
 from domain.alias import Alias
 from domain.errors import LogUnavailable, StoreUnavailable
-from domain.event import UNREADABLE, ProtectedEvent, decode_event
 from domain.tracing import UNTRACED, Tracer, spans
 from privacy.keys import WorkspaceKeys
 from profiles.batch import Built, Step
+from profiles.part import Decoded, Part, read_part
 from profiles.workshop import Workshop
 from stores.changes import call_publisher
 from stores.eventlog.port import Batch, Stored
@@ -30,7 +29,6 @@ from stores.workspace_keys import hold_keys
 
 GROUP: Final = "builders"
 
-Decoded = tuple[Stored, ProtectedEvent]
 Forget = Callable[[UUID, Collection[Alias]], Awaitable[None]]
 ForgetRecords = Callable[[Collection[bytes]], Awaitable[object]]
 Tell = Callable[[UUID, Collection[UUID]], Awaitable[None]]
@@ -42,33 +40,6 @@ _LOG = structlog.get_logger(__name__)
 _FIRST_PAUSE: Final = 0.1
 _LONGEST_PAUSE: Final = 5.0
 _CONTENDED_PAUSE: Final = 0.01
-
-
-class _Part(msgspec.Struct, frozen=True):
-    """Consecutive records of one partition, up to `next_offset`: those that can be read, and why others cannot."""
-
-    partition: int
-    decoded: Sequence[Decoded]
-    unfit: Sequence[tuple[Stored, str]]
-    next_offset: int
-
-    def halves(self) -> "tuple[_Part, _Part]":
-        """Cut it in the middle of what can be read."""
-        middle = len(self.decoded) // 2
-        boundary = self.decoded[middle][0].offset
-        before = [each for each in self.unfit if each[0].offset < boundary]
-        after = [each for each in self.unfit if each[0].offset >= boundary]
-        return (
-            _Part(self.partition, self.decoded[:middle], before, boundary),
-            _Part(self.partition, self.decoded[middle:], after, self.next_offset),
-        )
-
-    def since(self, offset: int) -> "_Part":
-        """Leave out what has been built."""
-        decoded = [each for each in self.decoded if each[0].offset >= offset]
-        return _Part(
-            self.partition, decoded, [each for each in self.unfit if each[0].offset >= offset], self.next_offset
-        )
 
 
 class Builder:
@@ -114,9 +85,9 @@ class Builder:
         Waits for a store that is away; never gives up on one.
         """
         with self._precedence.live():
-            await self._isolate(batches[0].topic, [_read(batch) for batch in batches])
+            await self._isolate(batches[0].topic, [read_part(batch) for batch in batches])
 
-    async def _isolate(self, topic: str, parts: Sequence[_Part]) -> None:
+    async def _isolate(self, topic: str, parts: Sequence[Part]) -> None:
         """Build all together; where one record is at fault, part and halve until it stands alone."""
         try:
             await self._persist(topic, parts)
@@ -131,9 +102,9 @@ class Builder:
                     await self._isolate(topic, [half])
                 return
             unfit = [*part.unfit, (part.decoded[0][0], str(fault))]
-            await self._persist(topic, [_Part(part.partition, [], unfit, part.next_offset)])
+            await self._persist(topic, [Part(part.partition, [], unfit, part.next_offset)])
 
-    async def _persist(self, topic: str, parts: Sequence[_Part]) -> None:
+    async def _persist(self, topic: str, parts: Sequence[Part]) -> None:
         pause = _FIRST_PAUSE
         while True:
             try:
@@ -150,7 +121,7 @@ class Builder:
             else:
                 return
 
-    async def _attempt(self, topic: str, parts: Sequence[_Part], places: Places) -> None:
+    async def _attempt(self, topic: str, parts: Sequence[Part], places: Places) -> None:
         async with self._database.across() as connection:
             async with transaction(connection):
                 starts = await lock_offsets(connection, GROUP, topic, [part.partition for part in parts])
@@ -248,18 +219,3 @@ class Builder:
                 # Whoever watches looks again each second anyway.
                 with suppress(StoreUnavailable):
                     await self._tell(built.workspace, [profile.id for profile in built.profiles])
-
-
-def _read(batch: Batch) -> _Part:
-    decoded: list[Decoded] = []
-    unfit: list[tuple[Stored, str]] = []
-    for record in batch.records:
-        if not record.value:
-            continue  # its person was erased
-        try:
-            decoded.append((record, decode_event(record.value)))
-        except UNREADABLE as error:
-            # What stands before the place quotes values; the place itself names fields only.
-            place = str(error).rpartition(" - at ")[2] if " - at " in str(error) else "the whole record"
-            unfit.append((record, f"not an event: {place}"))
-    return _Part(batch.partition, decoded, unfit, batch.next_offset)
