@@ -218,8 +218,9 @@ async def _save(info: Info, document: dict[str, Any], expected: int | None) -> S
             )
         if newest and newest.document == document:
             return newest
-        version = await plans.add_plan(connection, workspace, document, services.clock())
-    return StoredPlan(version, document)
+        now = services.clock()
+        version = await plans.add_plan(connection, workspace, document, now)
+    return StoredPlan(version, document, now)
 
 
 def _field(resolved: ResolvedField) -> PlannedField:

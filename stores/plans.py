@@ -15,6 +15,7 @@ class StoredPlan(msgspec.Struct, frozen=True):
 
     version: int
     document: dict[str, Any]
+    created_at: datetime
 
 
 async def add_plan(connection: Connection, workspace: UUID, document: Mapping[str, Any], at: datetime) -> int:
@@ -48,6 +49,7 @@ async def read_plan(connection: Connection, workspace: UUID, version: int) -> di
 async def read_newest_plan(connection: Connection, workspace: UUID) -> StoredPlan | None:
     """Read a workspace's plan as it is now; None before it has one."""
     row = await connection.fetchrow(
-        "SELECT version, document FROM tracking_plan WHERE workspace_id = $1 ORDER BY version DESC LIMIT 1", workspace
+        "SELECT version, document, created_at FROM tracking_plan WHERE workspace_id = $1 ORDER BY version DESC LIMIT 1",
+        workspace,
     )
     return None if row is None else StoredPlan(*row)

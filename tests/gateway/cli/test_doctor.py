@@ -1,7 +1,7 @@
 """The doctor names what is wrong, each thing in a line of its own, and nothing that is well."""
 
 import io
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -29,6 +29,7 @@ from stores.eventlog.open import open_log
 from stores.eventlog.port import Record, TopicSpec
 from stores.eventlog.postgres import PostgresLog
 from stores.offsets import lock_offsets, save_offsets
+from stores.plans import add_plan
 from tests.fixtures.gateway import MASTER_KEY
 from tests.fixtures.guarded import PASSWORD, USER, Guarded
 from tests.fixtures.refusing import refused
@@ -62,6 +63,13 @@ async def examine(settings: Settings) -> tuple[bool, list[str]]:
     said = io.StringIO()
     well = await doctor.examine(settings, Console(file=said, width=400))
     return well, [line for line in said.getvalue().splitlines() if line.startswith("✗")]
+
+
+async def plan(world: World, *, saved_at: datetime) -> None:
+    """Save a plan that keeps everything for 30 days."""
+    document = {"version": 1, "retention_days": 30, "context": {}, "fields": {}, "traits": {}, "events": {}}
+    async with world.database.across() as connection:
+        await add_plan(connection, world.workspace, document, saved_at)
 
 
 async def test_a_sound_installation_is_well(settings: Settings) -> None:
@@ -128,6 +136,20 @@ async def _reach(world: World, source: str, places: dict[int, int]) -> None:
     async with world.database.across() as connection:
         await lock_offsets(connection, GROUP, source, list(places))
         await save_offsets(connection, GROUP, source, places)
+
+
+async def test_events_that_nobody_sweeps_are_found(settings: Settings, world: World) -> None:
+    month_ago = utc_now() - timedelta(days=30)
+    old, older = month_ago - timedelta(hours=12), month_ago - timedelta(days=2, hours=1)
+    await world.send(Sent(("user_id:ada",), received_at=old))
+    await plan(world, saved_at=month_ago)
+    assert await examine(settings) == (True, [])
+    await world.send(Sent(("user_id:ada",), received_at=older))
+    well, (wrong,) = await examine(settings)
+    assert not well
+    assert "retention: test has events whose time has been over for 2 days" in wrong
+    await plan(world, saved_at=utc_now())
+    assert await examine(settings) == (True, []), "a plan that is new has not been swept by yet"
 
 
 async def test_a_clock_that_differs_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
