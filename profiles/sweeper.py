@@ -38,7 +38,7 @@ Forget = Callable[[UUID, Collection[Alias]], Awaitable[None]]
 _LOOK_EVERY: Final = 300.0
 _RETRY_AFTER: Final = 5.0
 _AT_ONCE: Final = 200
-_ROWS_AT_ONCE: Final = 5_000
+_PAGES_AT_ONCE: Final = 256
 _ROUND: Final = timedelta(days=1)
 _LOSSES_KEPT: Final = timedelta(days=90)
 _SEEN_LONGER: Final = timedelta(days=7)
@@ -52,6 +52,13 @@ _TABLES: Final = {
 }
 
 _LOG = structlog.get_logger(__name__)
+
+
+class _Walk(msgspec.Struct):
+    """Where this process is on its way through a table, and when it last came to the end."""
+
+    page: int = 0
+    ended_at: datetime | None = None
 
 
 class _Undo(Exception):
@@ -75,12 +82,14 @@ class Sweeper:
         forget: Forget | None = None,
         looks: bool = False,
         at_once: int = _AT_ONCE,
+        pages_at_once: int = _PAGES_AT_ONCE,
     ) -> None:
         self._workshop = workshop
         self._log = log
         self._forget = forget
         self._looks = looks
         self._at_once = at_once
+        self._pages_at_once = pages_at_once
         self._kept = {
             "message_seen": keep + _SEEN_LONGER,
             "segment_change": max(keep, KEPT),
@@ -91,6 +100,7 @@ class Sweeper:
         self._keys_of = keys_of
         self._plans: dict[UUID, tuple[int, Retention]] = {}
         self._seen: dict[tuple[UUID, str], Progress] = {}
+        self._walks = {table: _Walk() for table in sweeps.TABLES}
 
     async def run(self) -> None:
         """Sweep every few minutes, until cancelled."""
@@ -176,19 +186,26 @@ class Sweeper:
                 _LOG.warning("subject_cache_not_dropped")
 
     async def _table(self, table: str) -> AsyncIterator[Counter[What]]:
-        before, what = self._workshop.clock() - self._kept[table], _TABLES[table]
+        now, what = self._workshop.clock(), _TABLES[table]
+        before = now - self._kept[table]
         if self._looks:
             async with self._workshop.database.across() as connection:
                 yield Counter({what: await sweeps.count_old(connection, table, before)})
             return
-        removed = _ROWS_AT_ONCE
-        while removed == _ROWS_AT_ONCE:
+        walk = self._walks[table]
+        if walk.ended_at is not None and now - walk.ended_at < _ROUND:
+            return
+        async with self._workshop.database.across() as connection:
+            pages = await sweeps.count_pages(connection, table)
+        while walk.page < pages:
             async with self._workshop.database.across() as connection, transaction(connection):
                 if not await sweeps.try_own_part(connection, None, table):
                     return
-                removed = await sweeps.delete_old(connection, table, before, _ROWS_AT_ONCE)
+                removed = await sweeps.delete_old(connection, table, before, walk.page, self._pages_at_once)
+            walk.page += self._pages_at_once
             self._workshop.metrics.swept.labels(what.name.lower()).inc(removed)
             yield Counter({what: removed})
+        walk.page, walk.ended_at = 0, now
 
     async def _trim_log(self) -> None:
         """Cut off what is old and has been read by all who read it."""

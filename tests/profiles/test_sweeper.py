@@ -18,6 +18,7 @@ from stores.eventlog.open import topics
 from stores.eventlog.port import Record
 from stores.eventlog.postgres import PostgresLog
 from stores.plans import add_plan
+from stores.sweeps import try_own_part
 from tests.fixtures.world import NOON, Sent, World
 
 PLAIN: dict[str, Any] = {"kind": "plain"}
@@ -47,17 +48,21 @@ class Broom:
         self.log = log
         self.workshop = world.workshop()
 
-    async def sweep(self, *, looks: bool = False) -> dict[What, int]:
-        """Sweep once, with a sweeper that knows of nothing before it, and sum up what it took."""
-        sweeper = Sweeper(
+    def sweeper(self, **options: Any) -> Sweeper:
+        """Make a sweeper that knows of nothing before it."""
+        return Sweeper(
             self.workshop,
             self.log,
             keep=KEEP,
             keys_of=self.world.keys_of,
             forget=self.forget,
-            looks=looks,
             **self.options,
+            **options,
         )
+
+    async def sweep(self, *, looks: bool = False) -> dict[What, int]:
+        """Sweep once, with a sweeper of its own, and sum up what it took."""
+        sweeper = self.sweeper(looks=looks)
         taken: Counter[What] = Counter()
         async for each in sweeper.sweep():
             taken.update(each)
@@ -308,6 +313,47 @@ async def test_tables_that_only_grow_are_cut_off(world: World, broom: Broom) -> 
     assert (await broom.sweep())[What.CHANGES] == 1
     world.clock.advance(days=7)
     assert (await broom.sweep())[What.MESSAGES] == 1
+
+
+async def test_a_table_is_walked_through_in_steps_and_once_a_day(world: World, broom: Broom) -> None:
+    async def see(many: int) -> None:
+        await world.execute(
+            "INSERT INTO message_seen SELECT $1, gen_random_uuid(), $2 FROM generate_series(1, $3::int)",
+            world.workspace,
+            NOON - timedelta(days=40),
+            many,
+        )
+
+    async def messages() -> list[int]:
+        return [taken[What.MESSAGES] async for taken in sweeper.sweep() if taken[What.MESSAGES]]
+
+    sweeper = broom.sweeper(pages_at_once=1)
+    await see(500)
+    steps = await messages()
+    assert sum(steps) == 500
+    assert len(steps) > 4
+    await see(3)
+    assert await messages() == []
+    world.clock.advance(days=1)
+    assert await messages() == [3]
+
+
+async def test_a_walk_that_another_holds_up_goes_on_where_it_was(world: World, broom: Broom) -> None:
+    await world.execute(
+        "INSERT INTO message_seen SELECT $1, gen_random_uuid(), $2 FROM generate_series(1, 500)",
+        world.workspace,
+        NOON - timedelta(days=40),
+    )
+    sweeper, gone = broom.sweeper(pages_at_once=1), 0
+    async for taken in sweeper.sweep():
+        gone += taken[What.MESSAGES]
+        if gone:
+            break
+    assert 0 < gone < 500
+    async with world.database.across() as connection, connection.transaction():
+        assert await try_own_part(connection, None, "message_seen")
+        assert [taken async for taken in sweeper.sweep() if taken[What.MESSAGES]] == []
+    assert gone + sum([taken[What.MESSAGES] async for taken in sweeper.sweep()]) == 500
 
 
 async def test_the_log_is_cut_off_where_all_have_read_it(world: World, broom: Broom) -> None:
