@@ -37,6 +37,7 @@ from stores.answers import Answers
 from stores.migrate import require_schema
 from stores.news import News
 from stores.postgres import Database
+from stores.quarters import keep_quarters
 from stores.recommendation_cache import RecommendationCache
 from stores.statistics import watch_young_tables
 from stores.subject_cache import SubjectCache
@@ -135,5 +136,6 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
                 workshop, log, keep=settings.log_retention, keys_of=workspaces.keys, forget=cache.drop
             ).run,
             "statistics": partial(watch_young_tables, database),
+            "quarters": partial(keep_quarters, database, clock),
         }
         yield Processor(database, log, metrics, builder=builder, chores=chores, clock=clock)

@@ -23,7 +23,7 @@ from stores.timers import next_due
 
 LANES: Final = 4
 """Batches under way side by side; with fewer, Postgres and Python wait for each other too often."""
-CONNECTIONS: Final = LANES + 14
+CONNECTIONS: Final = LANES + 15
 """What the lanes, the consumer and the chores need of the pool at most."""
 
 Chore = Callable[[], Coroutine[Any, Any, object]]

@@ -19,7 +19,7 @@ _TURN_EVERY: Final = 0.1
 _BRIEFLY: Final = "SET lock_timeout = '4s'; SET statement_timeout = '60s'"
 """The release before may be serving meanwhile: better to fail than to queue everything behind a lock."""
 _AT_LENGTH: Final = "SET lock_timeout = 0; SET statement_timeout = '12h'; SET tcp_keepalives_idle = '60s'"
-"""For an index that is made while its table is written to: it waits for transactions, and nobody waits for it.
+"""For what is done while its table is written to, such as an index: it waits for transactions, and nobody waits for it.
 
 Nothing is said meanwhile, and what lies between two machines may drop a connection that is silent for minutes.
 """
@@ -148,13 +148,12 @@ def _missing(migrations: Sequence[Migration], applied: dict[int, tuple[str, str]
 
 async def _apply(connection: asyncpg.Connection, migration: Migration) -> None:
     try:
+        await connection.execute(_AT_LENGTH if migration.lasts else _BRIEFLY)
         if migration.index is None:
-            await connection.execute(_BRIEFLY)
             async with connection.transaction():
                 await connection.execute(migration.sql)
                 await _note(connection, migration)
         else:
-            await connection.execute(_AT_LENGTH)
             await _drop_if_invalid(connection, migration.index)
             await connection.execute(migration.sql)
             await _note(connection, migration)

@@ -2,7 +2,7 @@
 
 `NNNN_what.sql` runs while the release before is at work, and only adds. `NNNN_what.after.sql` runs when no process of
 that release is left, and may take away. An index that is made or dropped CONCURRENTLY is a file of its own, of either
-kind: it runs outside of a transaction, and may take hours.
+kind: it runs outside of a transaction, and may take hours. So may a constraint that is validated, in a file of its own.
 """
 
 import hashlib
@@ -19,11 +19,12 @@ MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
 _AFTER: Final = ".after"
 _NAME: Final = re.compile(r"(\d{4})_[a-z0-9_]+(?:\.after)?\.sql")
 _COMMENT: Final = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
-_CONCURRENTLY: Final = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
+_LASTS: Final = re.compile(r"\bCONCURRENTLY\b|\bVALIDATE CONSTRAINT\b", re.IGNORECASE)
 _ONE_INDEX: Final = re.compile(
     r"(?:CREATE (?:UNIQUE )?INDEX CONCURRENTLY IF NOT EXISTS|DROP INDEX CONCURRENTLY IF EXISTS) (\w+)[^;]*;?",
     re.IGNORECASE,
 )
+_ONE_CONSTRAINT: Final = re.compile(r"ALTER TABLE \w+ VALIDATE CONSTRAINT \w+;?", re.IGNORECASE)
 
 
 class MigrationRefused(CannotRun):
@@ -34,13 +35,15 @@ class MigrationRefused(CannotRun):
 class Migration:
     """One file, by its number, its name without `.sql`, and its text.
 
-    `index` is what it makes or drops CONCURRENTLY, alone and outside of a transaction; None where it does not.
+    `index` is what it makes or drops CONCURRENTLY, alone and outside of a transaction; None where it does not. `lasts`
+    says that it may take hours, in which nobody waits for it.
     """
 
     number: int
     name: str
     sql: str
     index: str | None = None
+    lasts: bool = False
 
     @property
     def after(self) -> bool:
@@ -61,8 +64,8 @@ def is_after(name: str) -> bool:
 def read_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
     """Read the files in order.
 
-    Raises `MigrationRefused` for a name that does not fit, a number used twice, and an index made concurrently that is
-    not alone in its file, or that could not be made again.
+    Raises `MigrationRefused` for a name that does not fit, a number used twice, a constraint validated or an index made
+    concurrently that is not alone in its file, and an index that could not be made again.
     """
     migrations = []
     for path in sorted(folder.glob("*.sql")):
@@ -70,7 +73,7 @@ def read_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
         if match is None:
             raise MigrationRefused(f"{path.name} is not named NNNN_what.sql or NNNN_what.after.sql")
         sql = path.read_text()
-        migrations.append(Migration(int(match.group(1)), path.stem, sql, _index_of(path.stem, sql)))
+        migrations.append(Migration(int(match.group(1)), path.stem, sql, *_at_length(path.stem, sql)))
     for earlier, later in pairwise(migrations):
         if earlier.number == later.number:
             raise MigrationRefused(f"{earlier.name} and {later.name} share a number")
@@ -82,13 +85,17 @@ def without_comments(sql: str) -> str:
     return " ".join(_COMMENT.sub(" ", sql).split())
 
 
-def _index_of(name: str, sql: str) -> str | None:
+def _at_length(name: str, sql: str) -> tuple[str | None, bool]:
+    """Tell what index a file makes or drops CONCURRENTLY, and whether it may take hours."""
     text = without_comments(sql)
-    if not _CONCURRENTLY.search(text):
-        return None
+    if not _LASTS.search(text):
+        return None, False
+    if _ONE_CONSTRAINT.fullmatch(text):
+        return None, True
     match = _ONE_INDEX.fullmatch(text)
     if match is None:
         raise MigrationRefused(
-            f"{name} must be nothing but CREATE INDEX CONCURRENTLY IF NOT EXISTS, or DROP INDEX CONCURRENTLY IF EXISTS"
+            f"{name} must be nothing but CREATE INDEX CONCURRENTLY IF NOT EXISTS, DROP INDEX CONCURRENTLY IF EXISTS, or"
+            " ALTER TABLE … VALIDATE CONSTRAINT"
         )
-    return match.group(1)
+    return match.group(1), True

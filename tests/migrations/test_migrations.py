@@ -27,6 +27,13 @@ EXCEPTIONS: Final = {
     ("0026_build", "DROP INDEX segment_change_by_segment"): "one of the same name tells of all that have a position",
     ("0022_closings", "TRUNCATE ON"): "names what a trigger refuses, on a table of its own",
     ("0028_statistics", "REVOKE EXECUTE ON FUNCTION"): "the function is of this very file",
+    ("0029_event_earlier", "ADD CONSTRAINT event_earlier_ends"): "what it refuses has not come yet, nor for 90 days",
+    ("0031_event_quarters", "REVOKE EXECUTE ON FUNCTION"): "the functions are of this very file",
+    ("0031_event_quarters", "RENAME TO event_earlier_pkey"): "nobody names an index",
+    ("0031_event_quarters", "RENAME TO event_earlier_by_subject"): "nobody names an index",
+    ("0031_event_quarters", "RENAME TO event_earlier_by_name"): "nobody names an index",
+    ("0031_event_quarters", "RENAME TO event_earlier_by_receipt"): "nobody names an index",
+    ("0031_event_quarters", "DROP CONSTRAINT event_earlier_ends"): "the part's own end refuses the same",
     ("0032_message_seen", "DROP INDEX CONCURRENTLY IF EXISTS message_seen_by_receipt"): "it spared a sweep nothing",
 }
 """(file, clause) → why the release before does not notice."""

@@ -165,6 +165,18 @@ async def test_an_index_waits_for_who_writes_and_holds_up_nobody(
     assert await _fetchval(empty_database_url, _VALID) is True
 
 
+async def test_a_constraint_is_validated_at_length(
+    empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "0001_first.sql").write_text(_FIRST + "INSERT INTO shop SELECT generate_series(1, 50000);")
+    (tmp_path / "0002_known.sql").write_text("ALTER TABLE shop ADD CONSTRAINT known CHECK (id > 0) NOT VALID;")
+    await migrate(empty_database_url, tmp_path)
+    monkeypatch.setattr(stores.migrate, "_BRIEFLY", "SET lock_timeout = '1ms'; SET statement_timeout = '1ms'")
+    (tmp_path / "0003_known.sql").write_text("-- All of it.\nALTER TABLE shop VALIDATE CONSTRAINT known;\n")
+    assert await migrate(empty_database_url, tmp_path) == ["0003_known"]
+    assert await _fetchval(empty_database_url, "SELECT convalidated FROM pg_constraint WHERE conname = 'known'")
+
+
 async def test_a_file_that_finds_no_moment_is_named_and_can_be_run_again(
     empty_database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,9 +211,10 @@ async def test_who_waits_too_long_for_another_is_told(
         "CREATE INDEX CONCURRENTLY shop_by_id ON shop (id);",
         "CREATE INDEX CONCURRENTLY IF NOT EXISTS one ON shop (id); ANALYZE shop;",
         "REINDEX INDEX CONCURRENTLY shop_by_id;",
+        "ALTER TABLE shop VALIDATE CONSTRAINT known; ANALYZE shop;",
     ],
 )
-def test_an_index_that_could_not_be_made_again_is_refused(tmp_path: Path, sql: str) -> None:
+def test_what_takes_long_and_is_not_alone_or_could_not_be_run_again_is_refused(tmp_path: Path, sql: str) -> None:
     (tmp_path / "0001_index.sql").write_text(sql)
     with pytest.raises(MigrationRefused, match="0001_index must be nothing but"):
         read_migrations(tmp_path)
