@@ -13,9 +13,9 @@ from rich.table import Table
 from domain.errors import CannotRun, TagwayError
 from gateway.cli.data import find_made_key, find_stores
 from gateway.doctor.disk import check_journal, check_spool
+from gateway.doctor.events import check_quarters, check_retention
 from gateway.doctor.keys import check_issuers, check_master_key, check_rotation
 from gateway.doctor.pace import check_dead_letters, check_lag, check_timers
-from gateway.doctor.retention import check_retention
 from gateway.doctor.stores import check_clocks, check_event_log, check_postgres, check_redis
 from gateway.doctor.wisdom import check_settings
 from gateway.settings import Settings, read_settings
@@ -35,6 +35,7 @@ _CHECKS: Final[dict[str, Callable[[Settings], Awaitable[str]]]] = {
     "lag": check_lag,
     "timers": check_timers,
     "retention": check_retention,
+    "quarters": check_quarters,
     "dead letters": check_dead_letters,
     "spool": check_spool,
     "erasure journal": check_journal,

@@ -40,6 +40,14 @@ async def test_tables_that_begin_to_fill_are_analysed_once(database_url: str, wo
     await database.close()
 
 
+async def test_a_table_that_was_empty_when_it_was_analysed_is_young(worker: Database) -> None:
+    async with worker.across() as connection:
+        await connection.execute("RESET ROLE; ANALYZE; SET ROLE tagway_worker")
+        await _enrol(worker)
+        assert await analyse_young_tables(connection) == 2
+        assert await analyse_young_tables(connection) == 0
+
+
 async def test_a_watch_sees_them_fill(worker: Database) -> None:
     watch = asyncio.create_task(watch_young_tables(worker))
     await _enrol(worker)

@@ -15,7 +15,7 @@ from domain.topics import EVENTS
 from gateway.brokers import read_brokers
 from gateway.cli import doctor
 from gateway.cli.data import DataFolder, find_made_key
-from gateway.doctor import pace, stores
+from gateway.doctor import events, pace, stores
 from gateway.doctor.disk import check_spool
 from gateway.doctor.finding import Finding
 from gateway.doctor.keys import check_master_key
@@ -150,6 +150,18 @@ async def test_events_that_nobody_sweeps_are_found(settings: Settings, world: Wo
     assert "retention: test has events whose time has been over for 2 days" in wrong
     await plan(world, saved_at=utc_now())
     assert await examine(settings) == (True, []), "a plan that is new has not been swept by yet"
+
+
+async def test_a_quarter_that_nobody_has_prepared_for_is_found(
+    settings: Settings, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ((ends,),) = await world.fetch("SELECT max(ends) FROM event_part")
+    monkeypatch.setattr(events, "utc_now", lambda: ends - timedelta(days=31))
+    assert await examine(settings) == (True, [])
+    monkeypatch.setattr(events, "utc_now", lambda: ends - timedelta(days=29))
+    well, (wrong,) = await examine(settings)
+    assert not well
+    assert "quarters: the events of the coming quarter have no part of their table yet" in wrong
 
 
 async def test_a_clock_that_differs_is_found(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

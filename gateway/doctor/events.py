@@ -1,4 +1,4 @@
-"""Whether events go when their time is over."""
+"""Whether events go when their time is over, and whether those to come have their part of the table."""
 
 from datetime import timedelta
 from typing import Final
@@ -8,6 +8,7 @@ from gateway.database import open_database
 from gateway.doctor.finding import NOT_ASKED, Finding
 from gateway.settings import Settings
 from profiles.overdue import events_overdue
+from stores.quarters import lacks_quarter
 from stores.workspaces import list_workspaces
 
 _SWEPT_WITHIN: Final = timedelta(days=1)
@@ -26,3 +27,13 @@ async def check_retention(settings: Settings) -> str:
     if worst is not None and behind[worst] > _SWEPT_WITHIN:
         raise Finding(f"{worst} has events whose time has been over for {behind[worst].days} days: does a builder run?")
     return "nothing has outlived its time by a day"
+
+
+async def check_quarters(settings: Settings) -> str:
+    """Look for the part of the table that the events of the next month will lie in."""
+    if settings.postgres_url is None:
+        return NOT_ASKED
+    async with open_database(settings, connections=1) as database, database.across() as connection:
+        if await lacks_quarter(connection, utc_now()):
+            raise Finding("the events of the coming quarter have no part of their table yet: does a builder run?")
+    return "the events of the next month have their part of the table"
