@@ -18,7 +18,11 @@ _ANALYSE_SECONDS: Final = 900.0
 _AHEAD: Final = timedelta(days=30)
 
 _BRIEFLY: Final = "SET LOCAL lock_timeout = '1s'; SET LOCAL statement_timeout = '5s'"
-"""A part is made and dropped under a lock on all events: better later than behind somebody who reads for long."""
+"""A part is made and dropped under a lock that all wait behind: better later than after somebody who reads for long."""
+_MAKE: Final = """
+    SELECT CASE WHEN pg_relation_size('event_default') < 16777216 THEN make_event_quarters($1) ELSE 0 END
+"""
+"""What is in `event_default` is read, and moved, while nobody can write to it."""
 _TAKE_TURN: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('event quarters', 0))"
 _LACKING: Final = "SELECT NOT EXISTS (SELECT FROM event_part WHERE begins <= $1 AND ends > $1)"
 
@@ -26,9 +30,9 @@ _LACKING: Final = "SELECT NOT EXISTS (SELECT FROM event_part WHERE begins <= $1 
 async def make_quarters(connection: Connection, now: datetime) -> int:
     """Have a part for this quarter and for the next; return how many there were to make.
 
-    A quarter that has events in `event_default` gets none: they would have to move first.
+    None is made while `event_default` is so large that it would hold up everybody.
     """
-    return await _alter(connection, "SELECT make_event_quarters($1)", now)
+    return await _alter(connection, _MAKE, now)
 
 
 async def drop_quarters(connection: Connection, now: datetime) -> int:
