@@ -259,7 +259,7 @@ async def test_nothing_personal_is_left_behind(start_stack: Callable[..., Awaita
     traces = await leave_traces(stack, canary)
     assert await stack.stop() == 0
     traces |= read_files(stack.data) | {"output": stack.output.read_bytes()}
-    for place in ("table event_default", "table log_record", "answer", "file postgres"):
+    for place in ("table event_2", "table log_record", "answer", "file postgres"):
         assert holds(traces, place, canary.plain), place
     assert holds(traces, "redis", "tagway:")
     assert holds(traces, "published", "product_view")
@@ -285,7 +285,7 @@ async def restore(start_stack: Callable[..., Awaitable[Stack]], stack: Stack, ca
     traces = await read_tables(stores["TAGWAY_POSTGRES_URL"]) | await read_redis(stores["TAGWAY_REDIS_URL"])
     assert await restored.stop() == 0
     traces |= read_files(folder) | {"output": restored.output.read_bytes()}
-    assert holds(traces, "table event_default", canary.plain)
+    assert holds(traces, "table event_2", canary.plain)
     return traces
 
 
