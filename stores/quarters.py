@@ -7,6 +7,7 @@ from typing import Final, Never
 import structlog
 
 from domain.clock import Clock
+from stores.faults import transaction
 from stores.outage import STORE_FAULTS
 from stores.postgres import Connection, Database
 
@@ -30,19 +31,23 @@ _LACKING: Final = "SELECT NOT EXISTS (SELECT FROM event_part WHERE begins <= $1 
 async def make_quarters(connection: Connection, now: datetime) -> int:
     """Have a part for this quarter and for the next; return how many there were to make.
 
-    None is made while `event_default` is so large that it would hold up everybody.
+    None is made while `event_default` is so large that it would hold up everybody. Raises `Contended` when somebody
+    reads events for long, and `StoreUnavailable`.
     """
     return await _alter(connection, _MAKE, now)
 
 
 async def drop_quarters(connection: Connection, now: datetime) -> int:
-    """Drop the parts that ended more than 30 days ago and hold nothing any more; return how many these were."""
+    """Drop the parts that ended more than 30 days ago and hold nothing any more; return how many these were.
+
+    Raises like `make_quarters`.
+    """
     return await _alter(connection, "SELECT drop_event_quarters($1)", now)
 
 
 async def analyse_events(connection: Connection) -> bool:
     """Let Postgres know of how many people events are, once a day and as they come to be twice as many."""
-    async with connection.transaction():
+    async with transaction(connection):
         if not await connection.fetchval(_TAKE_TURN):
             return False
         done: bool = await connection.fetchval("SELECT analyse_events()", timeout=_ANALYSE_SECONDS)
@@ -75,7 +80,7 @@ async def keep_quarters(database: Database, clock: Clock) -> Never:
 
 async def _alter(connection: Connection, statement: str, now: datetime) -> int:
     """Run it unless another builder does."""
-    async with connection.transaction():
+    async with transaction(connection):
         await connection.execute(_BRIEFLY)
         if not await connection.fetchval(_TAKE_TURN):
             return 0
