@@ -75,12 +75,14 @@ async def test_a_browser_s_preflight_is_answered(gateway: Gateway) -> None:
 
 async def test_an_image_is_held_to_the_origins_of_its_key_by_its_referrer(gateway: Gateway) -> None:
     tenant = await make_tenant(gateway.database_url, "strict", origins=["https://shop.example"])
-    for number, site in enumerate(["https://shop.example/", "https://evil.example/https://shop.example", "no address"]):
+    sites = {"https://shop.example/": 200, "https://evil.example/https://shop.example": 403, "no address": 200}
+    for number, (site, status) in enumerate(sites.items()):
         call = event(messageId=f"m-{number}", writeKey=tenant.write_key)
         query = {"data": base64.b64encode(msgspec.json.encode(call)).decode()}
         headers = {"Referer": site}
         async with gateway.http.get(f"{gateway.url}/pixel/v1/track", params=query, headers=headers) as response:
-            assert response.status == 200
+            assert response.status == status
+            assert response.content_type == "image/gif"
     assert {each.message_id for each in await gateway.logged(tenant.workspace)} == {"m-0", "m-2"}
 
 
