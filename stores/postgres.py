@@ -115,13 +115,14 @@ class Database:
         await self._pool.close()
 
     async def healthy(self) -> bool:
-        """Tell within two seconds whether the server answers and takes what it is given, as far as it has said."""
+        """Tell within some two seconds whether the server answers and takes what it is given, as far as it has said."""
         try:
-            async with asyncio.timeout(_HEALTH_WITHIN), self._lend() as connection:
+            # In this order, or a frozen server would be waited for again when the connection is given back.
+            async with self._lend(_HEALTH_WITHIN) as connection, asyncio.timeout(_HEALTH_WITHIN):
                 if await connection.fetchval("SELECT current_setting('transaction_read_only')::boolean"):
                     connection.terminate()
                     return False
-        except (StoreUnavailable, TimeoutError):
+        except StoreUnavailable:
             return False
         return time.monotonic() >= self._unwell_until
 
@@ -165,10 +166,10 @@ class Database:
                     await connection.close(timeout=_CLOSE_WITHIN)
 
     @asynccontextmanager
-    async def _lend(self) -> AsyncIterator[Connection]:
+    async def _lend(self, acquire_within: float = _ACQUIRE_WITHIN) -> AsyncIterator[Connection]:
         connection: Connection | None = None
         try:
-            connection = await self._pool.acquire(timeout=_ACQUIRE_WITHIN)
+            connection = await self._pool.acquire(timeout=acquire_within)
         except (asyncpg.PostgresError, asyncpg.InternalClientError, OSError, TimeoutError) as error:
             raise StoreUnavailable("Postgres is not reachable") from error
         try:
@@ -191,7 +192,9 @@ class Database:
                 raise
             raise StoreUnavailable("Postgres was lost in the middle of a query") from error
         finally:
-            await self._pool.release(connection)
+            # A query whose borrower is cancelled has to be cancelled too, which a server that is frozen does not do.
+            with suppress(TimeoutError):
+                await self._pool.release(connection, timeout=_CLOSE_WITHIN)
 
     def _note(self, connection: Connection, error: BaseException | None) -> None:
         self.heed(error)

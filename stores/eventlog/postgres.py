@@ -39,7 +39,6 @@ _REMOVE_AT_ONCE: Final = 5_000
 _EMPTY: Final = """
     UPDATE log_record SET key = '', value = '' WHERE topic = $1 AND partition = $2 AND key = ANY($3::bytea[])
 """
-_HEALTH_SECONDS: Final = 2.0
 
 
 class PostgresLog:
@@ -124,13 +123,8 @@ class PostgresLog:
         return emptied
 
     async def healthy(self) -> bool:
-        """Ask the server for its time."""
-        try:
-            async with asyncio.timeout(_HEALTH_SECONDS), self._borrowed() as connection:
-                await connection.execute("SELECT now()")
-        except (TimeoutError, LogUnavailable):
-            return False
-        return True
+        """Ask the database."""
+        return await self._database.healthy()
 
     async def close(self) -> None:
         """Stop writing. The database stays open, for it was lent."""
