@@ -9,22 +9,17 @@ from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self, get_args, get_origin
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
 from domain.errors import CannotRun
+from gateway.addresses import POSTGRES, REDIS, WEB, check_brokers, check_url, show_url
 
 PREFIX: Final = "TAGWAY_"
 _MASTER_KEY_BYTES: Final = 32
 _SECRET: Final = frozenset({"master_key", "previous_master_key", "kafka_password"})
-_URLS: Final = {
-    "public_url": ("http", "https"),
-    "postgres_url": ("postgresql", "postgres"),
-    "redis_url": ("redis", "rediss", "unix"),
-}
+_URLS: Final = {"public_url": WEB, "postgres_url": POSTGRES, "redis_url": REDIS}
 """The settings that are URLs, with their schemes."""
-_BROKERS: Final = re.compile(r"[^\s,:/]+:\d+(,\s*[^\s,:/]+:\d+)*")
 
 _PROVIDER: Final = re.compile(r"local|\w+(\.\w+)*:\w+")
 
@@ -212,10 +207,10 @@ def _convert(cls: type[Settings], name: str, value: str) -> dict[str, object]:
     kind = cls.__annotations__[name]
     if kind in (Path, Path | None):
         return {name: Path(value)}
-    if name in _URLS and not value.startswith(tuple(f"{scheme}://" for scheme in _URLS[name])):
-        raise ValueError(f"is not a {_URLS[name][0]}:// URL")
-    if name == "kafka_bootstrap" and not _BROKERS.fullmatch(value):
-        raise ValueError("is not host:port, comma-separated")
+    if name in _URLS:
+        check_url(value, _URLS[name])
+    if name == "kafka_bootstrap":
+        check_brokers(value)
     if name == "key_provider" and not _PROVIDER.fullmatch(value):
         raise ValueError("is neither `local` nor package.module:factory")
     if kind == tuple[date, ...]:
@@ -293,9 +288,5 @@ def _shown(name: str, value: object) -> str:
     if name in _SECRET:
         return "(set)"
     if name in _URLS:
-        parts = urlsplit(str(value))
-        host = parts.netloc.rpartition("@")[2]
-        user = parts.username or ""
-        hidden = f"{user}:…@{host}" if parts.password else parts.netloc
-        return urlunsplit((parts.scheme, hidden, parts.path, "", ""))
+        return show_url(str(value))
     return _written(value)

@@ -91,6 +91,8 @@ async def _connect(url: str) -> asyncpg.Connection:
         raise unreachable("Postgres", error) from error
     except asyncpg.exceptions.ClientConfigurationError as error:
         raise StoreUnavailable(f"the URL of Postgres cannot be used: {error}") from error
+    except ValueError:
+        raise StoreUnavailable("the URL of Postgres cannot be used") from None
     except asyncpg.PostgresError as error:
         raise StoreUnavailable(f"Postgres refuses the connection: {type(error).__name__}") from error
 

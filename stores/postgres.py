@@ -104,6 +104,8 @@ class Database:
             raise unreachable("Postgres", error) from error
         except asyncpg.exceptions.ClientConfigurationError as error:
             raise StoreUnavailable(f"the URL of Postgres cannot be used: {error}") from error
+        except ValueError:
+            raise StoreUnavailable("the URL of Postgres cannot be used") from None
         except asyncpg.InvalidParameterValueError as error:
             raise StoreUnavailable(f"Postgres has no role tagway_{role}: run `tagway migrate`") from error
         except asyncpg.PostgresError as error:

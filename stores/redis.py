@@ -110,19 +110,25 @@ async def healthy(client: Redis) -> bool:
 def make_redis(url: str, *, max_connections: int = 64) -> Redis:
     """Return a client on its own pool, which connects when it is first asked: its server may be away until then.
 
-    RESP2, which measured faster than RESP3. Answers are bytes. The caller closes it with `aclose`.
+    RESP2, which measured faster than RESP3. Answers are bytes. The caller closes it with `aclose`. Raises
+    `StoreUnavailable` for a URL that no connection can be made of, whenever its server comes.
     """
-    pool = redis.asyncio.BlockingConnectionPool.from_url(
-        url,
-        protocol=2,
-        max_connections=max_connections,
-        timeout=_ANSWER_WITHIN,
-        socket_timeout=_ANSWER_WITHIN,
-        socket_connect_timeout=_CONNECT_WITHIN,
-        health_check_interval=30,
-        retry=redis.asyncio.retry.Retry(redis.backoff.ExponentialBackoff(cap=0.5, base=0.02), 3),
-    )
-    pool.connection_class = type("Connection", (_Bounded, pool.connection_class), {})
+    try:
+        pool = redis.asyncio.BlockingConnectionPool.from_url(
+            url,
+            protocol=2,
+            max_connections=max_connections,
+            timeout=_ANSWER_WITHIN,
+            socket_timeout=_ANSWER_WITHIN,
+            socket_connect_timeout=_CONNECT_WITHIN,
+            health_check_interval=30,
+            retry=redis.asyncio.retry.Retry(redis.backoff.ExponentialBackoff(cap=0.5, base=0.02), 3),
+        )
+        pool.connection_class = type("Connection", (_Bounded, pool.connection_class), {})
+        pool.connection_class(**pool.connection_kwargs)  # which the pool does only when it is first asked
+    except (ValueError, TypeError, redis.exceptions.RedisError):
+        # Without its cause, which may quote the URL.
+        raise StoreUnavailable("the URL of Redis cannot be used: an option in its query is not one") from None
     return Redis.from_pool(pool)
 
 

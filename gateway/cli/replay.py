@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from domain.clock import utc_now
 from domain.errors import Refused
 from domain.topics import EVENTS
+from gateway.addresses import POSTGRES, check_url
 from gateway.brokers import read_brokers
 from gateway.cli.data import find_stores
 from gateway.provider import open_provider
@@ -43,6 +44,10 @@ def replay(
     The running product is only read. Workspaces, keys, consents and segments are copied as they stand, so that who
     has withdrawn or was erased meanwhile stays out.
     """
+    try:
+        check_url(into, POSTGRES)
+    except ValueError as error:
+        raise Refused(f"--into: {error}") from None
     settings = find_stores(read_settings())
     settings.needs("postgres_url")
     starts = dict(map(_place, offset or []))

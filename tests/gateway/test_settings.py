@@ -53,6 +53,62 @@ def test_an_address_of_another_kind_is_refused(name: str, value: str) -> None:
         Settings.read({name: value})
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("POSTGRES_URL", "postgresql://tagway:hu[sh@db.example/tagway"),
+        ("POSTGRES_URL", "postgresql://tagway:hush#hush@db.example/tagway"),
+        ("POSTGRES_URL", "postgresql://tagway:12/hush@db.example/tagway"),
+        ("POSTGRES_URL", "postgresql://tagway:12?hush@db.example/tagway"),
+        ("POSTGRES_URL", "postgresql://tagway:hush@hush@db.example/tagway"),
+        ("POSTGRES_URL", "postgresql://db.example:hush/tagway"),
+        ("POSTGRES_URL", "postgresql://one.example:5432,two.example:99999/tagway"),
+        ("POSTGRES_URL", "postgresql://one.example,,two.example/tagway"),
+        ("REDIS_URL", "redis://:hu[sh@cache.example"),
+        ("REDIS_URL", "redis://:super/hush@cache.example:6379/0"),
+        ("REDIS_URL", "redis://:12/hush@cache.example:6379/0"),
+        ("REDIS_URL", "redis://cache.example:hush"),
+        ("PUBLIC_URL", "https://:8000"),
+        ("KAFKA_BOOTSTRAP", "broker.example:9092,broker.example:9999999"),
+    ],
+)
+def test_an_address_that_would_end_a_driver_is_refused_unseen(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"TAGWAY_{name}: .* up to 65535|TAGWAY_PUBLIC_URL") as caught:
+        Settings.read({f"TAGWAY_{name}": value})
+    assert "hush" not in str(caught.value)
+    assert "hu[sh" not in str(caught.value)
+    shown = str(Settings(**{name.lower(): value}).describe())
+    assert "hush" not in shown
+    assert "hu[sh" not in shown
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("POSTGRES_URL", "postgresql:///tagway?host=/run/postgresql&user=tagway", "postgresql:///tagway"),
+        ("POSTGRES_URL", "postgresql://tagway:hush@/tagway?host=/run/postgresql", "postgresql://tagway:…@/tagway"),
+        (
+            "POSTGRES_URL",
+            "postgresql://tagway@%2Frun%2Fpostgresql/tagway",
+            "postgresql://tagway@%2Frun%2Fpostgresql/tagway",
+        ),
+        (
+            "POSTGRES_URL",
+            "postgres://a:hush@one:5432,[::1]:5433,two/tagway",
+            "postgres://a:…@one:5432,[::1]:5433,two/tagway",
+        ),
+        ("POSTGRES_URL", "postgresql://tagway:hush%23%2F@db.example/tagway", "postgresql://tagway:…@db.example/tagway"),
+        ("REDIS_URL", "unix://:hush@/run/valkey@1.sock?db=2", "unix://:…@/run/valkey@1.sock"),
+        ("REDIS_URL", "unix:///run/valkey@1.sock", "unix:///run/valkey@1.sock"),
+        ("REDIS_URL", "redis://:hush@hush@cache.example/0", "redis://:…@cache.example/0"),
+        ("REDIS_URL", "redis://:6379/0", "redis://:6379/0"),
+        ("REDIS_URL", "rediss://[::1]:6379/0?ssl_cert_reqs=none", "rediss://[::1]:6379/0"),
+    ],
+)
+def test_what_a_driver_takes_is_taken_and_shown_without_its_password(name: str, value: str, shown: str) -> None:
+    assert dict(Settings.read({f"TAGWAY_{name}": value}).describe())[f"TAGWAY_{name}"] == shown
+
+
 def test_brokers_are_listed_with_commas() -> None:
     assert Settings.read({"TAGWAY_KAFKA_BOOTSTRAP": "one.example:9092, two.example:9092"}).kafka_bootstrap
 

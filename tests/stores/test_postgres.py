@@ -268,6 +268,15 @@ async def _busy(url: str) -> None:
     await connection.close()
 
 
+@pytest.mark.parametrize("query", ["port=hush", "hush"])
+async def test_a_query_that_is_none_is_named_as_a_fault_of_the_url(query: str) -> None:
+    url = f"postgresql:///tagway?{query}"
+    for opening in (lambda: Database.open(url, role="app"), lambda: migrate(url)):
+        with pytest.raises(StoreUnavailable, match="the URL of Postgres cannot be used") as caught:
+            await opening()
+        assert "hush" not in str(caught.value)
+
+
 async def test_no_server_is_a_store_unavailable() -> None:
     with pytest.raises(StoreUnavailable):
         await Database.open("postgresql://tagway@127.0.0.1:1/tagway", role="app")

@@ -23,6 +23,13 @@ async def test_no_server_is_a_store_unavailable() -> None:
         await open_redis("redis://127.0.0.1:1/0")
 
 
+@pytest.mark.parametrize("query", ["socket_timeout=hush", "hush=hush", "db=hush"])
+async def test_an_option_that_is_none_is_named_as_a_fault_of_the_url(query: str) -> None:
+    with pytest.raises(StoreUnavailable, match="the URL of Redis cannot be used") as caught:
+        await open_redis(f"redis://127.0.0.1:1/0?{query}")
+    assert "hush" not in str(caught.value)
+
+
 @pytest.mark.parametrize("steps", range(1, 12))
 async def test_a_cancelled_command_ends_its_task_at_whatever_step_it_is(redis_url: str, steps: int) -> None:
     client = await open_redis(redis_url)

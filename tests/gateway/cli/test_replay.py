@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from domain.errors import Refused
 from gateway.build import open_processor
-from gateway.cli.replay import rebuild
+from gateway.cli.replay import rebuild, replay
 from gateway.settings import Settings
 from gateway.wiring import open_resources
 from tests.fixtures.gateway import Gateway, event, listening, make_tenant
@@ -109,3 +109,9 @@ async def test_profiles_counters_traits_and_segments_are_the_same(
 
     with Progress(disable=True) as progress, pytest.raises(Refused, match="not empty"):
         await rebuild(settings, empty_database_url, starts={}, since=None, progress=progress)
+
+
+def test_a_target_that_is_no_address_is_refused_unseen() -> None:
+    with pytest.raises(Refused, match="--into: cannot be taken apart: percent-encode") as caught:
+        replay("postgresql://tagway:hush#hush@db.example/new")
+    assert "hush" not in str(caught.value)
