@@ -28,14 +28,20 @@ async def open_current(settings: Settings) -> AsyncIterator[KeyProvider]:
     if settings.key_provider == "local":
         yield LocalMasterKey(settings.read_master_key())
         return
-    async with _factory(settings.key_provider)() as provider:
+    async with _open_service(settings.key_provider) as provider:
         yield provider
 
 
-def _factory(name: str) -> Factory:
+def _open_service(name: str) -> AbstractAsyncContextManager[KeyProvider]:
     module, _, attribute = name.partition(":")
     try:
         factory: Factory = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise SettingsError(f"TAGWAY_KEY_PROVIDER={name} is not there: {error}") from None
-    return factory
+    try:
+        service: object = factory()
+    except TypeError as error:
+        raise SettingsError(f"TAGWAY_KEY_PROVIDER={name} opens no key service: {error}") from None
+    if not isinstance(service, AbstractAsyncContextManager):
+        raise SettingsError(f"TAGWAY_KEY_PROVIDER={name} opens no key service: it returns no async context manager")
+    return service

@@ -1,7 +1,6 @@
 """The settings: read once from the environment, checked, frozen. The only reader of `os.environ`."""
 
 import base64
-import binascii
 import difflib
 import os
 import re
@@ -183,9 +182,11 @@ def child_environment(settings: Settings) -> dict[str, str]:
 def _read_key(text: str | None, file: Path | None) -> bytes | None:
     if file is not None:
         try:
-            text = file.read_text()
+            text = file.read_text("ascii")
         except OSError as error:
             raise SettingsError(f"the master key file cannot be read: {error.strerror}") from None
+        except UnicodeDecodeError:
+            raise SettingsError("the master key file is no text: write its 32 bytes in base64 or hex") from None
     return decode_master_key(text) if text else None
 
 
@@ -196,7 +197,7 @@ def decode_master_key(text: str) -> bytes:
         if re.fullmatch(r"[0-9a-fA-F]{64}", text):
             return bytes.fromhex(text)
         key = base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
-    except binascii.Error:
+    except ValueError:  # also of letters outside ASCII, which are not even wrong base64
         key = b""
     if len(key) != _MASTER_KEY_BYTES:
         raise SettingsError("the master key must be 32 bytes in base64 or hex")

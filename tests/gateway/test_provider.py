@@ -119,6 +119,13 @@ async def test_a_service_that_is_not_there_is_named(name: str) -> None:
             raise AssertionError(name)
 
 
+@pytest.mark.parametrize("name", ["json:loads", "os:getcwd", "math:pi"])
+async def test_what_opens_no_key_service_is_named(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"{name} opens no key service"):
+        async with open_provider(Settings(key_provider=name)):
+            raise AssertionError(name)
+
+
 @pytest.mark.parametrize("name", ["vault", "a.b:", ":open", "a b:c"])
 def test_a_name_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(SettingsError, match="TAGWAY_KEY_PROVIDER"):

@@ -187,13 +187,20 @@ def test_the_master_key_comes_from_a_file(tmp_path: Path) -> None:
         Settings.read({"TAGWAY_MASTER_KEY_FILE": str(tmp_path / "none")}).read_master_key()
 
 
+def test_a_master_key_file_of_raw_bytes_is_refused_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "master.key"
+    file.write_bytes(bytes(range(224, 256)))
+    with pytest.raises(SettingsError, match="is no text: write its 32 bytes in base64 or hex"):
+        Settings(master_key_file=file).read_master_key()
+
+
 @given(st.binary(min_size=32, max_size=32))
 def test_a_master_key_may_be_base64_or_hex(key: bytes) -> None:
     for text in (key.hex(), base64.b64encode(key).decode(), base64.urlsafe_b64encode(key).decode().rstrip("=")):
         assert decode_master_key(text) == key
 
 
-@pytest.mark.parametrize("text", ["", "short", "z" * 64, base64.b64encode(bytes(31)).decode()])
+@pytest.mark.parametrize("text", ["", "short", "z" * 64, "ä" * 43, base64.b64encode(bytes(31)).decode()])
 def test_other_master_keys_are_refused(text: str) -> None:
     with pytest.raises(SettingsError):
         decode_master_key(text)
