@@ -13,11 +13,13 @@ from rich.table import Table
 from domain.errors import CannotRun, TagwayError
 from gateway.cli.data import find_made_key, find_stores
 from gateway.doctor.disk import check_journal, check_spool
+from gateway.doctor.documents import check_manifest
 from gateway.doctor.events import check_quarters, check_retention
 from gateway.doctor.keys import check_issuers, check_master_key, check_rotation
 from gateway.doctor.pace import check_dead_letters, check_lag, check_timers
 from gateway.doctor.stores import check_clocks, check_event_log, check_postgres, check_redis
 from gateway.doctor.wisdom import check_settings
+from gateway.logs import configure_logs
 from gateway.settings import Settings, read_settings
 from stores.outage import STORE_FAULTS
 
@@ -43,11 +45,20 @@ _CHECKS: Final[dict[str, Callable[[Settings], Awaitable[str]]]] = {
     "master key": check_master_key,
     "rotation of keys": check_rotation,
     "token issuers": check_issuers,
+    "query manifest": check_manifest,
 }
+
+_AWAY: Final = {
+    "store_unavailable": "a store does not answer",
+    "log_unavailable": "the event log does not answer",
+    "spool_full": "the spool is full",
+}
+"""For an operator: what the table of failures says besides is for who has sent something."""
 
 
 def doctor() -> None:
     """List the settings, secrets hidden, and check each thing they name. Fails when something is wrong."""
+    configure_logs(level="critical")  # what stores and their drivers log meanwhile is what a check says in words
     console = Console(highlight=False)
     settings = find_made_key(find_stores(read_settings()))
     table = Table("setting", "value", box=None)
@@ -76,4 +87,6 @@ def _told(error: Exception) -> str:
     """Say it in words of ours, or of the system's: what a driver says may quote data."""
     if isinstance(error, TimeoutError):
         return "no answer in time"
+    if isinstance(error, TagwayError) and error.detail is None and error.code in _AWAY:
+        return _AWAY[error.code]
     return str(error) if isinstance(error, CannotRun | TagwayError | OSError) else f"refused: {type(error).__name__}"

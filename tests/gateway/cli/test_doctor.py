@@ -33,6 +33,7 @@ from stores.plans import add_plan
 from tests.fixtures.gateway import MASTER_KEY
 from tests.fixtures.guarded import PASSWORD, USER, Guarded
 from tests.fixtures.refusing import refused
+from tests.fixtures.terminal import tagway_process
 from tests.fixtures.world import Sent, World
 
 _OTHER = bytes(reversed(range(32)))
@@ -202,6 +203,7 @@ async def test_what_is_probably_not_meant_is_said_and_is_no_fault(settings: Sett
         ({"kafka_bootstrap": "127.0.0.1:1"}, "event log: "),
         ({"master_key": "AAAA"}, "master key: "),
         ({"spool": Path("/proc/nowhere")}, "spool: "),
+        ({"query_manifest": Path("/nowhere/manifest.json")}, "query manifest: TAGWAY_QUERY_MANIFEST cannot be read"),
         ({"token_issuers": Path("/nowhere/issuers.json")}, "token issuers: TAGWAY_TOKEN_ISSUERS cannot be read"),
     ],
 )
@@ -337,3 +339,15 @@ async def test_what_a_database_refuses_ends_one_check_and_not_all(settings: Sett
     assert not well
     assert "✗ dead letters: refused: UndefinedTableError" in wrong
     assert not any("master key" in line for line in wrong)
+
+
+async def test_brokers_that_are_away_are_told_to_the_operator_in_lines_of_ours_alone(
+    settings: Settings, database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    _, wrong = await examine(msgspec.structs.replace(settings, kafka_bootstrap="127.0.0.1:1"))
+    assert [line for line in wrong if "retry" in line] == []
+    assert "✗ lag: the event log does not answer" in wrong
+    code, _, said = await tagway_process(
+        "doctor", postgres_url=database_url, redis_url=redis_url, kafka_bootstrap="127.0.0.1:1", data=str(tmp_path)
+    )
+    assert (code, said) == (1, "")
