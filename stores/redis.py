@@ -41,12 +41,23 @@ _CODE: Final = re.compile(r"(?:Command # .* of pipeline caused error: \(['\"])?(
 _LOG = structlog.get_logger(__name__)
 
 
+class _NoSession(redis.exceptions.ConnectionError):
+    """The server answers, and refuses what a connection begins with: the URL may name a database that is not there."""
+
+
 class _Bounded(redis.asyncio.connection.AbstractConnection):
     """A connection that bounds the sending of a command in place.
 
     Theirs does so by `asyncio.wait_for`, which makes a task per command and, before Python 3.12, swallows a
     cancellation that comes as the sending ends: whoever was to stop would go on.
     """
+
+    async def on_connect_check_health(self, check_health: bool = True) -> None:
+        """Begin a session. A server that refuses it is away like any other, and not a fault of each command anew."""
+        try:
+            await super().on_connect_check_health(check_health)
+        except redis.exceptions.ResponseError as error:
+            raise _NoSession("the session was refused") from error
 
     async def send_packed_command(self, command: bytes | str | Iterable[bytes], check_health: bool = True) -> None:
         """Send a command that is packed. A connection that did not take it whole is given up."""
@@ -138,6 +149,8 @@ async def prove(client: Redis) -> None:
         await client.ping()
     except redis.exceptions.AuthenticationError as error:
         raise StoreUnavailable("Redis refuses the user or the password") from error
+    except _NoSession as error:
+        raise StoreUnavailable("the URL of Redis names a database that is not there or not ours") from error
     except _UNREACHABLE as error:
         raise unreachable("Redis", error) from error
     except redis.exceptions.RedisError as error:

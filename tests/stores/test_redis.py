@@ -1,12 +1,13 @@
 import asyncio
 from collections.abc import Awaitable
 from typing import cast
+from urllib.parse import urlsplit
 
 import pytest
 from structlog.testing import capture_logs
 
 from domain.errors import StoreUnavailable
-from stores.redis import Redis, asking, open_redis
+from stores.redis import Redis, asking, make_redis, open_redis
 
 
 async def test_a_client_answers(redis_url: str) -> None:
@@ -28,6 +29,17 @@ async def test_an_option_that_is_none_is_named_as_a_fault_of_the_url(query: str)
     with pytest.raises(StoreUnavailable, match="the URL of Redis cannot be used") as caught:
         await open_redis(f"redis://127.0.0.1:1/0?{query}")
     assert "hush" not in str(caught.value)
+
+
+async def test_a_database_that_is_not_there_is_told_once_and_not_by_every_command(redis_url: str) -> None:
+    nowhere = urlsplit(redis_url)._replace(path="/999").geturl()
+    with pytest.raises(StoreUnavailable, match="names a database that is not there"):
+        await open_redis(nowhere)
+    client = make_redis(nowhere)
+    with capture_logs() as logs, pytest.raises(StoreUnavailable), asking():
+        await client.ping()
+    assert logs == []
+    await client.aclose()
 
 
 @pytest.mark.parametrize("steps", range(1, 12))
