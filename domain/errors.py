@@ -39,6 +39,7 @@ FAILURES: Final[dict[str, Failure]] = {
     "conflict": Failure(409, "Another change came first."),
     "still_running": Failure(409, "The first request with this idempotency key is still running.", retry_after=1),
     "request_too_large": Failure(413, "A request may hold at most 500 KB and 2,500 events."),
+    "head_too_large": Failure(431, "The head of a request may hold at most 128 KB."),
     "unsupported_media_type": Failure(415, "This content type or encoding is not accepted."),
     "key_reused": Failure(422, "This idempotency key was used for another request."),
     "too_many_requests": Failure(429, "Too many requests; slow down.", retry_after=1),
