@@ -32,6 +32,7 @@ from console.files import explorer_page
 from domain.errors import FAILURES, Refused, TagwayError
 from gateway.answer import CORS, GRAPHQL_RESPONSE, JSON, answer, code_of, encode
 from gateway.auth import Authenticator, token_in
+from gateway.collect.decode import read_json
 from gateway.operation import Asked, Posted, read_asked, read_bounded, read_queried, replayed
 from gateway.pages import page
 from gateway.patience import arrived
@@ -224,8 +225,8 @@ class GraphQLApp(GraphQL[Session, None]):
     def decode_json(self, data: str | bytes) -> object:
         """Decode JSON. Raises `json.JSONDecodeError`, which is what the transports expect."""
         try:
-            return msgspec.json.decode(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+            return read_json(msgspec.json.decode, data.encode() if isinstance(data, str) else data)
+        except (Refused, UnicodeError) as error:
             raise json.JSONDecodeError("not JSON", "", 0) from error
 
     def encode_json(self, data: object) -> bytes:

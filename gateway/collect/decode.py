@@ -99,7 +99,7 @@ _decode_wire = msgspec.json.Decoder(_Wire).decode
 
 def read_batch(body: bytes) -> Envelope:
     """Read a batch's body. Raises `Refused`: `malformed_json`, `invalid_request` or `request_too_large`."""
-    envelope, _ = _read_mended(_decode_envelope, body)
+    envelope = read_json(_decode_envelope, body)
     if len(envelope.batch) > MOST_EVENTS:
         raise Refused(code="request_too_large")
     if envelope.context:
@@ -109,7 +109,7 @@ def read_batch(body: bytes) -> Envelope:
 
 def read_single(body: bytes) -> Envelope:
     """Read a body that is one call. Raises `Refused`: `malformed_json`, `invalid_request` or `event_too_large`."""
-    signed, body = _read_mended(_decode_signed, body)
+    signed, body = read_mended(_decode_signed, body)
     if len(body) > LARGEST_EVENT:
         raise Refused(code="event_too_large")
     return Envelope(batch=[msgspec.Raw(body)], write_key=signed.write_key)
@@ -174,15 +174,22 @@ def read_call(raw: bytes, call_type: CallType | None, shared: Shared, received_a
 
 
 def read_json(decode: Callable[[bytes], Body], body: bytes) -> Body:
-    """Read a body with a typed decoder. Raises `Refused`: `malformed_json`, or `invalid_request` naming the place."""
+    """Read a body as `read_mended` does, where what it says is all that is wanted."""
+    return read_mended(decode, body)[0]
+
+
+def read_mended(decode: Callable[[bytes], Body], body: bytes) -> tuple[Body, bytes]:
+    """Read a body with a typed decoder, mended where only that makes it readable, and return what was read.
+
+    Raises `Refused`: `malformed_json`, or `invalid_request` naming the place.
+    """
     try:
-        return decode(body)
-    except msgspec.ValidationError as error:
-        raise Refused(str(error)) from error
-    except RecursionError as error:
-        raise Refused("The body is nested too deeply.", code="malformed_json") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused(code="malformed_json") from error
+        return _read_strictly(decode, body), body
+    except Refused as refused:
+        mended = mend_halves(body) if refused.code == "malformed_json" else body
+        if mended == body:
+            raise
+    return _read_strictly(decode, mended), mended
 
 
 def mend_halves(body: bytes) -> bytes:
@@ -193,15 +200,15 @@ def mend_halves(body: bytes) -> bytes:
     return _ESCAPE.sub(lambda found: _UNKNOWN_CHARACTER if _HALF.fullmatch(found[0]) else found[0], body)
 
 
-def _read_mended(decode: Callable[[bytes], Body], body: bytes) -> tuple[Body, bytes]:
-    """Read a body as `read_json` does, mended where only that makes it readable, and return what was read."""
+def _read_strictly(decode: Callable[[bytes], Body], body: bytes) -> Body:
     try:
-        return read_json(decode, body), body
-    except Refused as refused:
-        mended = mend_halves(body) if refused.code == "malformed_json" else body
-        if mended == body:
-            raise
-    return read_json(decode, mended), mended
+        return decode(body)
+    except msgspec.ValidationError as error:
+        raise Refused(str(error)) from error
+    except RecursionError as error:
+        raise Refused("The body is nested too deeply.", code="malformed_json") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused(code="malformed_json") from error
 
 
 def _check_shared(context: dict[str, Any]) -> None:

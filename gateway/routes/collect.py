@@ -16,7 +16,7 @@ from domain.event import CallType
 from domain.outcome import Result
 from domain.pace import Quota
 from gateway.collect.answer import answer
-from gateway.collect.decode import Envelope, read_batch, read_single
+from gateway.collect.decode import Envelope, read_batch, read_json, read_single
 from gateway.collect.request import LARGEST_REQUEST, read_body, read_origin, read_write_key
 from gateway.errors import answer_failure
 from gateway.quota import QUOTA_HEADERS, quota_headers
@@ -115,18 +115,15 @@ def _read_query(request: Request[Any]) -> Envelope:
         except (binascii.Error, ValueError) as error:
             raise Refused(code="malformed_encoding") from error
     fields = {name: value for name, value in query.items() if name != "writeKey"}
-    objects = {name: _read_object(fields.pop(name)) for name in ("context", "properties", "traits") if name in fields}
+    objects = {
+        name: read_json(msgspec.json.decode, fields.pop(name).encode())
+        for name in ("context", "properties", "traits")
+        if name in fields
+    }
     body = msgspec.json.encode({**fields, **objects})
     if len(body) > LARGEST_REQUEST:
         raise Refused(code="request_too_large")
     return read_single(body)
-
-
-def _read_object(text: str) -> object:
-    try:
-        return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Refused(code="malformed_json") from error
 
 
 ROUTES: Final[tuple[BaseRoute, ...]] = (

@@ -13,11 +13,11 @@ import msgspec
 from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from domain.errors import FAILURES, Refused, TagwayError
+from domain.errors import FAILURES, TagwayError
 from domain.outcome import Result
 from gateway.closing import BAD_REQUEST, FORBIDDEN, GOING_AWAY, TOO_BIG, TRY_AGAIN_LATER, UNAUTHORIZED, shortened
 from gateway.collect.answer import told
-from gateway.collect.decode import read_batch
+from gateway.collect.decode import read_batch, read_mended
 from gateway.collect.request import read_origin, read_write_key
 from gateway.resources import State, resources_of
 from gateway.routes.collect import submit
@@ -90,10 +90,7 @@ async def _follow(socket: WebSocket[State]) -> None:
 
 async def _take(socket: WebSocket[State], frame: bytes) -> Told:
     """Bring the events of one frame to their end. Raises `Refused` for what is no frame at all."""
-    try:
-        id_ = _decode_id(frame).id
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise Refused(code="invalid_request") from error
+    named, frame = read_mended(_decode_id, frame)
     resources = resources_of(socket)
     try:
         with resources.intake.enter():
@@ -101,13 +98,13 @@ async def _take(socket: WebSocket[State], frame: bytes) -> Told:
     except TagwayError as error:
         resources.metrics.failures.labels(error.code).inc()
         status, said = error.failure.status, error.detail or error.failure.message
-        return Told(id_, status, success=False, code=error.code, message=said, retry_after=error.retry_after)
+        return Told(named.id, status, success=False, code=error.code, message=said, retry_after=error.retry_after)
     body = told(results, socket.scope["tagway.counts"])
     failure = FAILURES[body.code] if body.code else None
     if body.code:
         resources.metrics.failures.labels(body.code).inc()
     return Told(
-        id_,
+        named.id,
         failure.status if failure else 200,
         success=body.success,
         results=body.results,

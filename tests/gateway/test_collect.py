@@ -177,6 +177,19 @@ async def test_a_pixel_is_an_image_with_the_status_of_any_other_call(gateway: Ga
     assert [each.message_id for each in await gateway.logged()] == ["segment", "rudderstack"]
 
 
+async def test_a_pixel_may_hold_half_a_character(gateway: Gateway) -> None:
+    query = {
+        "writeKey": gateway.tenant.write_key,
+        "anonymousId": "visitor-1",
+        "event": "product_view",
+        "properties": json.dumps({"product_id": "p\ud83d"}),
+        "context": json.dumps({"consent": {"categoryPreferences": GRANTED}}),
+    }
+    async with gateway.http.get(gateway.url + "/pixel/v1/track", params=query) as response:
+        assert response.status == 200
+    assert [each.properties for each in await gateway.logged()] == [{"product_id": "p\ufffd"}]
+
+
 async def test_pixels_are_bounded_as_every_call_is(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     pixel = {"writeKey": gateway.tenant.write_key, "anonymousId": "visitor-1", "event": "product_view"}
 

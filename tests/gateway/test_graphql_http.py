@@ -1,4 +1,5 @@
 import asyncio
+import json
 import re
 from datetime import timedelta
 from typing import Any
@@ -64,6 +65,14 @@ async def test_a_key_has_the_scopes_it_was_given(gateway: Gateway) -> None:
     assert status == 200
     assert answer["errors"][0]["extensions"] == {"code": "missing_scope"}
     assert answer["errors"][0]["path"] == ["profiles"]
+
+
+async def test_half_a_character_is_read_as_in_collection(gateway: Gateway) -> None:
+    mutation = "mutation ($e: [JSON!]!) { trackEvents(input: {events: $e}) { __typename } }"
+    event = {"type": "track", "event": "x", "userId": "u", "properties": {"query": "abc \ud83d"}}
+    body = json.dumps({"query": mutation, "variables": {"e": [event]}}).encode()
+    status, answer = await _post(gateway, body, gateway.tenant.secret_key)
+    assert (status, answer.get("data")) == (200, {"trackEvents": {"__typename": "TrackEventsPayload"}})
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,14 @@ async def test_update_profile_becomes_an_identify_call(gateway: Gateway) -> None
     assert logged.traits["actions"] == ["viewed_product", "added_to_cart"]
 
 
+async def test_update_profile_takes_half_a_character(gateway: Gateway) -> None:
+    update = json.dumps({**UPDATE, "behavioral_data": {"actions": ["add\ud83d"]}}).encode()
+    status, answer = await gateway.post("/update_profile", update, headers=_bearer(gateway.tenant.secret_key))
+    assert (status, answer["counts"]) == (200, {"accepted": 1})
+    (logged,) = await gateway.logged()
+    assert logged.traits["actions"] == ["add\ufffd"]
+
+
 async def test_update_profile_is_answered_by_the_mutation(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever comes before or after the mutation counts for the route as well: here, that nothing is taken at all."""
 

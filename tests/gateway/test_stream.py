@@ -59,6 +59,13 @@ async def test_what_cannot_be_taken_is_told_by_frame_and_the_stream_goes_on(sock
     assert [each["outcome"] for each in one["results"]] == ["invalid", "accepted"]
 
 
+async def test_half_a_character_is_read_as_over_http(gateway: Gateway, socket: Socket) -> None:
+    answer = await _ask(socket, {"id": "\ud83d", "batch": [event(properties={"product_id": "p\ud83d"})]})
+    assert (answer["id"], answer["status"], answer["counts"]) == ("\ufffd", 200, {"accepted": 1})
+    [logged] = await gateway.logged()
+    assert logged.properties == {"product_id": "p\ufffd"}
+
+
 async def test_what_is_no_frame_ends_the_stream(socket: Socket) -> None:
     await socket.send_str("[")
     assert (await _end(socket))[0] == 4400
