@@ -62,6 +62,8 @@ class Spool:
         self._looked_at: float | None = None
         self._queue: deque[_Request] = deque()
         self._queued_bytes = 0
+        self._wanted = 1
+        """Bytes of the body that was refused last for want of room, of one at least."""
         self._arrived = asyncio.Event()
         self._refused = False
         self._changing = asyncio.Lock()
@@ -100,8 +102,8 @@ class Spool:
 
     @property
     def full(self) -> bool:
-        """Whether a body of common size would be refused."""
-        return self._refused or not self._runs or self.size >= self._most_bytes
+        """Whether a body like the one that was refused last would be refused again."""
+        return self._refused or not self._has_room(self._wanted)
 
     @property
     def oldest_seconds(self) -> float:
@@ -121,7 +123,8 @@ class Spool:
 
     async def append(self, body: bytes) -> None:
         """Return once the body is on the disk. Raises `SpoolFull`."""
-        if not self._runs or self.size + len(body) > self._most_bytes:
+        if not self._has_room(len(body)):
+            self._wanted = max(1, len(body))
             raise SpoolFull
         request = _Request(body)
         self._queue.append(request)
@@ -188,6 +191,9 @@ class Spool:
     @property
     def _runs(self) -> bool:
         return self._task is not None and not self._task.done()
+
+    def _has_room(self, size: int) -> bool:
+        return self._runs and self.size + size <= self._most_bytes
 
     async def _run(self) -> None:
         while True:

@@ -307,9 +307,12 @@ async def test_what_another_master_key_has_sealed_is_not_passed_over(tmp_path: P
 async def test_it_is_bounded_and_takes_more_once_there_is_room(tmp_path: Path) -> None:
     async with opened(tmp_path, most=2_000) as spool:
         await spool.append(bytes(1_500))
+        assert not spool.full
         with pytest.raises(SpoolFull):
             await spool.append(bytes(1_000))
+        assert spool.full, "though there is room for a smaller one"
         assert await taken(spool) == [bytes(1_500)]
+        assert not spool.full
         await spool.append(bytes(1_000))
 
 
