@@ -5,10 +5,14 @@ time that one event takes at the allowed rate; it may not lie further ahead than
 """
 
 from math import ceil
+from typing import Final
 
 import msgspec
 
 from domain.errors import Refused
+
+MOST_EVENTS: Final = 2_500
+"""Events of the largest request. Who may send fewer at once could never send it, however long the pause."""
 
 
 class Pace(msgspec.Struct, frozen=True):

@@ -13,6 +13,7 @@ import msgspec
 
 from domain.errors import CannotRun
 from gateway.addresses import POSTGRES, REDIS, WEB, check_brokers, check_url, show_url
+from domain.pace import MOST_EVENTS
 
 PREFIX: Final = "TAGWAY_"
 _MASTER_KEY_BYTES: Final = 32
@@ -85,7 +86,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where a builder shows its metrics, at /metrics of `host`; unset: nowhere. The gateway's are on its own port."""
     events_per_second: Points = 20_000
     """Events that one key may send each second."""
-    events_at_once: Annotated[int, msgspec.Meta(ge=2_500, le=1_000_000_000)] = 200_000
+    events_at_once: Annotated[int, msgspec.Meta(ge=MOST_EVENTS, le=1_000_000_000)] = 200_000
     """Events that one key may send at once after a pause; the largest request must fit."""
     looks_per_minute: Limit = 60
     people_per_day: Limit = 1_000

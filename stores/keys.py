@@ -10,7 +10,7 @@ from uuid import UUID
 import uuid_utils.compat
 
 from domain.key import ApiKey, KeyKind, Scope
-from domain.pace import Pace
+from domain.pace import MOST_EVENTS, Pace
 from stores.postgres import Connection
 
 _HINT_LENGTH = 16
@@ -115,5 +115,6 @@ def _key(row: Any) -> ApiKey:
         name=row["name"],
         scopes=frozenset(map(Scope, row["scopes"])),
         origins=tuple(row["origins"]),
-        pace=row["events_per_second"] and Pace(row["events_per_second"], row["events_at_once"]),
+        # A key of an earlier version may say less.
+        pace=row["events_per_second"] and Pace(row["events_per_second"], max(MOST_EVENTS, row["events_at_once"])),
     )

@@ -8,7 +8,8 @@ from domain.pace import Pace
 from stores.redis import Redis, asking
 
 # In microseconds of the server's own clock, so that gateways need not agree on the time. It may have been set back,
-# or another server's may have taken over: nothing honest lies further ahead than all that may come at once.
+# or another server's may have taken over, or the pace was a slower one: what lies further ahead than all that may come
+# at once is brought back to that and kept so, else it would come no nearer.
 # KEYS: the key's instant; ARGV: microseconds of an event, events at once, the least and the most that is wanted.
 _DRAW: Final = """
 local time = redis.call('TIME')
@@ -21,8 +22,8 @@ local granted = 0
 if room >= tonumber(ARGV[3]) then
     granted = math.min(room, tonumber(ARGV[4]))
     full_at = full_at + granted * each
-    redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1000)
 end
+redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', math.ceil((full_at - now) / 1000) + 1000)
 return {granted, string.format('%.0f', full_at - now)}
 """
 

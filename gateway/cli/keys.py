@@ -10,7 +10,7 @@ import typer
 from domain.clock import utc_now
 from domain.errors import Refused
 from domain.key import KeyKind, Scope
-from domain.pace import Pace
+from domain.pace import MOST_EVENTS, Pace
 from gateway.cli import rotation
 from gateway.cli.workspace import DEV, WorkspaceName, open_workspace
 from stores.keys import create_key, list_keys, revoke_key, set_pace
@@ -24,7 +24,11 @@ _BURST_SECONDS: Final = 10
 PerSecond = Annotated[int | None, typer.Option(min=1, max=100_000_000, help="How many events it may send each second.")]
 AtOnce = Annotated[
     int | None,
-    typer.Option(min=1, max=1_000_000_000, help="How many at once after a pause; ten seconds' worth where not said."),
+    typer.Option(
+        min=MOST_EVENTS,
+        max=1_000_000_000,
+        help="How many at once after a pause, and no fewer than a request may hold; ten seconds' worth where not said.",
+    ),
 ]
 
 
@@ -97,7 +101,7 @@ def _pace(per_second: int | None, at_once: int | None) -> Pace | None:
         if at_once is not None:
             raise Refused("--events-at-once says nothing without --events-per-second")
         return None
-    return Pace(per_second, at_once or per_second * _BURST_SECONDS)
+    return Pace(per_second, at_once or max(MOST_EVENTS, per_second * _BURST_SECONDS))
 
 
 async def _set_pace(name: str, key: UUID, own: Pace | None) -> None:

@@ -11,10 +11,10 @@ import uuid_utils
 
 from domain.errors import Refused
 from domain.event import Call, CallType
+from domain.pace import MOST_EVENTS
 from gateway.collect.skew import correct, read_moment
 
 LARGEST_EVENT: Final = 32 * 1024
-MOST_EVENTS: Final = 2_500
 LONGEST_MESSAGE_ID: Final = 100
 _LONGEST_IDENTIFIER: Final = 500
 _LONGEST_NAME: Final = 255
