@@ -8,7 +8,6 @@ from typing import Final
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from domain.errors import CannotRun, TagwayError
 from gateway.cli.data import find_made_key, find_stores
@@ -61,10 +60,10 @@ def doctor() -> None:
     configure_logs(level="critical")  # what stores and their drivers log meanwhile is what a check says in words
     console = Console(highlight=False)
     settings = find_made_key(find_stores(read_settings()))
-    table = Table("setting", "value", box=None)
-    for name, value in settings.describe():
-        table.add_row(name, value or "[dim]not set[/]")
-    console.print(table)
+    listed = list(settings.describe())
+    widest = max(len(name) for name, _ in listed)
+    for name, value in listed:
+        console.print(f"{name:<{widest}}  {escape(value) if value else '[dim]not set[/]'}", soft_wrap=True)
     if not asyncio.run(examine(settings, console)):
         raise typer.Exit(1)
 
@@ -77,9 +76,9 @@ async def examine(settings: Settings, console: Console) -> bool:
             said = await check(settings)
         except (CannotRun, *STORE_FAULTS) as error:
             well = False
-            console.print(f"[red]✗[/] {name}: {escape(_told(error))}")
+            console.print(f"[red]✗[/] {name}: {escape(_told(error))}", soft_wrap=True)
         else:
-            console.print(f"[green]✓[/] {name}: {escape(said)}")
+            console.print(f"[green]✓[/] {name}: {escape(said)}", soft_wrap=True)
     return well
 
 

@@ -4,13 +4,15 @@ import asyncio
 import shutil
 
 from gateway.doctor.finding import Finding
+from gateway.provider import open_provider
 from gateway.replay import open_journal
 from gateway.settings import Settings
 from stores.disk import try_to_write
+from stores.spool.trial import find_closed
 
 
 async def check_spool(settings: Settings) -> str:
-    """Try the folder, and compare what it may grow to with the room there is."""
+    """Try the folder and the keys of what waits in it, and compare what it may grow to with the room there is."""
     if not settings.spool_megabytes:
         return "off: without the log or Postgres events are refused"
     folder = settings.spool_folder
@@ -24,6 +26,14 @@ async def check_spool(settings: Settings) -> str:
     free = shutil.disk_usage(place).free // 1_000_000
     if free < settings.spool_megabytes:
         raise Finding(f"{folder} may grow to {settings.spool_megabytes:,} MB, and its disk has {free:,} MB left")
+    if any(folder.glob("*/*.spool")) or any(folder.glob("*/*.rejected")):
+        async with open_provider(settings) as provider:
+            closed = await find_closed(folder, provider)
+        if closed:
+            raise Finding(
+                f"{len(closed):,} files were sealed under another master key, as {closed[0]}, and no gateway starts "
+                "with them: set that key, or name it in TAGWAY_PREVIOUS_MASTER_KEY"
+            )
     waiting = sum(path.stat().st_size for path in folder.glob("*/*.spool")) // 1_000
     aside = [path.lstat().st_size for kind in ("rejected", "damaged") for path in folder.glob(f"*/*.{kind}")]
     told = f", {len(aside)} files of {sum(aside) // 1_000:,} KB are put aside and take room from it" if aside else ""

@@ -128,7 +128,9 @@ class Files:
         try:
             key = None if content.wrapped_key is None else await self._provider.unwrap(content.wrapped_key)
         except Unreadable:
-            raise Unreadable(f"{path} was sealed under another master key: set that one") from None
+            raise Unreadable(
+                f"{path} was sealed under another master key: set that one, or name it in TAGWAY_PREVIOUS_MASTER_KEY"
+            ) from None
         state = await asyncio.to_thread(path.stat)
         sealer = None if key is None else ParcelSealer(key)
         return File(folder, number, sealer, content.begun or state.st_mtime, state.st_size, content.entries)

@@ -30,10 +30,11 @@ from stores.eventlog.port import Record, TopicSpec
 from stores.eventlog.postgres import PostgresLog
 from stores.offsets import lock_offsets, save_offsets
 from stores.plans import add_plan
+from stores.spool.spool import Spool
 from tests.fixtures.gateway import MASTER_KEY
 from tests.fixtures.guarded import PASSWORD, USER, Guarded
 from tests.fixtures.refusing import refused
-from tests.fixtures.terminal import tagway_process
+from tests.fixtures.terminal import tagway, tagway_process
 from tests.fixtures.world import Sent, World
 
 _OTHER = bytes(reversed(range(32)))
@@ -185,6 +186,37 @@ async def test_what_the_spool_has_put_aside_is_told(settings: Settings, tmp_path
         (folder / f"{1:016d}.{suffix}").write_bytes(bytes(3_000))
     told = await check_spool(msgspec.structs.replace(settings, spool=folder.parent))
     assert told == f"3 KB wait in {folder.parent}, 2 files of 6 KB are put aside and take room from it"
+
+
+@pytest.mark.parametrize("suffix", [".spool", ".rejected"])
+async def test_a_spool_that_was_sealed_under_another_master_key_is_found(
+    settings: Settings, tmp_path: Path, suffix: str
+) -> None:
+    spool = await Spool.open(tmp_path / "spool", LocalMasterKey(_OTHER), most_bytes=1_000_000)
+    await spool.append(bytes(100_000))
+    await spool.close()
+    [path] = (tmp_path / "spool").glob("*/*.spool")
+    path = path.rename(path.with_suffix(suffix))
+    well, (wrong,) = await examine(settings)
+    assert not well
+    assert f"spool: 1 files were sealed under another master key, as {path}" in wrong
+    previous = msgspec.structs.replace(settings, previous_master_key=_OTHER.hex())
+    assert await examine(previous) == (True, [])
+
+
+async def test_a_long_line_is_not_broken(settings: Settings, tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(settings, erasure_journal=tmp_path / ("long" * 30) / "erasures.jsonl")
+    said = io.StringIO()
+    assert not await doctor.examine(settings, Console(file=said, width=80))
+    assert f"{settings.erasure_journal} cannot be written" in said.getvalue()
+
+
+async def test_the_settings_are_listed_one_to_a_line(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 50)
+    _, printed, _ = await tagway("doctor", data=str(folder), log_level="debug")
+    lines = [line.split() for line in printed.splitlines()]
+    assert ["TAGWAY_DATA", str(folder)] in lines
+    assert ["TAGWAY_POSTGRES_URL", "not", "set"] in lines
 
 
 async def test_what_is_probably_not_meant_is_said_and_is_no_fault(settings: Settings) -> None:

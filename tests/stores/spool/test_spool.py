@@ -298,7 +298,7 @@ async def test_the_age_of_the_oldest_is_told_also_after_a_restart(tmp_path: Path
 async def test_what_another_master_key_has_sealed_is_not_passed_over(tmp_path: Path) -> None:
     async with opened(tmp_path) as spool:
         await spool.append(b"body")
-    with pytest.raises(Unreadable, match="another master key"):
+    with pytest.raises(Unreadable, match="another master key: set that one, or name it in TAGWAY_PREVIOUS_MASTER_KEY"):
         await Spool.open(tmp_path, LocalMasterKey(new_key()), most_bytes=ROOM)
     async with opened(tmp_path) as spool:
         assert await taken(spool) == [b"body"]
