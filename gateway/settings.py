@@ -12,8 +12,8 @@ from typing import Annotated, Final, Literal, Self, get_args, get_origin
 import msgspec
 
 from domain.errors import CannotRun
-from gateway.addresses import POSTGRES, REDIS, WEB, check_brokers, check_url, show_url
 from domain.pace import MOST_EVENTS
+from gateway.addresses import POSTGRES, REDIS, WEB, check_brokers, check_url, show_url
 
 PREFIX: Final = "TAGWAY_"
 _MASTER_KEY_BYTES: Final = 32

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from stores.postgres import Connection
 
 _COLUMNS = 'id, workspace_id, topic, partition, "offset", reason, value, at, fixed_at'
+_LARGEST_ID: Final = 2**63 - 1
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -45,14 +47,17 @@ async def list_dead_letters(
 async def lock_dead_letters(
     connection: Connection, workspace: UUID | None, ids: Collection[int]
 ) -> Sequence[DeadLetter]:
-    """Read some of them, in the order of their burial, and keep others from them until the transaction ends."""
+    """Read some of them, in the order of their burial, and keep others from them until the transaction ends.
+
+    Ids that none has, as those that no column of ids holds, are left out.
+    """
     rows = await connection.fetch(
         f"""
         SELECT {_COLUMNS} FROM dead_letter
         WHERE ($1::uuid IS NULL OR workspace_id = $1) AND id = ANY($2::bigint[]) ORDER BY id FOR UPDATE
         """,  # noqa: S608 - as above
         workspace,
-        list(ids),
+        [each for each in ids if each <= _LARGEST_ID],
     )
     return [DeadLetter(*row) for row in rows]
 

@@ -1,6 +1,7 @@
 """`tagway replay`: the whole log built anew, into a fresh database beside the running one."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Annotated
@@ -65,17 +66,22 @@ def replay(
 async def rebuild(
     settings: Settings, into: str, *, starts: dict[int, int], since: datetime | None, progress: Progress
 ) -> tuple[int, int]:
-    """Return how many records were read and how many events built. Raises `Refused` for a target that is not empty."""
+    """Return how many records were read and how many events built.
+
+    Raises `Refused` for a target that is not empty,
+    and for a start that the log has not reached.
+    """
     source, brokers = settings.postgres_url or "", read_brokers(settings)
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(open_provider(settings))
-        await migrate(into)
         original = await Database.open(source, role="worker", max_size=4)
         stack.push_async_callback(original.close)
         log = await open_log(brokers, original)
         # Whoever is on the log up to here is in the tables that are copied next.
         ends = await log.ends(EVENTS)
         await log.close()
+        _check(starts, ends)
+        await migrate(into)
         copying = progress.add_task("copying", total=None)
         await transfer(
             source,
@@ -102,6 +108,14 @@ async def rebuild(
         )
         await carry_holds(source, into)
         return read, int(metrics.events._value.get())  # noqa: SLF001 - the client offers no other way to read a counter
+
+
+def _check(starts: Mapping[int, int], ends: Mapping[int, int]) -> None:
+    for partition, offset in starts.items():
+        if partition not in ends:
+            raise Refused(f"--offset {partition}:{offset}: the log has no partition {partition}")
+        if offset > ends[partition]:
+            raise Refused(f"--offset {partition}:{offset}: partition {partition} ends at {ends[partition]}")
 
 
 def _place(text: str) -> tuple[int, int]:

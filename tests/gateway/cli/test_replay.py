@@ -15,6 +15,7 @@ from gateway.build import open_processor
 from gateway.cli.replay import rebuild, replay
 from gateway.settings import Settings
 from gateway.wiring import open_resources
+from stores.migrate import pending
 from tests.fixtures.gateway import Gateway, event, listening, make_tenant
 from tests.patience import AT_ALL
 
@@ -115,3 +116,22 @@ def test_a_target_that_is_no_address_is_refused_unseen() -> None:
     with pytest.raises(Refused, match="--into: cannot be taken apart: percent-encode") as caught:
         replay("postgresql://tagway:hush#hush@db.example/new")
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("start", "said"), [((99, 5), "the log has no partition 99"), ((0, 5), "partition 0 ends at 0")]
+)
+async def test_a_place_that_the_log_does_not_have_is_refused_before_anything_is_done(
+    gateway_settings: Settings,
+    database_url: str,
+    empty_database_url: str,
+    tmp_path: Path,
+    start: tuple[int, int],
+    said: str,
+) -> None:
+    settings = msgspec.structs.replace(gateway_settings, postgres_url=database_url, data=tmp_path)
+    async with open_processor(settings):
+        pass  # the topic is there from now on
+    with Progress(disable=True) as progress, pytest.raises(Refused, match=said):
+        await rebuild(settings, empty_database_url, starts=dict([start]), since=None, progress=progress)
+    assert await pending(empty_database_url), "the target has no schema yet"
