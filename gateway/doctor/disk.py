@@ -8,6 +8,7 @@ from gateway.provider import open_provider
 from gateway.replay import open_journal
 from gateway.settings import Settings
 from stores.disk import try_to_write
+from stores.spool.folder import DAMAGED, REJECTED, WAITING
 from stores.spool.trial import find_closed
 
 
@@ -26,7 +27,7 @@ async def check_spool(settings: Settings) -> str:
     free = shutil.disk_usage(place).free // 1_000_000
     if free < settings.spool_megabytes:
         raise Finding(f"{folder} may grow to {settings.spool_megabytes:,} MB, and its disk has {free:,} MB left")
-    if any(folder.glob("*/*.spool")) or any(folder.glob("*/*.rejected")):
+    if any(folder.glob(f"*/*{WAITING}")) or any(folder.glob(f"*/*{REJECTED}")):
         async with open_provider(settings) as provider:
             closed = await find_closed(folder, provider)
         if closed:
@@ -34,8 +35,8 @@ async def check_spool(settings: Settings) -> str:
                 f"{len(closed):,} files were sealed under another master key, as {closed[0]}, and no gateway starts "
                 "with them: set that key, or name it in TAGWAY_PREVIOUS_MASTER_KEY"
             )
-    waiting = sum(path.stat().st_size for path in folder.glob("*/*.spool")) // 1_000
-    aside = [path.lstat().st_size for kind in ("rejected", "damaged") for path in folder.glob(f"*/*.{kind}")]
+    waiting = sum(path.stat().st_size for path in folder.glob(f"*/*{WAITING}")) // 1_000
+    aside = [path.lstat().st_size for kind in (REJECTED, DAMAGED) for path in folder.glob(f"*/*{kind}")]
     told = f", {len(aside)} files of {sum(aside) // 1_000:,} KB are put aside and take room from it" if aside else ""
     return f"{waiting:,} KB wait in {folder}{told}"
 

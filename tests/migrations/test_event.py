@@ -10,13 +10,13 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from domain.event import CallType, ProtectedEvent
 from stores.events import store_events
 from stores.migrate import migrate
 from stores.migrations import MIGRATIONS
 from stores.postgres import Connection, Database
 from stores.quarters import make_quarters
 from stores.reads.events import by_message_ids
+from tests.fixtures.views import viewed
 from tests.patience import AT_ALL
 
 OURS = uuid4()
@@ -25,21 +25,6 @@ _WAITING = """
     WHERE datname = current_database() AND NOT granted
 """
 _EARLIER = "SELECT ends FROM event_part WHERE part::text = 'event_earlier'"
-
-
-def viewed(message_id: str, received_at: datetime | None = None) -> ProtectedEvent:
-    at = received_at or datetime.now(UTC)
-    return ProtectedEvent(
-        workspace=OURS,
-        message_id=message_id,
-        subject=uuid4(),
-        type=CallType.TRACK,
-        name="view",
-        at=at,
-        received_at=at,
-        aliases=(),
-        purposes=(),
-    )
 
 
 def before(number: str, folder: Path) -> Path:
@@ -63,7 +48,7 @@ async def builder(earlier_url: str) -> AsyncIterator[Connection]:
     database = await Database.open(earlier_url, role="worker", max_size=1)
     async with database.across() as connection:
         for number in range(7):  # by the sixth time Postgres keeps its plan
-            await store_events(connection, OURS, [viewed(f"before {number}")])
+            await store_events(connection, OURS, [viewed(OURS, f"before {number}")])
         yield connection
     await database.close()
 
@@ -84,15 +69,15 @@ async def test_what_was_stored_stays_and_the_last_release_goes_on(
 ) -> None:
     for number in ("0030", "0031", "0032"):
         assert len(await migrate(earlier_url, before(number, tmp_path))) == 1
-        await store_events(builder, OURS, [viewed(f"until {number}")])
+        await store_events(builder, OURS, [viewed(OURS, f"until {number}")])
         assert len(await by_message_ids(gateway, ["before 0", "before 6", f"until {number}"])) == 3
     assert await builder.fetchval("SELECT count(*) FROM event") == 10
-    twice = viewed("twice")
+    twice = viewed(OURS, "twice")
     with pytest.raises(asyncpg.UniqueViolationError):
         await store_events(builder, OURS, [twice, twice])
     ends = await builder.fetchval(_EARLIER)
     assert timedelta(days=90) < ends - datetime.now(UTC) < timedelta(days=190)
-    await store_events(builder, OURS, [viewed("later", ends)])
+    await store_events(builder, OURS, [viewed(OURS, "later", ends)])
     assert await gateway.fetchval("SELECT count(*) FROM event") == 11
 
 
@@ -102,7 +87,9 @@ async def test_the_first_quarter_follows_on_what_was_there(earlier_url: str, bui
     assert await builder.fetchval("SELECT count(*) FROM event_part") == 1
     assert await make_quarters(builder, ends - timedelta(days=100)) == 0
     assert await make_quarters(builder, ends - timedelta(days=80)) == 1
-    await store_events(builder, OURS, [viewed("last", ends - timedelta(microseconds=1)), viewed("first", ends)])
+    await store_events(
+        builder, OURS, [viewed(OURS, "last", ends - timedelta(microseconds=1)), viewed(OURS, "first", ends)]
+    )
     assert await builder.fetchval("SELECT array_agg(ends - begins < '100 days' ORDER BY ends) FROM event_part") == [
         False,
         True,
@@ -114,7 +101,7 @@ async def test_the_first_quarter_follows_on_what_was_there(earlier_url: str, bui
 
 
 async def test_an_event_whose_clock_was_ahead_is_no_hindrance(earlier_url: str, builder: Connection) -> None:
-    await store_events(builder, OURS, [viewed("ahead", datetime(2126, 5, 1, tzinfo=UTC))])
+    await store_events(builder, OURS, [viewed(OURS, "ahead", datetime(2126, 5, 1, tzinfo=UTC))])
     await migrate(earlier_url)
     assert await builder.fetchval(_EARLIER) == datetime(2126, 7, 1, tzinfo=UTC)
     assert await builder.fetchval("SELECT count(*) FROM event") == 8
@@ -136,7 +123,7 @@ async def test_a_batch_that_comes_meanwhile_waits_and_is_stored(
     await by_message_ids(gateway, ["before 0"])
     migrating = asyncio.create_task(migrate(earlier_url))
     await _until_somebody_waits(earlier_url, 1)
-    storing = asyncio.create_task(store_events(builder, OURS, [viewed("meanwhile")]))
+    storing = asyncio.create_task(store_events(builder, OURS, [viewed(OURS, "meanwhile")]))
     await _until_somebody_waits(earlier_url, 2)
     await reading.rollback()
     await asyncio.gather(migrating, storing)

@@ -12,12 +12,12 @@ import pytest
 from structlog.testing import capture_logs
 
 import stores.quarters
-from domain.event import CallType, ProtectedEvent
 from stores.events import store_events
 from stores.faults import Contended
 from stores.postgres import Connection, Database
 from stores.quarters import analyse_events, drop_quarters, keep_quarters, lacks_quarter, make_quarters
 from stores.reads.events import by_message_ids
+from tests.fixtures.views import viewed
 from tests.patience import AT_ALL
 
 OURS, THEIRS = uuid4(), uuid4()
@@ -30,20 +30,6 @@ _WAITING = """
     SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
     WHERE datname = current_database() AND NOT granted
 """
-
-
-def viewed(message_id: str, received_at: datetime, workspace: UUID = OURS) -> ProtectedEvent:
-    return ProtectedEvent(
-        workspace=workspace,
-        message_id=message_id,
-        subject=uuid4(),
-        type=CallType.TRACK,
-        name="view",
-        at=received_at,
-        received_at=received_at,
-        aliases=(),
-        purposes=(),
-    )
 
 
 @pytest.fixture
@@ -95,7 +81,7 @@ async def test_events_go_where_they_belong(connection: Connection, owner: asyncp
         "next": SPRING,
         "after": SUMMER,
     }
-    await store_events(connection, OURS, [viewed(name, at) for name, at in moments.items()])
+    await store_events(connection, OURS, [viewed(OURS, name, at) for name, at in moments.items()])
     assert await where(owner) == {
         "long ago": "event_earlier",
         "between": "event_default",
@@ -117,9 +103,9 @@ async def test_a_quarter_begins_where_it_does_in_greenwich(connection: Connectio
 async def test_the_next_quarter_is_made_ahead_while_somebody_writes(connection: Connection, worker: Database) -> None:
     await make_quarters(connection, NEW_YEAR)
     async with worker.across() as other, other.transaction():
-        await store_events(other, OURS, [viewed("writing", NEW_YEAR)])
+        await store_events(other, OURS, [viewed(OURS, "writing", NEW_YEAR)])
         assert await make_quarters(connection, SPRING) == 1
-        await store_events(other, OURS, [viewed("still", NEW_YEAR)])
+        await store_events(other, OURS, [viewed(OURS, "still", NEW_YEAR)])
     assert await parts(connection) == ["event_2126q1", "event_2126q2", "event_2126q3"]
 
 
@@ -136,7 +122,7 @@ async def test_what_came_before_its_quarter_was_made_moves_there(
     connection: Connection, owner: asyncpg.Connection
 ) -> None:
     moments = {"before": NEW_YEAR - MOMENT, "now": NEW_YEAR, "next": SPRING, "later": SUMMER}
-    await store_events(connection, OURS, [viewed(name, at) for name, at in moments.items()])
+    await store_events(connection, OURS, [viewed(OURS, name, at) for name, at in moments.items()])
     assert set((await where(owner)).values()) == {"event_default"}
     assert await make_quarters(connection, NEW_YEAR) == 2
     assert await where(owner) == {
@@ -165,7 +151,7 @@ async def test_a_clock_that_was_ahead_leaves_no_gap(connection: Connection) -> N
 async def test_an_emptied_quarter_goes_and_one_with_an_event_left_stays(connection: Connection) -> None:
     await make_quarters(connection, NEW_YEAR)
     await make_quarters(connection, SUMMER)
-    await store_events(connection, OURS, [viewed("first", NEW_YEAR), viewed("second", SPRING)])
+    await store_events(connection, OURS, [viewed(OURS, "first", NEW_YEAR), viewed(OURS, "second", SPRING)])
     assert await drop_quarters(connection, AUTUMN) == 2  # this quarter's of the machine's clock, and the next
     await connection.execute("DELETE FROM event WHERE message_id = 'first'")
     assert await drop_quarters(connection, SPRING + timedelta(days=30)) == 0  # somebody may hold events of it yet
@@ -184,7 +170,7 @@ async def test_what_comes_in_the_last_moment_is_kept(
     async with worker.across() as other:
         writing = other.transaction()
         await writing.start()
-        await store_events(other, OURS, [viewed("late", NEW_YEAR)])
+        await store_events(other, OURS, [viewed(OURS, "late", NEW_YEAR)])
         dropping = asyncio.create_task(drop_quarters(connection, SUMMER))
         await _until_somebody_waits(worker)
         await writing.commit()
@@ -204,7 +190,7 @@ async def test_what_is_before_all_quarters_gives_its_room_back_and_stays(
     assert await drop_quarters(connection, NEW_YEAR) == 1
     assert await connection.fetchval(room) == empty
     assert await drop_quarters(connection, NEW_YEAR) == 0
-    await store_events(connection, OURS, [viewed("replayed", datetime(1999, 1, 1, tzinfo=UTC))])
+    await store_events(connection, OURS, [viewed(OURS, "replayed", datetime(1999, 1, 1, tzinfo=UTC))])
     assert await where(owner) == {"replayed": "event_earlier"}
 
 
@@ -227,8 +213,8 @@ async def test_builders_that_do_it_at_once_do_it_once(worker: Database) -> None:
 async def test_nobody_reaches_into_a_part(database_url: str, connection: Connection, owner: asyncpg.Connection) -> None:
     await owner.execute("ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC, tagway_app, tagway_worker")
     await make_quarters(connection, NEW_YEAR)
-    await store_events(connection, OURS, [viewed("ours", NEW_YEAR)])
-    await store_events(connection, THEIRS, [viewed("theirs", NEW_YEAR, THEIRS)])
+    await store_events(connection, OURS, [viewed(OURS, "ours", NEW_YEAR)])
+    await store_events(connection, THEIRS, [viewed(THEIRS, "theirs", NEW_YEAR)])
     app = await Database.open(database_url, role="app", max_size=1)
     async with app.workspace(OURS) as stranger:
         assert (await by_message_ids(stranger, ["ours", "theirs"])).keys() == {"ours"}
@@ -236,7 +222,7 @@ async def test_nobody_reaches_into_a_part(database_url: str, connection: Connect
             with pytest.raises(asyncpg.InsufficientPrivilegeError):
                 await stranger.execute(sql)
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await store_events(stranger, THEIRS, [viewed("forged", NEW_YEAR, THEIRS)])
+            await store_events(stranger, THEIRS, [viewed(THEIRS, "forged", NEW_YEAR)])
     await app.close()
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await connection.execute("SELECT FROM event_2126q1")
