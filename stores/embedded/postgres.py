@@ -19,7 +19,6 @@ _SETTINGS = {
     "max_connections": "100",
     "shared_buffers": "96MB",
     "maintenance_work_mem": "32MB",
-    "max_wal_size": "512MB",
     "huge_pages": "off",
     "jit": "off",  # our statements are short
     "timezone": "UTC",
@@ -32,6 +31,7 @@ _SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
 }
+_LEAST_WAL, _MOST_WAL = 128, 2048
 _VOLATILE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
 
 
@@ -70,11 +70,15 @@ class EmbeddedPostgres(EmbeddedServer):
         draft.rename(data)
         return data
 
-    def command(self, _home: Path, data: Path, port: int) -> list[str]:
+    def command(self, home: Path, data: Path, port: int) -> list[str]:
         """Return the `postgres` command line; settings come from here, the file in the data folder stays as made."""
         sockets = str(data) if len(str(data)) < _SOCKET_PATH_LIMIT else ""
         settings = _SETTINGS | (_VOLATILE if self.volatile else {})
-        settings |= {"port": str(port), "unix_socket_directories": sockets}
+        settings |= {
+            "port": str(port),
+            "unix_socket_directories": sockets,
+            "max_wal_size": f"{_room_for_wal(home)}MB",
+        }
         options = [f"--{name}={value}" for name, value in settings.items()]
         return [str(self._program), "-D", str(data), *options]
 
@@ -94,3 +98,12 @@ class EmbeddedPostgres(EmbeddedServer):
         finally:
             await connection.close()
         return True
+
+
+def _room_for_wal(home: Path) -> int:
+    """Tell how many MB its log may take: as many as are useful, and an eighth of what the disk has left at most.
+
+    After a checkpoint the first change of a page writes the whole page to the log. Message ids come at random, so with
+    a checkpoint every few seconds nearly every event writes whole pages.
+    """
+    return min(max(shutil.disk_usage(home).free // 8 >> 20, _LEAST_WAL), _MOST_WAL)

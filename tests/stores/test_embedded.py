@@ -7,6 +7,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import asyncpg
 import pytest
@@ -14,7 +15,7 @@ import redis.asyncio
 
 from stores.embedded.account import Account
 from stores.embedded.binaries import BinariesMissing, find_postgres, find_valkey
-from stores.embedded.postgres import EmbeddedPostgres
+from stores.embedded.postgres import EmbeddedPostgres, _room_for_wal
 from stores.embedded.server import EmbeddedServer, HomeInUse, ServerFailed
 from stores.embedded.valkey import EmbeddedValkey
 from tests.patience import AT_ALL
@@ -25,7 +26,7 @@ _SERVERS = [EmbeddedPostgres, EmbeddedValkey]
 _START_BOTH = """
 import asyncio, sys
 from pathlib import Path
-from stores.embedded.postgres import EmbeddedPostgres
+from stores.embedded.postgres import EmbeddedPostgres, _room_for_wal
 from stores.embedded.valkey import EmbeddedValkey
 
 async def main():
@@ -143,6 +144,14 @@ async def test_a_port_that_a_full_disk_has_cut_off_keeps_no_server_from_its_star
         assert await server.start()
     finally:
         await server.stop()
+
+
+@pytest.mark.parametrize(("free", "room"), [(0, 128), (8 << 30, 1024), (1 << 40, 2048)])
+def test_the_log_of_a_server_takes_a_part_of_the_disk(
+    free: int, room: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=free))
+    assert _room_for_wal(tmp_path) == room
 
 
 async def test_kill_9_loses_nothing(home: Path) -> None:
