@@ -6,6 +6,7 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from typing import Final
 
 from prometheus_client import CollectorRegistry, start_http_server
 
@@ -41,6 +42,9 @@ from stores.quarters import keep_quarters
 from stores.recommendation_cache import RecommendationCache
 from stores.statistics import watch_young_tables
 from stores.subject_cache import SubjectCache
+
+_ANSWERS_WITHIN: Final = 30.0
+"""What a builder does, it does in small steps: a statement that takes longer has been lost on its way."""
 
 
 async def build(settings: Settings, wall: Clock = utc_now) -> None:
@@ -86,7 +90,13 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         provider = await stack.enter_async_context(open_provider(settings))
         connections = max(settings.postgres_connections, CONNECTIONS)
         stores = await stack.enter_async_context(
-            open_stores(settings, role="worker", connections=connections, needs_redis=False)
+            open_stores(
+                settings,
+                role="worker",
+                connections=connections,
+                answers_within=_ANSWERS_WITHIN,
+                needs_redis=False,
+            )
         )
         database, redis, log = stores
 

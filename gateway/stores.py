@@ -13,7 +13,7 @@ from gateway.database import open_database
 from gateway.settings import Settings
 from stores.eventlog.open import open_log
 from stores.eventlog.port import EventLog
-from stores.postgres import Database, Role
+from stores.postgres import ANSWERS_WITHIN, Database, Role
 from stores.redis import Redis, make_redis, prove
 from stores.redis import open_redis as connect
 
@@ -34,9 +34,15 @@ class Stores(NamedTuple):
 
 @asynccontextmanager
 async def open_stores(
-    settings: Settings, *, role: Role, connections: int, at_once: bool = False, needs_redis: bool = True
+    settings: Settings,
+    *,
+    role: Role,
+    connections: int,
+    at_once: bool = False,
+    answers_within: float = ANSWERS_WITHIN,
+    needs_redis: bool = True,
 ) -> AsyncIterator[Stores]:
-    """Open Postgres, Redis and the log, and close them in reverse; `at_once` is told in `Database.open`.
+    """Open Postgres, Redis and the log, and close them in reverse; what is asked of the pool, `Database.open` tells.
 
     Where Redis is not needed, it may come later. Raises `SettingsError` when the settings name no stores,
     `StoreUnavailable` and `LogUnavailable`.
@@ -44,7 +50,7 @@ async def open_stores(
     settings.needs("postgres_url", "redis_url")
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(
-            open_database(settings, role=role, connections=connections, at_once=at_once)
+            open_database(settings, role=role, connections=connections, at_once=at_once, answers_within=answers_within)
         )
         redis = await stack.enter_async_context(open_redis(settings) if needs_redis else _await_redis(settings))
         log = await open_log(read_brokers(settings), database, settings.log_retention)

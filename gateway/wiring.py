@@ -22,7 +22,7 @@ from gateway.collect.pipeline import Pipeline, build_steps
 from gateway.collect.spooling import Spooling
 from gateway.collect.tally import Tally
 from gateway.errors import place_of
-from gateway.graphql import GraphQLApp
+from gateway.graphql.app import GraphQLApp
 from gateway.issuers import Issuers, read_issuers
 from gateway.losses import Losses
 from gateway.manifest import read_manifest
@@ -60,6 +60,8 @@ from stores.subject_cache import SubjectCache
 _COLLECTING_AT_MOST: Final = 256
 _STREAMS_AT_MOST: Final = 1_000
 _STREAMS_OF_A_KEY: Final = 100
+_ANSWERS_WITHIN: Final = 15.0
+"""How long a statement of a gateway may take: somebody waits for it, and can ask again."""
 
 _LOG = structlog.get_logger(__name__)
 
@@ -74,7 +76,12 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         provider = await stack.enter_async_context(open_provider(settings))
         stores = await stack.enter_async_context(
             open_stores(
-                settings, role="app", connections=settings.postgres_connections, at_once=True, needs_redis=False
+                settings,
+                role="app",
+                connections=settings.postgres_connections,
+                at_once=True,
+                answers_within=_ANSWERS_WITHIN,
+                needs_redis=False,
             )
         )
         database, redis, log = stores

@@ -58,7 +58,7 @@ async def _keep(database: Database, generation: int, turn: asyncio.Event) -> Non
     """Be seen for as long as the process lives, and set `turn` once it may begin."""
     while True:
         try:
-            async with database.hold() as connection:
+            async with database.hold(lively=True) as connection:
                 await _await_turn(connection, generation)
                 turn.set()
                 while True:

@@ -68,7 +68,7 @@ class Notary:
         """Sign and tell until cancelled."""
         while True:
             try:
-                async with self._database.hold() as connection:
+                async with self._database.hold(lively=True) as connection:
                     while not await try_own_notary(connection):  # noqa: ASYNC110 - a lock of Postgres wakes nobody here
                         await asyncio.sleep(_LOOK_EVERY)
                     while True:

@@ -87,7 +87,7 @@ class Publisher:
         """Publish until cancelled."""
         while True:
             try:
-                async with self._database.hold() as connection:
+                async with self._database.hold(lively=True) as connection:
                     await self._serve(connection)
             except (StoreUnavailable, Contended) as error:
                 _LOG.warning("publisher_waits", problem=str(error))

@@ -13,11 +13,13 @@ import structlog
 
 from domain.errors import Refused, StoreUnavailable
 from stores.reach import unreachable
+from stores.silence import LIVELY, SETTINGS, notice
 
 Role = Literal["app", "worker"]
 
 _ACQUIRE_WITHIN = 10.0
-_COMMAND_WITHIN = 60.0
+ANSWERS_WITHIN = 60.0
+"""How long a statement may take where nobody waits for it."""
 _CLOSE_WITHIN = 2.0
 _HEALTH_WITHIN = 2.0
 _IDLE_SECONDS = 300.0
@@ -38,6 +40,7 @@ _UNWELL = (asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError, asyn
 _NOT_NOW = (
     *_UNWELL,
     asyncpg.OperatorInterventionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
 )
@@ -81,8 +84,12 @@ class Database:
         self._unwell_until = 0.0
 
     @classmethod
-    async def open(cls, url: str, *, role: Role, max_size: int = 10, at_once: bool = False) -> Self:
+    async def open(
+        cls, url: str, *, role: Role, max_size: int = 10, at_once: bool = False, answers_within: float = ANSWERS_WITHIN
+    ) -> Self:
         """Connect as `role`, which the first migration makes. Raises `StoreUnavailable`.
+
+        A statement that is not answered within so many seconds is given up, and its connection with it.
 
         `at_once` opens all connections here and keeps them while they are idle. Otherwise they are opened when they
         are first needed, each for some 30 ms of two processors, and a burst of requests waits for that.
@@ -94,7 +101,7 @@ class Database:
                 max_size=max_size,
                 max_inactive_connection_lifetime=0 if at_once else _IDLE_SECONDS,
                 timeout=_ACQUIRE_WITHIN,
-                command_timeout=_COMMAND_WITHIN,
+                command_timeout=answers_within,
                 connection_class=Connection,
                 init=_initialise(role),
                 reset=_keep_session,
@@ -155,13 +162,16 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def hold(self) -> AsyncIterator[Connection]:
+    async def hold(self, *, lively: bool = False) -> AsyncIterator[Connection]:
         """Lend a connection for long, closed at the end: its listeners, settings and session locks go with it.
 
-        Raises like `workspace`.
+        One that is to be lively Postgres ends, and its locks are free, after 30 seconds without a word: whoever holds
+        it is frozen, or cut off. Raises like `workspace`.
         """
         async with self._lend() as connection:
             try:
+                if lively:
+                    await connection.execute(LIVELY)
                 yield connection
             finally:
                 with suppress(*_LOST, *_NOT_NOW, OSError, TimeoutError, asyncpg.InterfaceError):
@@ -216,7 +226,8 @@ def _initialise(role: Role) -> Any:
     async def initialise(connection: Connection) -> None:
         # What is asked for lies in memory or on a disk without a head, so an index costs no more than reading on. It is
         # said here, not with the login, where poolers refuse what they do not know.
-        await connection.execute(f"SET ROLE tagway_{role}; SET random_page_cost = 1.1")
+        await connection.execute(f"SET ROLE tagway_{role}; SET random_page_cost = 1.1; {SETTINGS}")
+        notice(connection._transport)  # noqa: SLF001 - asyncpg has no public way to it
         await set_codecs(connection)
         await connection.prepare(_ARRAYS)
 

@@ -88,7 +88,7 @@ class PostgresConsumer:
                 raise StoreUnavailable("Postgres was lost while nothing was asked of it")
             return self._connection, self._share
         await self.leave()
-        connection = await self._session.enter_async_context(self._database.hold())
+        connection = await self._session.enter_async_context(self._database.hold(lively=True))
         await connection.add_listener(CHANNEL, self._hear)
         share = Share(connection, self._topic, self._group)
         await share.join()

@@ -43,6 +43,8 @@ def cases(log: Log, *, disks: bool, away: float) -> list[Case]:
         *(_broker(away) if log == "kafka" else ()),
         Case("freeze postgres 3 s", freezing("postgres", 3)),
         Case("freeze redis 3 s", freezing("redis", 3)),
+        Case("freeze serve 3 s", freezing("serve", 3), 3),
+        Case("freeze build 70 s", freezing("build", 70), 70),
         Case("slow postgres 5 s", faltering("postgres", 5), 5),
         Case("slow redis 5 s", faltering("redis", 5), 5),
         Case("slow, broken line 5 s", stalling(5), 5),

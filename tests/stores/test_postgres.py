@@ -166,20 +166,18 @@ async def test_a_query_that_is_cancelled_is_a_store_unavailable(app: Database, d
 
 
 async def test_a_query_that_takes_too_long_is_a_store_unavailable(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str,
 ) -> None:
-    monkeypatch.setattr("stores.postgres._COMMAND_WITHIN", 1.0)
-    database = await Database.open(database_url, role="app", max_size=1)
+    database = await Database.open(database_url, role="app", max_size=1, answers_within=1.0)
     with pytest.raises(StoreUnavailable):
         await _query_for_long(database)
     await database.close()
 
 
 async def test_a_session_that_never_answers_is_asked_nothing_more(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
+    database_url: str,
 ) -> None:
-    monkeypatch.setattr("stores.postgres._COMMAND_WITHIN", 1.0)
-    database = await Database.open(database_url, role="app", max_size=1)
+    database = await Database.open(database_url, role="app", max_size=1, answers_within=1.0)
     async with database.workspace(None) as connection:
         session = connection.get_server_pid()
         with pytest.raises(StoreUnavailable):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from domain.errors import LogUnavailable
 from stores.eventlog.port import EventLog, TopicSpec
 from stores.eventlog.postgres import PostgresLog
 from stores.postgres import Database
@@ -68,6 +69,25 @@ async def test_a_member_killed_leaves_its_partitions_to_the_others(
             return time.monotonic() - began
 
         assert await soonest(bereave, bar) < bar
+    assert set(books.applied.values()) == {1}
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+async def test_a_member_that_is_frozen_leaves_its_partitions_to_the_others(
+    open_one: Opener, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("stores.postgres.LIVELY", "SET idle_session_timeout = '1s'")
+    log, other = await open_one(), await open_one()
+    books = Books()
+    async with log.consume(topic, "shared", books.start) as stays, other.consume(topic, "shared", books.start) as hangs:
+        await poll_until(lambda: len(stays.assigned) == len(hangs.assigned) == 2, stays, hangs)
+        await log.append(topic, records(100))
+        await books.keep(stays, 100)
+        await poll_until(lambda: len(stays.assigned) == 4, stays)
+
+        with pytest.raises(LogUnavailable):
+            await hangs.next_batches(10, 0.1)
+        await poll_until(lambda: len(stays.assigned) == len(hangs.assigned) == 2, stays, hangs)
     assert set(books.applied.values()) == {1}
 
 
