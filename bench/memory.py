@@ -19,7 +19,7 @@ from strawberry.extensions import ParserCache, ValidationCache
 
 from domain.clock import utc_now
 from domain.key import Principal
-from gateway.graphql import GraphQLApp
+from gateway.graphql.app import GraphQLApp
 from gateway.serve import collect_garbage_seldom
 from resolvers.context import Services
 from resolvers.documents import Documents

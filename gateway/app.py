@@ -11,7 +11,7 @@ from starlette.routing import BaseRoute
 from domain.errors import TagwayError
 from gateway.access import AccessLog
 from gateway.errors import answer_failure, answer_http_exception
-from gateway.graphql import graphql_routes
+from gateway.graphql.app import graphql_routes
 from gateway.prefix import Prefix
 from gateway.resources import Resources, State
 from gateway.routes import (

@@ -15,7 +15,7 @@ from gateway.collect.intake import Intake
 from gateway.collect.limit import EventLimit
 from gateway.collect.spooling import Spooling
 from gateway.collect.tally import Tally
-from gateway.graphql import GraphQLApp
+from gateway.graphql.app import GraphQLApp
 from gateway.losses import Losses
 from gateway.metrics import Metrics
 from gateway.settings import Settings

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
 from typing import Any
 
 from graphql import located_error
@@ -111,11 +110,17 @@ class Selection:
     def _put_together(self, run: Run, rows: Rows, columns: dict[int, list[Any]]) -> list[Any]:
         """Make the rows of the columns that were answered, and of what only has to be read."""
         if not run.failures or not self.fields:
-            with suppress(Exception):  # what went wrong is told value by value below
-                made = self._build(rows.objects, *columns.values())
-                if len(made) == len(rows.objects):
-                    return made
+            made = self._at_once(rows, columns)
+            if len(made) == len(rows.objects):
+                return made
         return self._one_by_one(run, rows, columns)
+
+    def _at_once(self, rows: Rows, columns: dict[int, list[Any]]) -> list[Any]:
+        """Make the rows where nothing goes wrong with any of them; nothing where something does."""
+        try:
+            return self._build(rows.objects, *columns.values())
+        except Exception:  # noqa: BLE001 - told value by value instead
+            return []
 
     def _one_by_one(self, run: Run, rows: Rows, columns: dict[int, list[Any]]) -> list[Any]:
         """Make the rows with everything that could not be had in them."""

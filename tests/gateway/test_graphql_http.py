@@ -215,7 +215,7 @@ async def test_an_answer_tells_what_it_cost_and_too_much_is_refused(
 async def test_a_token_that_expires_ends_its_stream_though_nothing_happens(
     gateway: Gateway, seeds: Seeds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.welcome.TOKEN_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.graphql.welcome.TOKEN_SECONDS", 0.05)
     await seeds.segment("vip")
     profile = await seeds.profile(anonymous_id="a-1")
     await seeds.consent(profile, Purpose.PERSONALIZATION, State.GRANTED)

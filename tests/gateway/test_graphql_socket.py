@@ -97,7 +97,7 @@ async def test_tokens_are_asked_for(gateway: Gateway) -> None:
 
 
 async def test_a_token_that_expires_ends_its_socket(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.welcome.TOKEN_SECONDS", 0.05)
+    monkeypatch.setattr("gateway.graphql.welcome.TOKEN_SECONDS", 0.05)
     workspace = await gateway.resources.workspaces.get(gateway.tenant.workspace)
     token = mint_end_user_token(workspace, anonymous_id="a-1", now=utc_now(), valid=timedelta(seconds=2))
     async with _open(gateway, token) as socket:

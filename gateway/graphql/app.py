@@ -1,15 +1,13 @@
 """GraphQL over HTTP, server-sent events and sockets, on Starlette."""
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final, cast
 
 import msgspec
-import uuid_utils
 from cross_web import AsyncHTTPRequestAdapter, HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -29,16 +27,17 @@ from strawberry.types.graphql import OperationType
 from strawberry.types.unset import UNSET, UnsetType
 
 from console.files import explorer_page
-from domain.errors import FAILURES, Refused, TagwayError
-from gateway.answer import CORS, GRAPHQL_RESPONSE, JSON, answer, code_of, encode
+from domain.errors import Refused, TagwayError
 from gateway.auth import Authenticator, token_in
-from gateway.collect.decode import read_json
-from gateway.operation import Asked, Posted, read_asked, read_bounded, read_queried, replayed
+from gateway.graphql.answer import CORS, GRAPHQL_RESPONSE, JSON, answer, encode, media_type
+from gateway.graphql.callers import Callers
+from gateway.graphql.failures import failure, note, status_of, wait_of
+from gateway.graphql.operation import Posted, find_asked, read_any, read_bounded, read_object, replayed
+from gateway.graphql.socket import Socket, SocketHandler, turn_away
+from gateway.graphql.welcome import while_welcome
 from gateway.pages import page
 from gateway.patience import arrived
-from gateway.socket import Socket, SocketHandler, turn_away
-from gateway.streams import Place, Streams, whose
-from gateway.welcome import while_welcome
+from gateway.streams import Streams, whose
 from gateway.workspace import Workspaces
 from resolvers.caller import Caller
 from resolvers.context import Services, Session
@@ -50,15 +49,6 @@ from resolvers.schema import Schema
 _STREAMS_AT_MOST: Final = 5_000
 _STREAMS_OF_ONE: Final = 500
 """Sockets and streams of one key or visitor."""
-
-_STATUS_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
-
-
-@dataclass(slots=True)
-class SocketSession(Session):
-    """What is known of a socket, and the place that it holds."""
-
-    place: Place | None = None
 
 
 class GraphQLApp(GraphQL[Session, None]):
@@ -84,8 +74,7 @@ class GraphQLApp(GraphQL[Session, None]):
             allowed_origins=("*",),
         )
         self._services = services
-        self._authenticator = authenticator
-        self._workspaces = workspaces
+        self._callers = Callers(services, authenticator, workspaces)
         self.documents = documents
         self.failed = failed
         self.streams = Streams(_STREAMS_AT_MOST, _STREAMS_OF_ONE)
@@ -95,22 +84,19 @@ class GraphQLApp(GraphQL[Session, None]):
         if scope["type"] != "http":
             await self._serve_socket(scope, receive, send)
             return
-        with ExitStack() as held:
-            scope["tagway.held"] = held
-            if scope["method"] == "OPTIONS":
-                response = Response(status_code=204, headers=CORS)
-            else:
-                response = await self._answer(scope, receive)
+        if scope["method"] == "OPTIONS":
+            await Response(status_code=204, headers=CORS)(scope, receive, send)
+            return
+        try:
+            response = await self._answer(scope, receive)
             await response(scope, receive, send)
+        finally:
+            if "tagway.held" in scope:
+                scope["tagway.held"].close()
 
     def end_streams(self) -> None:
         """End every subscription, so that answers that stream do not hold up a process that is to stop."""
         self._services.hub.end()
-
-    async def caller_of(self, token: str) -> Caller:
-        """Tell who a secret key or end-user token speaks for. Raises `Refused` and `StoreUnavailable`."""
-        principal = await self._authenticator.token(token)
-        return Caller(principal, (await self._workspaces.get(principal.workspace)).keys)
 
     async def ask(self, caller: Caller, request_id: str, document: str, variables: dict[str, Any]) -> dict[str, Any]:
         """Run a document of ours for a caller, for routes that speak no GraphQL.
@@ -128,25 +114,12 @@ class GraphQLApp(GraphQL[Session, None]):
     async def get_context(self, request: Request | WebSocket, response: Response | WebSocket) -> Session:  # noqa: ARG002 - their signature
         """Open a session; that of a socket learns its caller from `connection_init`."""
         if isinstance(request, Request):
-            return await self._session(request.scope, Posted(request.scope).token)
-        return SocketSession(self._services, str(uuid_utils.uuid7()), place=request.scope["tagway.place"])
-
-    async def _session(self, scope: Scope, token: str) -> Session:
-        known: Session | None = scope.get("tagway.session")
-        if known is None:
-            known = Session(self._services, scope.get("tagway.request_id") or str(uuid_utils.uuid7()))
-            if token:
-                known.caller = await self.caller_of(token)
-            elif not self._services.development:
-                raise Refused(code="missing_key")
-            scope["tagway.session"] = known
-        return known
+            return await self._callers.session(request.scope, Posted(request.scope).token)
+        return self._callers.of_socket(request.scope["tagway.place"])
 
     async def on_ws_connect(self, context: Session) -> UnsetType:
         """Learn from a socket's first message who opened it. Raises `Refused` and `StoreUnavailable`."""
-        context.caller = await self.caller_of(token_in(context.connection_params or {}))
-        if isinstance(context, SocketSession) and context.place:
-            context.place.belong(whose(context.caller.principal))
+        await self._callers.enter(context, token_in(context.connection_params or {}))
         nothing_to_say: UnsetType = UNSET
         return nothing_to_say
 
@@ -165,8 +138,7 @@ class GraphQLApp(GraphQL[Session, None]):
     async def get_sub_response(self, request: Request | WebSocket) -> Response:
         """Note which of the two media types the answer shall have."""
         noted = await super().get_sub_response(request)
-        modern = GRAPHQL_RESPONSE in request.headers.get("accept", "")
-        noted.headers["content-type"] = f"{GRAPHQL_RESPONSE if modern else JSON}; charset=utf-8"
+        noted.headers["content-type"] = media_type(request.headers.get("accept", ""))
         return noted
 
     def create_response(
@@ -176,9 +148,9 @@ class GraphQLApp(GraphQL[Session, None]):
         status = 200
         content_type = sub_response.headers["content-type"]
         if isinstance(response_data, dict) and "data" not in response_data and GRAPHQL_RESPONSE in content_type:
-            status = _status_of(response_data.get("errors") or [])
+            status = status_of(response_data.get("errors") or [])
         headers = {"content-type": content_type, "cache-control": "no-store", **CORS}
-        if isinstance(response_data, dict) and (wait := _wait_of(response_data.get("errors") or [])):
+        if isinstance(response_data, dict) and (wait := wait_of(response_data.get("errors") or [])):
             headers["retry-after"] = str(wait)
         return Response(encode(response_data), status, headers)
 
@@ -194,7 +166,7 @@ class GraphQLApp(GraphQL[Session, None]):
 
     async def process_result(self, request: Request, result: ExecutionResult) -> GraphQLHTTPResponse:
         """Leave `data` out where nothing was executed, and what is encoded already as it is."""
-        _note(request.scope, result)
+        note(request.scope, result)
         if isinstance(result, Payload):
             return cast("GraphQLHTTPResponse", msgspec.Raw(result.text))
         response = await super().process_result(request, result)
@@ -214,19 +186,13 @@ class GraphQLApp(GraphQL[Session, None]):
 
     def parse_json(self, data: str | bytes) -> Any:
         """Decode an object or a list. Raises `Refused`."""
-        try:
-            found = self.decode_json(data)
-        except json.JSONDecodeError as error:
-            raise Refused(code="malformed_json") from error
-        if not isinstance(found, dict | list):
-            raise Refused("A request is a JSON object.")
-        return found
+        return read_object(data)
 
     def decode_json(self, data: str | bytes) -> object:
         """Decode JSON. Raises `json.JSONDecodeError`, which is what the transports expect."""
         try:
-            return read_json(msgspec.json.decode, data.encode() if isinstance(data, str) else data)
-        except (Refused, UnicodeError) as error:
+            return read_any(data)
+        except Refused as error:
             raise json.JSONDecodeError("not JSON", "", 0) from error
 
     def encode_json(self, data: object) -> bytes:
@@ -250,13 +216,16 @@ class GraphQLApp(GraphQL[Session, None]):
                 request_data.extensions = {**(request_data.extensions or {}), IDEMPOTENCY_KEY: key.decode("latin-1")}
         if Posted(request.scope).streams:
             who = whose(context.caller.principal) if context.caller else None
-            request.scope["tagway.held"].enter_context(self.streams.enter(who))
+            held = request.scope["tagway.held"] = ExitStack()
+            held.enter_context(self.streams.enter(who))
         result = await super().execute_operation(
             request, request_adapter, request_data, context, root_value, sub_response
         )
         token = Posted(request.scope).token
         if token and isinstance(result, AsyncGenerator):
-            return cast("SubscriptionExecutionResult", while_welcome(result, context, partial(self.caller_of, token)))
+            return cast(
+                "SubscriptionExecutionResult", while_welcome(result, context, partial(self._callers.find, token))
+            )
         return result
 
     async def execute_single(
@@ -294,16 +263,8 @@ class GraphQLApp(GraphQL[Session, None]):
         try:
             body = await arrived(read_bounded(receive))
             return await self._planned(scope, body) or await self.run(Request(scope, replayed(body, receive)))
-        except TagwayError as error:
-            code, message, wait = error.code, error.detail or error.failure.message, error.retry_after
-        except HTTPException as error:
-            code, message, wait = _STATUS_CODES.get(error.status_code, "invalid_request"), error.reason, None
-        scope["tagway.code"] = code
-        failure = FAILURES[code]
-        headers = {**CORS, "content-type": (await self.get_sub_response(Request(scope))).headers["content-type"]}
-        if wait is not None:
-            headers["retry-after"] = str(wait)
-        return Response(encode({"errors": [_error(code, message)]}), failure.status, headers)
+        except (TagwayError, HTTPException) as error:
+            return failure(scope, error, Request(scope).headers.get("accept", ""))
 
     async def _serve_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self.streams.full:
@@ -317,30 +278,24 @@ class GraphQLApp(GraphQL[Session, None]):
     async def _planned(self, scope: Scope, body: bytes) -> Response | None:
         """Answer by a plan what is asked plainly and can be planned; None for everything else."""
         posted, schema = Posted(scope), self.schema
-        asked = _asked(posted, scope, body)
+        asked = find_asked(posted, scope, body)
         if asked is None or not isinstance(schema, Schema):
             return None
         scope["tagway.document_id"] = asked.document_id
         if posted.streams:
             return None
-        session = await self._session(scope, posted.token)
+        session = await self._callers.session(scope, posted.token)
         text = self.documents.find(asked.query, asked.document_id, asked.extensions, session.caller)
         ready = schema.prepare(text, asked.operation_name, asked.variables) if text else None
         if ready is None:
             return None
         found = await ready.run(session)
-        _note(scope, found)
+        note(scope, found)
         if isinstance(found, PreExecutionError):
             return self.create_response(
                 {"errors": [each.formatted for each in found.errors or ()]}, await self.get_sub_response(Request(scope))
             )
         return answer(found, session, posted)
-
-
-def _asked(posted: Posted, scope: Scope, body: bytes) -> Asked | None:
-    if posted.is_json:
-        return read_asked(body)
-    return read_queried(scope["query_string"]) if posted.method == "GET" and not posted.wants_page else None
 
 
 _NOT_STREAMED: Final = {OperationType.QUERY, OperationType.MUTATION}
@@ -349,23 +304,3 @@ _NOT_STREAMED: Final = {OperationType.QUERY, OperationType.MUTATION}
 def graphql_routes(app: GraphQLApp) -> tuple[BaseRoute, ...]:
     """Mount the app at /graphql, for requests and for sockets."""
     return Route("/graphql", app), WebSocketRoute("/graphql", app)
-
-
-def _note(scope: Scope, found: ExecutionResult) -> None:
-    """Note by which code the request is counted, if there are errors."""
-    if found.errors and (code := code_of(found.errors)):
-        scope["tagway.code"] = code
-
-
-def _error(code: str, message: str) -> dict[str, Any]:
-    return {"message": message, "extensions": {"code": code}}
-
-
-def _status_of(errors: Iterable[Any]) -> int:
-    codes = [(error.get("extensions") or {}).get("code") for error in errors]
-    return max((FAILURES[code].status for code in codes if code in FAILURES), default=400)
-
-
-def _wait_of(errors: Iterable[Any]) -> int:
-    """Tell after how many seconds the same may be asked again; 0 where none of the errors says so."""
-    return max(((error.get("extensions") or {}).get("retryAfter") or 0 for error in errors), default=0)

@@ -22,9 +22,9 @@ from strawberry.types import ExecutionResult
 from strawberry.types.execution import PreExecutionError
 
 from domain.errors import FAILURES, Refused, StoreUnavailable
-from gateway.answer import code_of
 from gateway.closing import FORBIDDEN, TOO_BIG, TRY_AGAIN_LATER, UNAUTHORIZED, shortened
-from gateway.welcome import until_unwelcome
+from gateway.graphql.failures import code_of
+from gateway.graphql.welcome import until_unwelcome
 from resolvers.caller import Caller
 from resolvers.context import Session
 from resolvers.documents import Documents

@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
-from graphql import GraphQLError
 from starlette.responses import Response
 from strawberry.types import ExecutionResult
 
-from gateway.operation import Posted
+from gateway.graphql.operation import Posted
 from resolvers.context import Session
 from resolvers.keeping import sight_tag
 from resolvers.live.groups import Payload
@@ -42,10 +41,9 @@ def answer(found: ExecutionResult, session: Session, posted: Posted) -> Response
     return _Answer(_OK, _encoded(found), modern=modern, caching=caching)
 
 
-def code_of(errors: Iterable[GraphQLError] | None) -> str | None:
-    """Give the code by which an answer with these errors is counted: that of the first."""
-    told = (error.extensions or {} for error in errors or ())
-    return next((extensions["code"] for extensions in told if "code" in extensions), None)
+def media_type(accept: str) -> str:
+    """Give the content type of an answer to a client that accepts this."""
+    return f"{GRAPHQL_RESPONSE if GRAPHQL_RESPONSE in accept else JSON}; charset=utf-8"
 
 
 def _encoded(found: ExecutionResult) -> bytes:

@@ -7,6 +7,7 @@ import msgspec
 from starlette.types import Message, Receive, Scope
 
 from domain.errors import Refused
+from gateway.collect.decode import read_json
 
 LARGEST_BODY: Final = 128 * 1024
 _JSON: Final = b"application/json"
@@ -76,7 +77,14 @@ class Posted:
 _decode = msgspec.json.Decoder(Asked).decode
 
 
-def read_asked(body: bytes) -> Asked | None:
+def find_asked(posted: Posted, scope: Scope, body: bytes) -> Asked | None:
+    """Find what a request asks plainly, in its body or its address; None for every other kind."""
+    if posted.is_json:
+        return _read_asked(body)
+    return _read_queried(scope["query_string"]) if posted.method == "GET" and not posted.wants_page else None
+
+
+def _read_asked(body: bytes) -> Asked | None:
     """Decode a request; None for what is none, so that it is told what is wrong with it elsewhere."""
     try:
         return _decode(body)
@@ -84,7 +92,7 @@ def read_asked(body: bytes) -> Asked | None:
         return None
 
 
-def read_queried(query: bytes) -> Asked | None:
+def _read_queried(query: bytes) -> Asked | None:
     """Decode a request of which the parameters of an address speak; None for what is none, as above."""
     try:
         named = dict(parse_qsl(query.decode("ascii"), keep_blank_values=True, strict_parsing=True, max_num_fields=20))
@@ -93,6 +101,25 @@ def read_queried(query: bytes) -> Asked | None:
         return msgspec.convert(asked, Asked)
     except (msgspec.MsgspecError, RecursionError, UnicodeError, ValueError):
         return None
+
+
+def read_any(data: str | bytes) -> object:
+    """Decode JSON. Raises `Refused`."""
+    try:
+        return read_json(msgspec.json.decode, data.encode() if isinstance(data, str) else data)
+    except UnicodeError as error:
+        raise Refused(code="malformed_json") from error
+
+
+def read_object(data: str | bytes) -> dict[str, Any] | list[Any]:
+    """Decode an object or a list. Raises `Refused`."""
+    try:
+        found = read_any(data)
+    except Refused as error:
+        raise Refused(code="malformed_json") from error
+    if not isinstance(found, dict | list):
+        raise Refused("A request is a JSON object.")
+    return found
 
 
 async def read_bounded(receive: Receive) -> bytes:
