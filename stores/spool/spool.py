@@ -20,7 +20,7 @@ from stores.spool.files import File, Files, Waiting
 from stores.spool.folder import Folder
 from stores.spool.writer import Writer
 
-_LARGEST_CHUNK: Final = 8 * 1024 * 1024
+_LARGEST_CHUNK: Final = 2 * 1024 * 1024
 _GROUP: Final = 256
 _TRY_SECONDS: Final = 5.0
 """So often is a disk that has refused tried again: a balancer that was told sends nobody who would."""
