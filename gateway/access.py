@@ -73,7 +73,7 @@ class AccessLog:
         self._metrics.requests.labels(route, status).inc()
         self._metrics.request_seconds.labels(route).observe(seconds)
         if code is not None:
-            self._metrics.failures.labels(code).inc()
+            self._metrics.failed(code)
         if route not in _QUIET:
             details = {"code": code, "events": scope.get("tagway.counts")}
             _log.info(

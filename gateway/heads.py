@@ -2,6 +2,7 @@
 
 from asyncio import Transport
 from asyncio.events import TimerHandle
+from collections.abc import Callable
 from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -100,3 +101,14 @@ class BoundedHeads(HttpToolsProtocol):
             self.transport.close()
         else:
             self.cycle.keep_alive = False
+
+
+def bounded_heads(told: Callable[[str], None]) -> type[BoundedHeads]:
+    """Make it tell the code of each refusal, of which no other part of a gateway hears."""
+
+    class Telling(BoundedHeads):
+        def _refuse(self, code: str) -> None:
+            told(code)
+            super()._refuse(code)
+
+    return Telling

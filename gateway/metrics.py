@@ -80,9 +80,9 @@ class Metrics:
         self.request_seconds = Histogram(
             Name.REQUEST_SECONDS, "Time of a request", ["route"], buckets=_SECONDS, registry=self._registry
         )
-        self.failures = Counter(Name.FAILURES, "Refusals and failures", ["code"], registry=self._registry)
+        self._failures = Counter(Name.FAILURES, "Refusals and failures", ["code"], registry=self._registry)
         for code in FAILURES:  # from the beginning, as a rate knows nothing of a counter that begins at more than zero
-            self.failures.labels(code)
+            self._failures.labels(code)
         self.events = Counter(Name.EVENTS, "Events as they were answered", ["outcome"], registry=self._registry)
         self.step_seconds = Histogram(
             Name.STEP_SECONDS, "Time of a collect step", ["step"], buckets=_SECONDS, registry=self._registry
@@ -118,6 +118,10 @@ class Metrics:
         self.push_seconds = Histogram(
             Name.PUSH_SECONDS, "Time from a change to a subscriber", buckets=_SECONDS, registry=self._registry
         )
+
+    def failed(self, code: str) -> None:
+        """Count what a client was refused or could not be answered, by its code of the error table."""
+        self._failures.labels(code).inc()
 
     def expose(self) -> bytes:
         """Write all figures in Prometheus' text format."""

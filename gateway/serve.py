@@ -13,7 +13,7 @@ import uvicorn
 
 from domain.clock import Clock, SteadyClock, utc_now
 from gateway.app import create_app
-from gateway.heads import BoundedHeads
+from gateway.heads import bounded_heads
 from gateway.logs import configure_logs, log_jump
 from gateway.replay import replay_erasures
 from gateway.settings import Settings
@@ -80,7 +80,7 @@ async def serve(settings: Settings, wall: Clock = utc_now) -> None:
             create_app(resources),
             host=settings.host,
             port=settings.port,
-            http=BoundedHeads,
+            http=bounded_heads(resources.metrics.failed),
             ws_max_size=_LARGEST_FRAME,
             ws_max_queue=_FRAMES_AHEAD,
             log_config=None,

@@ -199,9 +199,7 @@ def _graphql(
     schema = build_schema(lambda fate: metrics.answers_kept.labels(fate).inc())
     schema.warm(trusted.values())
     documents = Documents(trusted, anything=services.development)
-    return GraphQLApp(
-        schema, services, authenticator, workspaces, documents, failed=lambda code: metrics.failures.labels(code).inc()
-    )
+    return GraphQLApp(schema, services, authenticator, workspaces, documents, failed=metrics.failed)
 
 
 async def _open_spool(settings: Settings, stack: AsyncExitStack, provider: KeyProvider, clock: Clock) -> Spool | None:

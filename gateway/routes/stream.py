@@ -61,7 +61,7 @@ async def stream(socket: WebSocket[State]) -> None:
             with resources.streams.enter(key.id):
                 await _follow(socket)
         except TagwayError as error:
-            resources.metrics.failures.labels(error.code).inc()
+            resources.metrics.failed(error.code)
             code = _CLOSED_AS.get(error.failure.status, BAD_REQUEST)
             await socket.close(code, shortened(f"{error.code}: {error.failure.message}"))
 
@@ -96,13 +96,13 @@ async def _take(socket: WebSocket[State], frame: bytes) -> Told:
         with resources.intake.enter():
             results, _ = await submit(socket, read_batch(frame), None)
     except TagwayError as error:
-        resources.metrics.failures.labels(error.code).inc()
+        resources.metrics.failed(error.code)
         status, said = error.failure.status, error.detail or error.failure.message
         return Told(named.id, status, success=False, code=error.code, message=said, retry_after=error.retry_after)
     body = told(results, socket.scope["tagway.counts"])
     failure = FAILURES[body.code] if body.code else None
     if body.code:
-        resources.metrics.failures.labels(body.code).inc()
+        resources.metrics.failed(body.code)
     return Told(
         named.id,
         failure.status if failure else 200,

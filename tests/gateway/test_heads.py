@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.heads import _LARGEST_HEAD
+from tests.fixtures.figures import counted
 from tests.fixtures.gateway import Gateway, listening
 from tests.patience import AT_ALL
 
@@ -42,6 +43,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("before", [False, True], ids=["first", "later"])
 @pytest.mark.parametrize("endless", [b"x: y\r\n", b"z", b"\r\n"], ids=["headers", "header", "lines"])
 async def test_a_head_without_end_is_refused(gateway: Gateway, before: bool, endless: bytes) -> None:
+    refused = counted(gateway, "tagway_failures_total", code="head_too_large")
     async with _connected(gateway.url) as (reader, writer):
         if before:
             await _ask(reader, writer)
@@ -51,6 +53,7 @@ async def test_a_head_without_end_is_refused(gateway: Gateway, before: bool, end
         answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b'"code":"head_too_large"' in answer
+    assert counted(gateway, "tagway_failures_total", code="head_too_large") == refused + 1
 
 
 async def test_a_body_may_not_go_on_between_its_parts(gateway: Gateway) -> None:
