@@ -10,13 +10,13 @@ from domain.errors import LogUnavailable, StoreUnavailable
 from domain.topics import CONSENTS, ERASURES, EVENTS
 from gateway.brokers import read_brokers
 from gateway.database import open_database
+from gateway.eventlog import open_event_log
 from gateway.provider import open_provider
 from gateway.settings import Settings
 from gateway.stores import open_redis
 from gateway.workspace import Workspaces
 from profiles.rights.replay import Replayed, replay
 from stores.eventlog.kafka_walk import walk
-from stores.eventlog.open import open_log
 from stores.journal import Entry, Journal, decode_entry
 from stores.postgres import Database
 from stores.subject_cache import SubjectCache
@@ -91,7 +91,7 @@ async def _complete(journal: Journal, missing: list[Entry]) -> None:
 
 async def _forget_copies(settings: Settings, database: Database, done: Replayed) -> None:
     """Take them out of the log, if it was restored too, and out of the cache, whose entries end by themselves."""
-    log = await open_log(read_brokers(settings), database, settings.log_retention)
+    log = await open_event_log(settings, database)
     try:
         with suppress(LogUnavailable):
             await log.forget(EVENTS, done.log_keys())

@@ -76,8 +76,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The folder that keeps requests while the log or Postgres is away; unset: `spool` in the data folder."""
     spool_megabytes: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 512
     """The most that one gateway keeps there; 0: nothing, it answers 503 instead."""
-    log_partitions: Count = 8
-    """Partitions of the events topic when it is made: the most builders that can share the work."""
+    log_partitions: Count = 4
+    """Partitions of each topic when it is made: the most builders that can share the work."""
     erasure_journal: Path | None = None
     """The file that remembers erasures beside the database, so that an old backup brings nobody back."""
     log_retention_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 30

@@ -8,10 +8,9 @@ from typing import NamedTuple
 import structlog
 
 from domain.errors import StoreUnavailable
-from gateway.brokers import read_brokers
 from gateway.database import open_database
+from gateway.eventlog import open_event_log
 from gateway.settings import Settings
-from stores.eventlog.open import open_log
 from stores.eventlog.port import EventLog
 from stores.postgres import ANSWERS_WITHIN, Database, Role
 from stores.redis import Redis, make_redis, prove
@@ -53,7 +52,7 @@ async def open_stores(
             open_database(settings, role=role, connections=connections, at_once=at_once, answers_within=answers_within)
         )
         redis = await stack.enter_async_context(open_redis(settings) if needs_redis else _await_redis(settings))
-        log = await open_log(read_brokers(settings), database, settings.log_retention)
+        log = await open_event_log(settings, database)
         stack.push_async_callback(log.close)
         yield Stores(database, redis, log)
 

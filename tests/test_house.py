@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway.settings import Settings
+
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PACKAGES = PROJECT["tool"]["importlinter"]["root_packages"]
@@ -37,6 +39,11 @@ def test_inner_init_files_stay_empty(path: Path) -> None:
 def test_the_environment_is_read_in_one_place() -> None:
     readers = {str(path.relative_to(ROOT)) for path in SOURCES if re.search(r"os\.(environ|getenv)", path.read_text())}
     assert readers == {"gateway/settings.py"}
+
+
+def test_every_setting_is_read_by_somebody() -> None:
+    text = "\n".join(path.read_text() for path in SOURCES)
+    assert [name for name in Settings.__struct_fields__ if not re.search(rf"\.{name}\b", text)] == []
 
 
 def test_sql_stays_in_stores() -> None:

@@ -13,15 +13,14 @@ from rich.table import Column, Table
 
 from domain.clock import utc_now
 from domain.errors import Refused
-from gateway.brokers import read_brokers
 from gateway.cli.data import find_stores
 from gateway.cli.workspace import named_workspace
 from gateway.database import open_database
+from gateway.eventlog import open_event_log
 from gateway.settings import read_settings
 from privacy.redact import redact
 from profiles import dead_letters
 from stores.dead_letters import DeadLetter, count_dead_letters, list_dead_letters, lock_dead_letters
-from stores.eventlog.open import open_log
 from stores.faults import transaction
 from stores.postgres import Connection, Database
 
@@ -110,7 +109,7 @@ async def _replay(letters: list[int] | None, name: str | None) -> tuple[int, int
     """Return how many were sent, and how many are no events."""
     settings = find_stores(read_settings())
     async with _open() as database:
-        log = await open_log(read_brokers(settings), database, settings.log_retention)
+        log = await open_event_log(settings, database)
         try:
             async with database.across() as connection:
                 workspace = await _named(connection, name)

@@ -15,8 +15,8 @@ from domain.clock import utc_now
 from domain.errors import Refused
 from domain.topics import EVENTS
 from gateway.addresses import POSTGRES, check_url
-from gateway.brokers import read_brokers
 from gateway.cli.data import find_stores
+from gateway.eventlog import open_event_log
 from gateway.provider import open_provider
 from gateway.settings import Settings, read_settings
 from gateway.workspace import Workspaces
@@ -27,7 +27,6 @@ from profiles.rebuild import Rebuild
 from profiles.timers import Timers
 from profiles.workshop import Workshop
 from resolvers.moment import in_utc
-from stores.eventlog.open import open_log
 from stores.migrate import migrate
 from stores.postgres import Database
 from stores.transfer import carry_holds, transfer
@@ -71,12 +70,12 @@ async def rebuild(
     Raises `Refused` for a target that is not empty,
     and for a start that the log has not reached.
     """
-    source, brokers = settings.postgres_url or "", read_brokers(settings)
+    source = settings.postgres_url or ""
     async with AsyncExitStack() as stack:
         provider = await stack.enter_async_context(open_provider(settings))
         original = await Database.open(source, role="worker", max_size=4)
         stack.push_async_callback(original.close)
-        log = await open_log(brokers, original)
+        log = await open_event_log(settings, original)
         # Whoever is on the log up to here is in the tables that are copied next.
         ends = await log.ends(EVENTS)
         await log.close()
@@ -86,12 +85,12 @@ async def rebuild(
         await transfer(
             source,
             into,
-            with_log=brokers is None,
+            with_log=settings.kafka_bootstrap is None,
             progress=lambda _, rows: progress.advance(copying, rows),
         )
         database = await Database.open(into, role="worker", max_size=8)
         stack.push_async_callback(database.close)
-        log = await open_log(brokers, database)
+        log = await open_event_log(settings, database)
         stack.push_async_callback(log.close)
         metrics = BuildMetrics(CollectorRegistry())
         workshop = Workshop(database, utc_now, metrics)

@@ -6,12 +6,11 @@ from typing import Final
 
 from domain.clock import utc_now
 from domain.topics import EVENTS
-from gateway.brokers import read_brokers
 from gateway.database import open_database
 from gateway.doctor.finding import NOT_ASKED, Finding
+from gateway.eventlog import open_event_log
 from gateway.settings import Settings
 from profiles.builder import GROUP
-from stores.eventlog.open import open_log
 from stores.offsets import read_offsets
 from stores.postgres import Database
 from stores.vitals import Vitals, read_vitals
@@ -64,7 +63,7 @@ async def check_dead_letters(settings: Settings) -> str:
 
 async def _unbuilt(settings: Settings, database: Database) -> tuple[int, datetime | None]:
     """Return how many events the log holds that are not built, and when it took the oldest of them."""
-    log = await open_log(read_brokers(settings), database, settings.log_retention)
+    log = await open_event_log(settings, database)
     try:
         async with asyncio.timeout(_ASK_WITHIN):
             ends, source = await log.ends(EVENTS), await log.source(EVENTS)

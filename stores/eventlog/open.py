@@ -16,6 +16,7 @@ from stores.postgres import Database
 _LOG = structlog.get_logger(__name__)
 
 KEEP: Final = timedelta(days=30)
+PARTITIONS: Final = 4
 
 
 def topics(keep: timedelta) -> dict[str, TopicSpec]:
@@ -30,20 +31,22 @@ def topics(keep: timedelta) -> dict[str, TopicSpec]:
     }
 
 
-async def open_log(brokers: Brokers | None, database: Database, keep: timedelta = KEEP) -> EventLog:
+async def open_log(
+    brokers: Brokers | None, database: Database, keep: timedelta = KEEP, partitions: int = PARTITIONS
+) -> EventLog:
     """Open Kafka where brokers are given, else the log in the database, and see to its topics.
 
-    `keep` counts for topics that are not there yet. Kafka may be away: its topics are then made before the first
-    append. Raises LogUnavailable when the database is.
+    `keep` and `partitions` count for topics that are not there yet. Kafka may be away: its topics are then made before
+    the first append. Raises LogUnavailable when the database is.
     """
     if brokers is not None:
-        kafka = KafkaLog(brokers)
+        kafka = KafkaLog(brokers, partitions=partitions)
         try:
             await kafka.ensure_topics(topics(keep))
         except LogUnavailable as error:
             _LOG.warning("kafka_not_reachable", brokers=brokers.bootstrap, problem=error.detail or "no answer")
         return kafka
-    log = PostgresLog(database)
+    log = PostgresLog(database, partitions=partitions)
     try:
         await log.ensure_topics(topics(keep))
     except LogUnavailable:
