@@ -2,20 +2,25 @@
 
 import asyncio
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import asyncpg
 import pytest
 
 from stores.embedded.binaries import find_postgres
-from stores.migrate import require_schema
+from stores.embedded.postgres import EmbeddedPostgres
+from stores.migrate import migrate, require_schema
+from tests.fixtures.gateway import make_tenant
 from tests.fixtures.stack import Stack
 from tests.fixtures.world import Sent, World
 from tests.lacking import missing
 from tests.patience import AT_ALL
 
 CONSENT = {"consent": {"categoryPreferences": {"analytics": True, "personalization": True}}}
+DUMP = ("--enable-row-security", "--format=custom")
 PERSON = "query ($id: String!) { profile(by: {externalId: $id}) { counters } }"
 
 
@@ -64,17 +69,60 @@ async def test_a_copy_of_a_stopped_product_goes_on_where_it_was(
 async def test_a_dump_restores_every_row(
     world: World, database_url: str, empty_database_url: str, tmp_path: Path
 ) -> None:
+    await world.send(*(Sent((f"user_id:{n}",), traits={"plan": "pro"}) for n in range(20)))
+    before = await _rows(database_url)
+    await _dump_and_restore(database_url, empty_database_url, tmp_path)
+    assert await _rows(empty_database_url) == before
+    assert before["profile"] == 20
+
+
+async def test_who_migrates_and_is_no_superuser_dumps_and_restores_every_row(
+    owner: tuple[str, str], postgres_server: EmbeddedPostgres, tmp_path: Path
+) -> None:
+    first, second = owner
+    await migrate(first)
+    await make_tenant(first)
+    await _dump_and_restore(first, second, tmp_path)
+    before, after = [await _rows(_as_superuser(postgres_server, url)) for url in owner]
+    assert after == before
+    assert (before["workspace"], before["api_key"], before["event"]) == (1, 2, 0)
+
+
+@pytest.fixture
+async def owner(postgres_server: EmbeddedPostgres) -> AsyncIterator[tuple[str, str]]:
+    """Two empty databases of a role that may make roles and nothing more, as it is where Postgres is rented."""
+    name = f"owner_{uuid4().hex}"
+    names = [f"{name}_first", f"{name}_second"]
+    connection = await asyncpg.connect(postgres_server.url)
+    try:
+        await connection.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'hush'")
+        # Elsewhere the role has made them itself, by its first migration.
+        await connection.execute(f"GRANT tagway_app, tagway_worker TO {name} WITH ADMIN OPTION")
+        for each in names:
+            await connection.execute(f"CREATE DATABASE {each} OWNER {name}")
+        place = urlsplit(postgres_server.url).netloc.rpartition("@")[2]
+        yield f"postgresql://{name}:hush@{place}/{names[0]}", f"postgresql://{name}:hush@{place}/{names[1]}"
+        for each in names:
+            await connection.execute(f"DROP DATABASE {each} WITH (FORCE)")
+        await connection.execute(f"DROP OWNED BY {name}")
+        await connection.execute(f"DROP ROLE {name}")
+    finally:
+        await connection.close()
+
+
+def _as_superuser(server: EmbeddedPostgres, url: str) -> str:
+    return server.url.rpartition("/")[0] + urlsplit(url).path
+
+
+async def _dump_and_restore(source: str, target: str, folder: Path) -> None:
+    """Do what docs/operate.md says."""
     dump, restore = (find_postgres().with_name(name) for name in ("pg_dump", "pg_restore"))
     if not dump.exists():
         missing("pg_dump is not beside the postgres program")
-    await world.send(*(Sent((f"user_id:{n}",), traits={"plan": "pro"}) for n in range(20)))
-    before = await _rows(database_url)
-    file = tmp_path / "tagway.dump"
-    await _run(dump, "--format=custom", "--file", file, database_url)
-    await _run(restore, "--no-owner", "--exit-on-error", "--dbname", empty_database_url, file)
-    await require_schema(empty_database_url)
-    assert await _rows(empty_database_url) == before
-    assert before["profile"] == 20
+    file = folder / "tagway.dump"
+    await _run(dump, *DUMP, "--file", file, source)
+    await _run(restore, "--no-owner", "--exit-on-error", "--dbname", target, file)
+    await require_schema(target)
 
 
 async def _rows(url: str) -> dict[str, int]:
