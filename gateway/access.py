@@ -10,13 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from domain.tracing import HEADER, UNTRACED, Span, Tracer, read_traceparent
 from gateway.errors import error_response, place_of
 from gateway.metrics import Metrics
+from gateway.pages import SAFE
 
 REQUEST_ID_HEADER: Final = b"x-request-id"
-_SAFE: Final = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"strict-origin-when-cross-origin"),
-)
-"""What every answer tells browsers."""
 _TRACEPARENT: Final = HEADER.encode()
 
 _QUIET: Final = {"/healthz", "/health", "/readyz", "/metrics"}
@@ -47,7 +43,7 @@ class AccessLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, request_id.encode()), *_SAFE]
+                message["headers"] = [*message.get("headers", ()), (REQUEST_ID_HEADER, request_id.encode()), *SAFE]
             await send(message)
 
         try:

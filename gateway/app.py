@@ -58,9 +58,13 @@ def create_app(resources: Resources) -> Starlette:
     middleware = [Middleware(AccessLog, metrics=resources.metrics, tracer=resources.tracer)]
     if resources.settings.base_path:
         middleware.append(Middleware(Prefix, path=resources.settings.base_path))
-    return Starlette(
+    app = Starlette(
         routes=[*routes(), *graphql_routes(resources.graphql)],
         middleware=middleware,
         exception_handlers={TagwayError: answer_failure, HTTPException: answer_http_exception},
         lifespan=lifespan,
     )
+    # To send somebody on, it would name the host that they have named, and http where TLS ends before us: a key that is
+    # sent again there goes in the clear.
+    app.router.redirect_slashes = False
+    return app

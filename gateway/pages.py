@@ -14,6 +14,12 @@ HEADERS: Final = {
 }
 """A new release shows at once: files are asked for again by their ETag."""
 
+SAFE: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"strict-origin-when-cross-origin"),
+)
+"""What every answer tells browsers, whoever gives it."""
+
 NOT_KEPT: Final = {"Cache-Control": "no-store"}
 """For answers that hold personal data or speak for somebody."""
 

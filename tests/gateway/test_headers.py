@@ -74,3 +74,11 @@ async def test_no_cache_keeps_what_is_known_of_a_person(gateway: Gateway, path: 
     async with _post(gateway, path, body) as response:
         assert response.headers.getall("Cache-Control", []) == ["no-store"]
         _check(response)
+
+
+@pytest.mark.parametrize("path", ["/graphql/", "/v1/track/", "/token/", "/readyz/"])
+async def test_nobody_is_sent_to_an_address_that_they_have_named_themselves(gateway: Gateway, path: str) -> None:
+    async with gateway.http.post(gateway.url + path, json={}, allow_redirects=False) as response:
+        assert response.status == 404
+        assert "Location" not in response.headers
+        assert (await response.json())["code"] == "not_found"

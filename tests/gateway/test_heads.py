@@ -1,6 +1,7 @@
 """Before anyone says who it is, a connection may neither grow nor drag on."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -53,6 +54,7 @@ async def test_a_head_without_end_is_refused(gateway: Gateway, before: bool, end
         answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 431 ")
     assert b'"code":"head_too_large"' in answer
+    assert b"x-content-type-options: nosniff" in answer
     assert counted(gateway, "tagway_failures_total", code="head_too_large") == refused + 1
 
 
@@ -82,6 +84,69 @@ async def test_an_answer_that_is_due_comes_before_the_end(gateway: Gateway) -> N
     async with _connected(gateway.url) as (reader, writer):
         writer.write(_WHOLE + _HEAD)
         assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+
+
+_ANSWERED = b"POST /nowhere HTTP/1.1\r\nHost: gateway\r\nTransfer-Encoding: chunked\r\n\r\n"
+_PART = b"10000\r\n" + bytes(0x10000) + b"\r\n"
+
+
+async def _read_answer(reader: asyncio.StreamReader) -> None:
+    assert b" 404 " in await reader.readuntil(b"\r\n\r\n")
+    await reader.readuntil(b"}")
+
+
+async def _pour(writer: asyncio.StreamWriter, part: bytes, times: int) -> None:
+    for _ in range(times):
+        writer.write(part)
+        await writer.drain()
+
+
+@pytest.mark.usefixtures("hurried")
+async def test_a_body_that_was_answered_may_not_drag_on(gateway: Gateway) -> None:
+    async with _connected(gateway.url) as (reader, writer):
+        writer.write(_ANSWERED)
+        await _read_answer(reader)
+        ending = asyncio.create_task(reader.read())
+        while not ending.done():
+            writer.write(b"1\r\nx\r\n")
+            await asyncio.sleep(0.01)
+        assert ending.result() == b""
+
+
+async def test_a_body_that_was_answered_may_not_grow_without_end(gateway: Gateway) -> None:
+    async with _connected(gateway.url) as (reader, writer):
+        writer.write(_ANSWERED)
+        await _read_answer(reader)
+        with pytest.raises(ConnectionError):
+            await _pour(writer, _PART, 10_000)
+
+
+async def test_a_body_that_was_answered_may_come_to_its_end(gateway: Gateway) -> None:
+    async with _connected(gateway.url) as (reader, writer):
+        for _ in range(2):
+            writer.write(_ANSWERED)
+            await _read_answer(reader)
+            writer.write(_PART * 10 + b"0\r\n\r\n")
+            await _ask(reader, writer)
+
+
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01", b"GET / HTTP/1.1\r\nno header\r\n\r\n", _CHUNKED + b"no length\r\n"])
+async def test_what_is_no_http_is_answered_like_all_that_is_refused(gateway: Gateway, sent: bytes) -> None:
+    async with _connected(gateway.url) as (reader, writer):
+        writer.write(sent)
+        answer = await reader.read()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"x-content-type-options: nosniff" in head
+    assert json.loads(body)["code"] == "invalid_request"
+
+
+async def test_what_is_no_http_gets_into_no_answer_that_is_due(gateway: Gateway) -> None:
+    async with _connected(gateway.url) as (reader, writer):
+        writer.write(_WHOLE + b"\x16\x03\x01")
+        answer = await reader.read()
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1") == 1
 
 
 @pytest.mark.usefixtures("hurried")
