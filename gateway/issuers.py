@@ -17,8 +17,11 @@ import msgspec
 import structlog
 
 from domain.errors import StoreUnavailable
+from gateway.addresses import show_url
 from gateway.settings import SettingsError
 
+_RENEWED_SECONDS: Final = 240.0
+"""Keys are read anew after this, while those that are known still serve."""
 _FRESH_SECONDS: Final = 300.0
 """A key that is no longer published is refused after this."""
 _KEPT_SECONDS: Final = 3_600.0
@@ -68,7 +71,7 @@ def read_issuers(path: Path | None) -> tuple[Issuer, ...]:
     for each in found:
         parts = urlsplit(each.jwks)
         if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
-            raise SettingsError(f"TAGWAY_TOKEN_ISSUERS: {each.jwks} must be https")
+            raise SettingsError(f"TAGWAY_TOKEN_ISSUERS: {_shown(each.jwks)} must be https")
     return found
 
 
@@ -109,7 +112,11 @@ class Issuers:
 
 
 class KeySet:
-    """The published keys of one issuer, by their ids."""
+    """The published keys of one issuer, by their ids.
+
+    They are read beside those who ask. Who names a key that is known waits only where nothing was heard of the issuer
+    for five minutes, and no more once it has given no answer.
+    """
 
     def __init__(self, place: str, ticks: Callable[[], float] = time.monotonic) -> None:
         self._place = place
@@ -117,17 +124,18 @@ class KeySet:
         self._keys: dict[str, jwt.PyJWK] = {}
         self._read_at = float("-inf")
         self._asked_at = float("-inf")
-        self._asking = asyncio.Lock()
+        self._reading: asyncio.Task[bool] | None = None
+        self._is_away = False
 
     async def key(self, name: object) -> jwt.PyJWK | None:
         """Return the key of this id; None when the issuer publishes no such key. Raises `StoreUnavailable`."""
         if not isinstance(name, str):
             return None
-        if self._is_old() or name not in self._keys:
-            async with self._asking:
-                if (self._is_old() or name not in self._keys) and self._ticks() - self._asked_at >= _ASKED_EVERY:
-                    await self.read_anew()
-        if self._ticks() - self._read_at > _KEPT_SECONDS:
+        if name not in self._keys or self._age > _RENEWED_SECONDS:
+            reading = self._read()
+            if reading is not None and not (name in self._keys and self._may_serve):
+                await asyncio.shield(reading)  # for all who wait, whoever of them goes
+        if self._age > _KEPT_SECONDS:
             raise StoreUnavailable("the keys of the token's issuer cannot be read")
         return self._keys.get(name)
 
@@ -136,14 +144,31 @@ class KeySet:
         self._asked_at = self._ticks()
         try:
             keys = _usable(await _fetch(self._place))
-        except (OSError, TimeoutError, ValueError, aiohttp.ClientError) as error:
-            _log.warning("issuer_keys_not_read", place=self._place, problem=type(error).__name__)
+        except (OSError, TimeoutError, ValueError, RecursionError, aiohttp.ClientError) as error:
+            _log.warning("issuer_keys_not_read", place=_shown(self._place), problem=type(error).__name__)
+            self._is_away = True
             return False
-        self._keys, self._read_at = keys, self._ticks()
+        self._keys, self._read_at, self._is_away = keys, self._ticks(), False
         return bool(keys)
 
-    def _is_old(self) -> bool:
-        return self._ticks() - self._read_at > _FRESH_SECONDS
+    def _read(self) -> asyncio.Task[bool] | None:
+        """Have the keys read, unless that was tried just now; return the attempt that is under way."""
+        if (self._reading is None or self._reading.done()) and self._ticks() - self._asked_at >= _ASKED_EVERY:
+            self._reading = asyncio.create_task(self.read_anew())
+        return self._reading
+
+    @property
+    def _may_serve(self) -> bool:
+        return self._age <= (_KEPT_SECONDS if self._is_away else _FRESH_SECONDS)
+
+    @property
+    def _age(self) -> float:
+        return self._ticks() - self._read_at
+
+
+def _shown(place: str) -> str:
+    """Write where keys lie without what may be secret of an address."""
+    return show_url(place) if "://" in place else place
 
 
 async def _fetch(place: str) -> bytes:

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import hmac
 import json
@@ -21,6 +22,7 @@ from gateway.issuers import Issuer, Issuers, KeySet, read_issuers
 from gateway.settings import Settings, SettingsError
 from gateway.wiring import open_resources
 from tests.fixtures.gateway import Gateway, event, listening
+from tests.patience import AT_ALL
 
 NAME, AUDIENCE = "https://login.shop.example/", "tagway"
 RSA = rsa.generate_private_key(65537, 2048)
@@ -58,9 +60,14 @@ class Provider:
         self.asked = 0
         self.status = 200
         self.url = ""
+        self.silent = asyncio.Event()
+        """Once it is set, questions wait until `speaks` is set."""
+        self.speaks = asyncio.Event()
 
     async def answer(self, _request: web.Request) -> web.Response:
         self.asked += 1
+        if self.silent.is_set():
+            await self.speaks.wait()
         return web.json_response({"keys": self.keys}, status=self.status)
 
 
@@ -74,6 +81,7 @@ async def provider() -> AsyncIterator[Provider]:
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/jwks.json"
     yield made
+    made.speaks.set()
     await runner.cleanup()
 
 
@@ -205,7 +213,73 @@ async def test_keys_outlive_a_provider_that_is_away_for_an_hour(provider: Provid
     assert await issuers.check() == [NAME]
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b'{"keys": {}}', b'{"keys": "k"}', b" " * 300_000])
+async def _asked(provider: Provider, times: int) -> None:
+    async with asyncio.timeout(AT_ALL):
+        while provider.asked < times:
+            await asyncio.sleep(0.01)
+
+
+async def _claims_for_ever(issuers: Issuers, issuer: Issuer) -> None:
+    async with asyncio.timeout(AT_ALL):
+        while await issuers.claims(issuer, signed(RSA, "RS256")):
+            await asyncio.sleep(0.01)
+
+
+async def test_nobody_whose_key_is_known_waits_for_a_provider_that_is_away(provider: Provider) -> None:
+    ticks, issuer = Ticks(), issuer_at(provider.url)
+    issuers = Issuers([issuer], ticks)
+    provider.keys = [published(RSA, "k1")]
+    await issuers.claims(issuer, signed(RSA, "RS256"))
+    provider.status = 500
+    ticks.now += 301
+    await issuers.claims(issuer, signed(RSA, "RS256"))
+    provider.silent.set()
+    ticks.now += 11
+    async with asyncio.timeout(2):
+        await issuers.claims(issuer, signed(RSA, "RS256"))
+    await _asked(provider, 3)
+
+
+async def test_keys_are_read_anew_before_they_are_old(provider: Provider) -> None:
+    ticks, issuer = Ticks(), issuer_at(provider.url)
+    issuers = Issuers([issuer], ticks)
+    provider.keys = [published(RSA, "k1")]
+    await issuers.claims(issuer, signed(RSA, "RS256"))
+    provider.silent.set()
+    ticks.now += 241
+    await issuers.claims(issuer, signed(RSA, "RS256"))
+    await _asked(provider, 2)
+    provider.keys = [published(RSA, "k2")]
+    provider.speaks.set()
+    with pytest.raises(jwt.InvalidTokenError):
+        await _claims_for_ever(issuers, issuer)
+    assert await issuers.claims(issuer, signed(RSA, "RS256", "k2"))
+
+
+async def test_who_goes_while_keys_are_read_takes_them_from_nobody_else(provider: Provider) -> None:
+    issuer = issuer_at(provider.url)
+    issuers = Issuers([issuer])
+    provider.keys = [published(RSA, "k1")]
+    provider.silent.set()
+    impatient, patient = (asyncio.create_task(issuers.claims(issuer, signed(RSA, "RS256"))) for _ in range(2))
+    await _asked(provider, 1)
+    impatient.cancel()
+    provider.speaks.set()
+    assert (await patient)["sub"] == "u-1"
+
+
+async def test_an_address_of_keys_shows_no_secret_of_it_in_the_logs(
+    provider: Provider, capsys: pytest.CaptureFixture[str]
+) -> None:
+    provider.status = 500
+    place = provider.url.replace("127.0.0.1", "tagway:hush@127.0.0.1") + "?apikey=hush"
+    assert not await KeySet(place).read_anew()
+    said = "".join(capsys.readouterr())
+    assert "issuer_keys_not_read" in said
+    assert "hush" not in said
+
+
+@pytest.mark.parametrize("body", [b"[" * 200_000, b"", b"[]", b'{"keys": {}}', b'{"keys": "k"}', b" " * 300_000])
 async def test_a_set_that_is_none_gives_no_keys(tmp_path: Path, body: bytes) -> None:
     path = tmp_path / "keys.json"
     path.write_bytes(body)
@@ -245,6 +319,10 @@ async def test_a_visitor_of_a_provider_sees_their_own_profile_only(
         ([{}], "missing required field"),
         ([{**LISTED, "workspace": "7"}], "UUID"),
         ([{**LISTED, "jwks": "http://login.example/keys"}], "https"),
+        (
+            [{**LISTED, "jwks": "http://a:hush@login.example/keys?key=hush"}],
+            "a:…@login.example/keys must",
+        ),
         ([{**LISTED, "hours": 25}], "24"),
         ([LISTED, LISTED], "twice"),
     ],
