@@ -23,6 +23,7 @@ from profiles.backfill import Backfill
 from profiles.builder import Builder
 from profiles.declaring import Declaring
 from profiles.generation import in_turn
+from profiles.lateness import Lateness
 from profiles.matching import Matcher
 from profiles.metrics import BuildMetrics
 from profiles.notary import Notary
@@ -147,5 +148,6 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             ).run,
             "statistics": partial(watch_young_tables, database),
             "quarters": partial(keep_quarters, database, clock),
+            "lateness": Lateness(database, log, metrics, clock).run,
         }
-        yield Processor(database, log, metrics, builder=builder, chores=chores, clock=clock)
+        yield Processor(log, builder=builder, chores=chores)

@@ -43,4 +43,14 @@ class BuildMetrics:
             "Age of the oldest leaf that should have been looked at because time had passed.",
             registry=registry,
         )
+        self.publish_oldest = Gauge(
+            "tagway_publish_oldest_seconds",
+            "Age of the oldest segment change that has not reached both Redis and the log.",
+            registry=registry,
+        )
+        self.oldest = Gauge(
+            "tagway_build_oldest_seconds",
+            "Age of the oldest record that is not built; while that cannot be asked, time since all were.",
+            registry=registry,
+        )
         self.lag = Gauge("tagway_build_lag", "Records on the log that are not built yet.", registry=registry)

@@ -2,24 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 import structlog
 
-from domain.clock import Clock
 from domain.errors import LogUnavailable, StoreUnavailable
 from domain.topics import EVENTS
 from profiles.builder import GROUP, Builder
 from profiles.lanes import open_lanes
-from profiles.metrics import BuildMetrics
 from stores.eventlog.port import Batch, Consumer, EventLog
-from stores.offsets import read_offsets
 from stores.outage import STORE_FAULTS
-from stores.postgres import Database
-from stores.timers import next_due
 
 LANES: Final = 4
 """Batches under way side by side; with fewer, Postgres and Python wait for each other too often."""
@@ -34,7 +28,6 @@ _BATCH: Final = 500
 _WAIT_SECONDS: Final = 0.5
 _RETRY_SECONDS: Final = 0.5
 _DRAIN_SECONDS: Final = 10.0
-_LAG_SECONDS: Final = 10.0
 
 
 class Places:
@@ -57,29 +50,22 @@ class Processor:
 
     def __init__(
         self,
-        database: Database,
         log: EventLog,
-        metrics: BuildMetrics,
         *,
         builder: Builder,
         chores: Mapping[str, Chore],
-        clock: Clock,
         lanes: int = LANES,
     ) -> None:
-        self._database = database
         self._log = log
-        self._metrics = metrics
         self._builder = builder
         self._chores = chores
-        self._clock = clock
         self._lanes = lanes
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then finish the batches that are under way."""
         async with asyncio.TaskGroup() as group:
             helpers = [
-                group.create_task(_again_and_again(name, chore), name=name)
-                for name, chore in [*self._chores.items(), ("lag", self._measure)]
+                group.create_task(_again_and_again(name, chore), name=name) for name, chore in self._chores.items()
             ]
             reader = group.create_task(_again_and_again("read", partial(self._read, stop)), name="read")
             await stop.wait()
@@ -111,29 +97,6 @@ class Processor:
         await self._builder.build([msgspec.structs.replace(batch, topic=source) for batch in batches])
         for batch in batches:
             await consumer.done(batch)
-
-    async def _measure(self) -> NoReturn:
-        while True:
-            with suppress(StoreUnavailable):
-                await self._measure_timers()
-            with suppress(LogUnavailable, StoreUnavailable):
-                await self._measure_lag()
-            await asyncio.sleep(_LAG_SECONDS)
-
-    async def _measure_timers(self) -> None:
-        async with self._database.across() as connection:
-            due = await next_due(connection)
-        self._metrics.overdue.set(max(0.0, (self._clock() - due).total_seconds()) if due else 0.0)
-
-    async def _measure_lag(self) -> None:
-        ends = await self._log.ends(EVENTS)
-        source = await self._log.source(EVENTS)
-        async with self._database.across() as connection:
-            offsets = await read_offsets(connection, GROUP, source)
-        lag = sum(end - offsets.get(partition, 0) for partition, end in ends.items())
-        self._metrics.lag.set(lag)
-        if lag:
-            _LOG.info("building", records_to_build=lag)
 
 
 def _cut(batches: list[Batch], behind: bool) -> list[list[Batch]]:

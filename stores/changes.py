@@ -128,6 +128,22 @@ async def read_published(connection: Connection) -> int:
     return found
 
 
+async def unpublished_since(connection: Connection) -> datetime | None:
+    """Tell when the oldest change was written that has not reached all; None where there is none. Asked as the worker.
+
+    One that has its position may wait still: for Redis, or for the log.
+    """
+    found: datetime | None = await connection.fetchval(
+        """
+        SELECT least(
+            (SELECT written_at FROM segment_change WHERE position IS NULL ORDER BY id LIMIT 1),
+            (SELECT written_at FROM segment_change, publisher WHERE position > published_through
+             ORDER BY position LIMIT 1))
+        """
+    )
+    return found
+
+
 async def save_published(connection: Connection, through: int) -> None:
     """Note the position up to which everything has been published.
 

@@ -16,9 +16,7 @@ class Vitals(msgspec.Struct, frozen=True):
     """Leaves whose instant is more than a minute past; counted up to 10,000."""
     oldest_timer: datetime | None
     unpublished: int
-    """Segment changes that wait for the publisher; counted up to 10,000."""
-    oldest_unpublished: datetime | None
-    """When the first of them was written."""
+    """Segment changes that have not reached both Redis and the log; counted up to 10,000."""
     dead_letters: int
     building_segments: int
 
@@ -30,8 +28,10 @@ async def read_vitals(connection: Connection) -> Vitals:
         SELECT clock_timestamp(),
             (SELECT count(*) FROM (SELECT FROM leaf_state WHERE due_at < now() - interval '1 minute' LIMIT 10000) AS d),
             (SELECT min(due_at) FROM leaf_state WHERE due_at < now() - interval '1 minute'),
-            (SELECT count(*) FROM (SELECT FROM segment_change WHERE position IS NULL LIMIT 10000) AS u),
-            (SELECT written_at FROM segment_change WHERE position IS NULL ORDER BY id LIMIT 1),
+            (SELECT count(*) FROM (
+                SELECT id FROM segment_change WHERE position IS NULL
+                UNION ALL SELECT id FROM segment_change, publisher WHERE position > published_through
+                LIMIT 10000) AS u),
             (SELECT count(*) FROM dead_letter),
             (SELECT count(*) FROM segment WHERE status = 'building')
         """

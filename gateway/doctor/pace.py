@@ -5,13 +5,12 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from domain.clock import utc_now
-from domain.topics import EVENTS
 from gateway.database import open_database
 from gateway.doctor.finding import NOT_ASKED, Finding
 from gateway.eventlog import open_event_log
 from gateway.settings import Settings
-from profiles.builder import GROUP
-from stores.offsets import read_offsets
+from profiles.lateness import Unbuilt, read_unbuilt
+from stores.changes import unpublished_since
 from stores.postgres import Database
 from stores.vitals import Vitals, read_vitals
 
@@ -26,17 +25,26 @@ async def check_lag(settings: Settings) -> str:
     if settings.postgres_url is None:
         return NOT_ASKED
     async with open_database(settings, connections=3) as database:
-        behind, oldest = await _unbuilt(settings, database)
+        unbuilt = await _unbuilt(settings, database)
         vitals = await _vitals(database)
+        async with database.across() as connection:
+            unpublished = await unpublished_since(connection)
+    behind = unbuilt.records
     if behind > _MUCH:
         raise Finding(f"{behind:,} events are not built yet: start more `tagway build`, or look why none builds")
-    if (waited := _waited(oldest)) is not None:
+    if (waited := _waited(unbuilt.since)) is not None:
         raise Finding(f"{behind:,} events are not built yet, the oldest for {waited}: does a builder run?")
     if vitals.unpublished >= _MUCH:
         raise Finding(f"{vitals.unpublished:,} segment changes wait to be published: does a builder run?")
-    if (waited := _waited(vitals.oldest_unpublished)) is not None:
-        raise Finding(f"{vitals.unpublished:,} segment changes wait to be published, the oldest for {waited}")
-    return f"{behind:,} events to build, {vitals.unpublished:,} changes to publish"
+    if (waited := _waited(unpublished)) is not None:
+        raise Finding(
+            f"{vitals.unpublished:,} segment changes wait to be published, the oldest for {waited}: "
+            "does a builder run, and do Redis and the log take them?"
+        )
+    cut = f"{unbuilt.partitions:,} partitions"
+    if unbuilt.partitions != settings.log_partitions:
+        cut += f", as the topic was made: TAGWAY_LOG_PARTITIONS={settings.log_partitions} changes nothing"
+    return f"{behind:,} events to build, {vitals.unpublished:,} changes to publish; {cut}"
 
 
 async def check_timers(settings: Settings) -> str:
@@ -61,19 +69,13 @@ async def check_dead_letters(settings: Settings) -> str:
     return f"{count:,}: see `tagway deadletters list`" if count else "none"
 
 
-async def _unbuilt(settings: Settings, database: Database) -> tuple[int, datetime | None]:
-    """Return how many events the log holds that are not built, and when it took the oldest of them."""
+async def _unbuilt(settings: Settings, database: Database) -> Unbuilt:
     log = await open_event_log(settings, database)
     try:
         async with asyncio.timeout(_ASK_WITHIN):
-            ends, source = await log.ends(EVENTS), await log.source(EVENTS)
-            async with database.across() as connection:
-                offsets = await read_offsets(connection, GROUP, source)
-            waiting = {each: offsets.get(each, 0) for each, end in ends.items() if offsets.get(each, 0) < end}
-            oldest = await log.first_taken(EVENTS, waiting)
+            return await read_unbuilt(log, database)
     finally:
         await log.close()
-    return sum(ends[each] - offset for each, offset in waiting.items()), oldest
 
 
 async def _vitals(database: Database) -> Vitals:

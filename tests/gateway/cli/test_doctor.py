@@ -19,6 +19,7 @@ from gateway.doctor import events, pace, stores
 from gateway.doctor.disk import check_spool
 from gateway.doctor.finding import Finding
 from gateway.doctor.keys import check_master_key
+from gateway.doctor.pace import check_lag
 from gateway.doctor.stores import check_event_log
 from gateway.doctor.wisdom import check_settings
 from gateway.settings import Settings
@@ -132,6 +133,12 @@ async def test_one_event_that_nobody_has_built_for_a_minute_is_found(
         assert await examine(settings) == (True, [])
     finally:
         await log.close()
+
+
+async def test_how_many_partitions_there_are_is_told_where_the_settings_say_otherwise(settings: Settings) -> None:
+    assert (await check_lag(settings)).endswith("; 4 partitions")
+    said = await check_lag(msgspec.structs.replace(settings, log_partitions=16))
+    assert said.endswith("; 4 partitions, as the topic was made: TAGWAY_LOG_PARTITIONS=16 changes nothing")
 
 
 async def _reach(world: World, source: str, places: dict[int, int]) -> None:
@@ -279,10 +286,14 @@ async def test_changes_that_nobody_publishes_are_found(
     assert "lag: 1 segment changes wait to be published" in wrong
 
 
+@pytest.mark.parametrize("numbered", [False, True], ids=["unnumbered", "numbered"])
 async def test_one_change_that_nobody_has_published_for_a_minute_is_found(
-    settings: Settings, world: World, request: pytest.FixtureRequest
+    settings: Settings, world: World, request: pytest.FixtureRequest, numbered: bool
 ) -> None:
     await _change(world)
+    if numbered:  # Redis or the log has not taken it
+        await world.execute("UPDATE segment_change SET position = 1")
+        await world.execute("UPDATE publisher SET last_position = 1")
     assert await examine(settings) == (True, [])
     request.getfixturevalue("later")
     _, (wrong,) = await examine(settings)
