@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Final
@@ -15,7 +15,7 @@ from domain.topics import EVENTS
 from gateway.logs import configure_logs, log_jump
 from gateway.provider import open_provider
 from gateway.replay import open_journal, replay_erasures
-from gateway.settings import Settings
+from gateway.settings import Settings, SettingsError
 from gateway.stores import open_stores
 from gateway.tracing import open_tracer
 from gateway.workspace import Workspaces
@@ -83,6 +83,17 @@ def collect_rarely() -> None:
     gc.set_threshold(50_000, 20, 50)
 
 
+def _show(settings: Settings, port: int, registry: CollectorRegistry) -> Callable[[], None]:
+    """Show the metrics until what is returned is called. Raises `SettingsError` where the port is taken."""
+    try:
+        server, _ = start_http_server(port, settings.host, registry)
+    except OSError as error:
+        raise SettingsError(
+            f"TAGWAY_BUILD_METRICS_PORT={port} cannot be used ({error.strerror}): each builder needs one of its own"
+        ) from None
+    return server.shutdown
+
+
 @asynccontextmanager
 async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIterator[Processor]:
     """Open the stores, put everything on top, and close all of it in reverse."""
@@ -105,8 +116,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         metrics = BuildMetrics(registry)
         workshop = Workshop(database, clock, metrics)
         if settings.build_metrics_port is not None:
-            server, _ = start_http_server(settings.build_metrics_port, settings.host, registry)
-            stack.callback(server.shutdown)
+            stack.callback(_show(settings, settings.build_metrics_port, registry))
         workspaces = Workspaces(database, provider)
         cache = SubjectCache(redis)
         timers = Timers(workshop)

@@ -10,13 +10,14 @@ from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from domain.tracing import HEADER, Span, Told
 
 _LAST_SECONDS: Final = 5.0
+_TRIED_SECONDS: Final = 5.0
 _FORMAT: Final = TraceContextTextMapPropagator()
 
 
@@ -99,6 +100,15 @@ async def open_telemetry(process: str, exporter: SpanExporter | None = None) -> 
     finally:
         closing = asyncio.create_task(asyncio.to_thread(provider.shutdown))
         await asyncio.wait([closing], timeout=_LAST_SECONDS)
+
+
+def try_collector() -> bool:
+    """Tell whether the collector takes what it is sent. Blocks for some seconds at most."""
+    exporter = OTLPSpanExporter(timeout=_TRIED_SECONDS)
+    try:
+        return exporter.export(()) is SpanExportResult.SUCCESS
+    finally:
+        exporter.shutdown()
 
 
 def _resource(process: str) -> Resource:

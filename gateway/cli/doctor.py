@@ -17,6 +17,7 @@ from gateway.doctor.events import check_quarters, check_retention
 from gateway.doctor.keys import check_issuers, check_master_key, check_rotation
 from gateway.doctor.pace import check_dead_letters, check_lag, check_timers
 from gateway.doctor.stores import check_clocks, check_event_log, check_postgres, check_redis
+from gateway.doctor.traces import check_traces
 from gateway.doctor.wisdom import check_settings
 from gateway.logs import configure_logs
 from gateway.settings import Settings, read_settings
@@ -45,6 +46,7 @@ _CHECKS: Final[dict[str, Callable[[Settings], Awaitable[str]]]] = {
     "rotation of keys": check_rotation,
     "token issuers": check_issuers,
     "query manifest": check_manifest,
+    "traces": check_traces,
 }
 
 _AWAY: Final = {

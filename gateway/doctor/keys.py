@@ -9,6 +9,7 @@ from gateway.provider import open_provider
 from gateway.settings import Settings
 from privacy.sealing import Unreadable
 from stores.workspace_keys import list_moving, wrapped_by_master
+from stores.workspaces import list_workspaces
 
 _TRIED: Final = 100
 """Keys that are opened at most: a key service is asked for each."""
@@ -51,8 +52,13 @@ async def check_rotation(settings: Settings) -> str:
 
 
 async def check_issuers(settings: Settings) -> str:
-    """Ask each identity provider for its keys."""
+    """Ask each identity provider for its keys, and look for the workspace whose people it speaks for."""
     listed = read_issuers(settings.token_issuers)
     if silent := await Issuers(listed).check():
         raise Finding(f"no usable keys from {', '.join(silent)}")
+    if listed and settings.postgres_url is not None:
+        async with open_database(settings, connections=1) as database, database.across() as connection:
+            known = {each.id for each in await list_workspaces(connection)}
+        if lost := [each.issuer for each in listed if each.workspace not in known]:
+            raise Finding(f"there is no workspace of the id that is given for {', '.join(lost)}")
     return f"{len(listed)} of them, keys read" if listed else "none"

@@ -1,6 +1,10 @@
 """What the settings allow and their author has probably not meant."""
 
+from typing import Final
+
 from gateway.settings import Settings
+
+_THIS_MACHINE: Final = ("127.0.0.1", "localhost", "::1")
 
 
 async def check_settings(settings: Settings) -> str:
@@ -8,6 +12,11 @@ async def check_settings(settings: Settings) -> str:
     doubts = []
     if settings.kafka_security == "sasl_plaintext":
         doubts.append("TAGWAY_KAFKA_SECURITY=sasl_plaintext shows the login to anybody on the way")
+    if settings.profile == "dev" and settings.host not in _THIS_MACHINE:
+        doubts.append(
+            f"TAGWAY_PROFILE=dev serves a demo shop that lets whoever reaches TAGWAY_HOST={settings.host} "
+            "speak for any visitor"
+        )
     if settings.profile == "production":
         if settings.log_level == "debug":
             doubts.append("TAGWAY_LOG_LEVEL=debug is noisy")

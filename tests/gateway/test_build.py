@@ -1,6 +1,7 @@
 """One builder that nobody starts again, while its stores go away and come back."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pytest
 
 from gateway.build import build, open_processor
 from gateway.serve import serve
-from gateway.settings import Settings
+from gateway.settings import Settings, SettingsError
 from gateway.wiring import open_resources
 from scripts.kafka import Broker
 from stores.embedded.postgres import EmbeddedPostgres
@@ -43,6 +44,16 @@ async def built(gateway: Gateway, ids: set[str], within: float = AT_ALL) -> None
             if {row["message_id"] for row in rows} >= ids:
                 return
             await asyncio.sleep(0.05)
+
+
+async def test_a_port_of_metrics_that_is_taken_is_named(gateway_settings: Settings) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"TAGWAY_BUILD_METRICS_PORT={port} cannot be used"):
+            async with open_processor(msgspec.structs.replace(gateway_settings, build_metrics_port=port)):
+                pass
 
 
 async def test_a_lone_builder_outlives_its_stores(

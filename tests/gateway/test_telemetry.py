@@ -1,16 +1,12 @@
 """One trace from a tag's request to the subscriber, through all processes, to a collector of OpenTelemetry."""
 
 import asyncio
-import gzip
 import sys
 from collections.abc import AsyncIterator
 
 import aiohttp
 import msgspec
 import pytest
-from aiohttp import web
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from domain.tracing import UNTRACED, read_traceparent
@@ -19,6 +15,7 @@ from gateway.settings import Settings, SettingsError
 from gateway.telemetry import open_telemetry
 from gateway.tracing import open_tracer
 from gateway.wiring import open_resources
+from tests.fixtures.collector import Collector
 from tests.fixtures.gateway import Gateway, event, listening, make_tenant
 from tests.fixtures.graphql import eventually
 
@@ -37,44 +34,6 @@ _STATUS = '{ segment(key: "keen") { status } }'
 _SAVE = "mutation ($input: SaveSegmentInput!) { saveSegment(input: $input) { __typename } }"
 _KEEN = {"type": "count", "event": "product_view", "op": ">=", "n": 1, "window": "1h"}
 _SECRET = "ada.lovelace@example.org"
-
-
-class Collector:
-    """What an operator runs to receive traces."""
-
-    def __init__(self) -> None:
-        self.spans: list[tuple[str, Span]] = []
-        self.bodies = b""
-        self.news = asyncio.Event()
-
-    async def take(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        if body.startswith(b"\x1f\x8b"):
-            body = gzip.decompress(body)
-        self.bodies += body
-        for part in ExportTraceServiceRequest.FromString(body).resource_spans:
-            named = {each.key: each.value.string_value for each in part.resource.attributes}
-            self.spans += [(named["service.name"], span) for scope in part.scope_spans for span in scope.spans]
-        self.news.set()
-        return web.Response(body=b"", content_type="application/x-protobuf")
-
-    def of(self, trace: str) -> dict[str, tuple[str, Span]]:
-        return {span.name: (process, span) for process, span in self.spans if span.trace_id.hex() == trace}
-
-
-@pytest.fixture
-async def collector(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Collector]:
-    made = Collector()
-    app = web.Application()
-    app.router.add_post("/v1/traces", made.take)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{runner.addresses[0][1]}")
-    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "100")
-    yield made
-    await runner.cleanup()
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """The doctor names what is wrong, each thing in a line of its own, and nothing that is well."""
 
 import io
+import json
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -32,11 +33,13 @@ from stores.eventlog.postgres import PostgresLog
 from stores.offsets import lock_offsets, save_offsets
 from stores.plans import add_plan
 from stores.spool.spool import Spool
+from tests.fixtures.collector import Collector
 from tests.fixtures.gateway import MASTER_KEY
 from tests.fixtures.guarded import PASSWORD, USER, Guarded
 from tests.fixtures.refusing import refused
 from tests.fixtures.terminal import tagway, tagway_process
 from tests.fixtures.world import Sent, World
+from tests.gateway.test_issuers import RSA, published
 
 _OTHER = bytes(reversed(range(32)))
 
@@ -231,6 +234,8 @@ async def test_what_is_probably_not_meant_is_said_and_is_no_fault(settings: Sett
     assert await examine(odd) == (True, [])
     said = await check_settings(odd)
     assert "TAGWAY_PUBLIC_URL is not https" in said
+    assert await check_settings(settings) == "nothing is odd"
+    assert "TAGWAY_HOST=0.0.0.0" in await check_settings(msgspec.structs.replace(settings, host="0.0.0.0"))
     assert "TAGWAY_ERASURE_JOURNAL is not set" in said
 
 
@@ -244,6 +249,7 @@ async def test_what_is_probably_not_meant_is_said_and_is_no_fault(settings: Sett
         ({"spool": Path("/proc/nowhere")}, "spool: "),
         ({"query_manifest": Path("/nowhere/manifest.json")}, "query manifest: TAGWAY_QUERY_MANIFEST cannot be read"),
         ({"token_issuers": Path("/nowhere/issuers.json")}, "token issuers: TAGWAY_TOKEN_ISSUERS cannot be read"),
+        ({"traces": "otlp"}, "traces: no collector takes spans"),
     ],
 )
 async def test_each_thing_that_is_named_wrongly_is_found(
@@ -372,6 +378,23 @@ async def test_a_provider_without_usable_keys_is_found(settings: Settings, tmp_p
     file.write_bytes(msgspec.json.encode(listed))
     _, (wrong,) = await examine(msgspec.structs.replace(settings, token_issuers=file))
     assert "token issuers: no usable keys from https://login.example/" in wrong
+
+
+async def test_a_provider_that_speaks_for_no_workspace_is_found(
+    settings: Settings, world: World, tmp_path: Path
+) -> None:
+    keys, file = tmp_path / "keys.json", tmp_path / "issuers.json"
+    keys.write_text(json.dumps({"keys": [published(RSA, "k1")]}))
+    for workspace, wrong in ((world.workspace, []), (uuid4(), ["https://login.example/"])):
+        listed = [{"issuer": "https://login.example/", "audience": "a", "workspace": workspace, "jwks": str(keys)}]
+        file.write_bytes(msgspec.json.encode(listed))
+        _, said = await examine(msgspec.structs.replace(settings, token_issuers=file))
+        assert said == [f"✗ token issuers: there is no workspace of the id that is given for {each}" for each in wrong]
+
+
+async def test_a_collector_that_takes_spans_is_well(settings: Settings, collector: Collector) -> None:
+    assert await examine(msgspec.structs.replace(settings, traces="otlp")) == (True, [])
+    assert collector.spans == []
 
 
 async def test_what_a_database_refuses_ends_one_check_and_not_all(settings: Settings) -> None:
