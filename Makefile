@@ -47,9 +47,9 @@ schema: dev-setup ## rewrite resolvers/schema.graphql
 	@$(BIN)/python scripts/schema
 
 lock: ## resolve the dependencies anew (needs uv)
-	@$(COMPILE) --group build -o requirements/run.txt
-	@$(COMPILE) --extra traces -c requirements/run.txt -o requirements/traces.txt
 	@$(COMPILE) --group dev -o requirements/dev.txt
+	@$(COMPILE) --group build -c requirements/dev.txt -o requirements/run.txt
+	@$(COMPILE) --extra traces -c requirements/dev.txt -o requirements/traces.txt
 
 run-setup:
 	@$(PYTHON) scripts/setup.py run

@@ -118,6 +118,21 @@ def test_every_dependency_is_pinned_with_its_hashes_and_no_index() -> None:
                 assert "--hash=sha256:" in requirement, requirement
 
 
+def _pins(name: str) -> dict[str, set[str]]:
+    """List the versions of each requirement; there are several where they differ by platform or Python."""
+    found: dict[str, set[str]] = {}
+    text = (ROOT / "requirements" / f"{name}.txt").read_text()
+    for package, version in re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==(\S+)", text, re.MULTILINE):
+        found.setdefault(package, set()).add(version)
+    return found
+
+
+@pytest.mark.parametrize("name", ["run", "traces"])
+def test_what_runs_is_what_was_tested(name: str) -> None:
+    tested = _pins("dev")
+    assert {package: pins for package, pins in _pins(name).items() if tested.get(package) != pins} == {}
+
+
 def test_every_dependency_that_runs_has_a_permissive_licence() -> None:
     text = (ROOT / "requirements" / "traces.txt").read_text()
     for name in re.findall(r"^([\w.-]+)(?:\[[\w,]+\])?==", text, re.MULTILINE):
