@@ -108,7 +108,7 @@ def try_collector() -> bool:
     try:
         return exporter.export(()) is SpanExportResult.SUCCESS
     finally:
-        exporter.shutdown()
+        exporter.shutdown()  # type: ignore[no-untyped-call]  # theirs says nothing of types
 
 
 def _resource(process: str) -> Resource:
