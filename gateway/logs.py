@@ -6,13 +6,16 @@ place, since its text may quote data.
 
 import logging
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final, TextIO
 
 import msgspec
 import structlog
 
+from domain.errors import CannotRun, TagwayError
 from gateway.errors import place_of
 
 _QUIET_SECONDS: Final = 60.0
@@ -38,6 +41,33 @@ def configure_logs(stream: TextIO | None = None, *, level: str = "info") -> None
 def log_jump(off: timedelta) -> None:
     """Tell that the machine's clock is suddenly elsewhere, and that this process does not follow it for now."""
     structlog.get_logger(__name__).warning("clock_jumped", seconds=round(off.total_seconds(), 1))
+
+
+@contextmanager
+def without_quotes() -> Iterator[None]:
+    """Let a fault that nobody foresaw end the process in a line for each, by its kind and its places, and nothing else.
+
+    What an operator can act on is raised as it is.
+    """
+    try:
+        yield
+    except (CannotRun, TagwayError, OSError):
+        raise
+    except Exception as error:  # noqa: BLE001 - Python would write what it quotes
+        for fault in _single(error):
+            frames = traceback.extract_tb(fault.__traceback__)
+            trail = [f"{each.filename.rpartition('/')[2]}:{each.lineno} {each.name}" for each in frames]
+            structlog.get_logger(__name__).critical("ended_by_fault", error=type(fault).__name__, trail=trail)
+        sys.exit(1)
+
+
+def _single(error: Exception) -> Iterator[Exception]:
+    """Walk the faults of a group."""
+    if isinstance(error, ExceptionGroup):
+        for each in error.exceptions:
+            yield from _single(each)
+    else:
+        yield error
 
 
 def _write(entry: dict[str, Any], default: Callable[[Any], Any], **_options: Any) -> str:

@@ -14,8 +14,11 @@ def serve() -> None:
     import uvloop  # noqa: PLC0415  the web stack, which the others should not wait for
 
     from gateway import serve as gateway  # noqa: PLC0415  as above
+    from gateway.logs import without_quotes  # noqa: PLC0415  as above
 
-    uvloop.run(gateway.serve(find_stores(read_settings())))
+    settings = find_stores(read_settings())
+    with without_quotes():
+        uvloop.run(gateway.serve(settings))
 
 
 def build() -> None:
@@ -23,8 +26,11 @@ def build() -> None:
     import uvloop  # noqa: PLC0415  as above
 
     from gateway import build as builder  # noqa: PLC0415  as above
+    from gateway.logs import without_quotes  # noqa: PLC0415  as above
 
-    uvloop.run(builder.build(find_stores(read_settings())))
+    settings = find_stores(read_settings())
+    with without_quotes():
+        uvloop.run(builder.build(settings))
 
 
 After = Annotated[

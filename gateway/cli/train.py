@@ -18,7 +18,7 @@ from gateway.cli.data import find_stores
 from gateway.cli.progress import Bar
 from gateway.cli.workspace import DEV, no_workspace
 from gateway.database import open_database
-from gateway.logs import configure_logs
+from gateway.logs import configure_logs, without_quotes
 from gateway.settings import Settings, child_environment, read_settings
 from learning.gleaning import Gleaner
 from stores.embedded.process import Child
@@ -42,7 +42,8 @@ WorkspaceName = Annotated[str, typer.Option("--workspace", help="Name or id of t
 def train(workspace: WorkspaceName = DEV, watch: Watch = False) -> None:
     """Train the recommender from the stored events; publish it only if it beats popularity and the live one."""
     settings = find_stores(read_settings())
-    asyncio.run(_watch(settings) if watch else _train(settings, workspace))
+    with without_quotes():
+        asyncio.run(_watch(settings) if watch else _train(settings, workspace))
 
 
 async def _train(settings: Settings, named: str) -> None:
