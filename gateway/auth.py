@@ -4,7 +4,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import jwt
@@ -18,6 +18,8 @@ from gateway.workspace import Workspace, Workspaces
 from stores.keys import find_key
 from stores.postgres import Database
 
+Kept = TypeVar("Kept")
+
 END_USER_SCOPES: Final = frozenset(
     {Scope.PROFILES_READ, Scope.EVENTS_READ, Scope.SEGMENTS_READ, Scope.RECOMMENDATIONS_READ}
 )
@@ -30,6 +32,8 @@ _KEY_FRESH_SECONDS: Final = 2.0
 _KEY_WITHIN: Final = 0.5
 """How long a request waits to hear whether a key that is known is still good."""
 _KEYS_REMEMBERED: Final = 10_000
+_STRANGERS_REMEMBERED: Final = 10_000
+"""Values that are no keys, apart from those that are: anyone may make them up, and none may take the place of a key."""
 _LONGEST_KEY: Final = 200
 
 
@@ -53,7 +57,8 @@ class Authenticator:
         self._clock = clock
         self._ticks = ticks
         self._issuers = issuers or Issuers(())
-        self._keys: OrderedDict[str, tuple[float, ApiKey | None]] = OrderedDict()
+        self._keys: OrderedDict[str, tuple[float, ApiKey]] = OrderedDict()
+        self._strangers: OrderedDict[str, float] = OrderedDict()
 
     async def write_key(self, value: str, origin: str | None) -> ApiKey:
         """Return the write key of this value, if a browser at `origin` (None outside browsers) may use it.
@@ -91,7 +96,8 @@ class Authenticator:
         return Principal(key.workspace, key.scopes, key_id=key.id, pace=key.pace)
 
     async def _key(self, value: str) -> ApiKey:
-        checked_at, key = self._keys.get(value, (-_KEY_FRESH_SECONDS, None))
+        never = float("-inf")
+        checked_at, key = self._keys.get(value) or (self._strangers.get(value, never), None)
         if self._ticks() - checked_at >= _KEY_FRESH_SECONDS:
             key = await self._look_up(value)
         if key is None:
@@ -100,9 +106,9 @@ class Authenticator:
 
     def _remembered(self, value: str) -> ApiKey:
         """Return a key as it was last read, and do not ask for it again at once. Raises `StoreUnavailable`."""
-        _, key = self._keys.get(value, (0.0, None))
-        if key is None:
+        if value not in self._keys:
             raise StoreUnavailable
+        _, key = self._keys[value]
         self._keys[value] = (self._ticks(), key)
         return key
 
@@ -112,10 +118,11 @@ class Authenticator:
         checked_at = self._ticks()
         async with self._database.workspace(None) as connection:
             key = await find_key(connection, value)
-        self._keys[value] = (checked_at, key)
-        self._keys.move_to_end(value)
-        if len(self._keys) > _KEYS_REMEMBERED:
-            self._keys.popitem(last=False)
+        if key is None:
+            self._keys.pop(value, None)
+            _remember(self._strangers, value, checked_at, _STRANGERS_REMEMBERED)
+        else:
+            _remember(self._keys, value, (checked_at, key), _KEYS_REMEMBERED)
         return key
 
     async def _end_user(self, token: str) -> Principal:
@@ -131,6 +138,14 @@ class Authenticator:
         except Refused as error:
             raise Refused(code="invalid_token") from error
         return Principal(workspace.id, END_USER_SCOPES, anonymous_id=claims.get("anon"), user_id=claims.get("user"))
+
+
+def _remember(places: OrderedDict[str, Kept], value: str, kept: Kept, most: int) -> None:
+    """Keep what was found, in the place of what was asked for longest ago."""
+    places[value] = kept
+    places.move_to_end(value)
+    if len(places) > most:
+        places.popitem(last=False)
 
 
 def mint_end_user_token(

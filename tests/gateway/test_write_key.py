@@ -5,7 +5,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from domain.errors import Refused, StoreUnavailable
 from domain.key import KeyKind
+from gateway.auth import Authenticator
 from stores.keys import list_keys, revoke_key
 from tests.fixtures.gateway import Gateway, basic, event, make_tenant
 
@@ -45,6 +47,27 @@ async def test_a_revoked_key_is_refused_within_five_seconds(gateway: Gateway, mo
     later = time.monotonic() + 5.0
     monkeypatch.setattr(gateway.resources.authenticator, "_ticks", lambda: later)
     assert await _code(gateway, gateway.tenant.write_key) == (401, "unknown_key")
+
+
+async def test_values_that_are_no_keys_make_none_forgotten(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.auth._KEYS_REMEMBERED", 5)
+    monkeypatch.setattr("gateway.auth._STRANGERS_REMEMBERED", 5, raising=False)
+    resources = gateway.resources
+    authenticator = Authenticator(resources.database, resources.workspaces, resources.clock)
+    key = await authenticator.write_key(gateway.tenant.write_key, None)
+    for number in range(20):
+        with pytest.raises(Refused):
+            await authenticator.write_key(f"made-up-{number}", None)
+    monkeypatch.setattr("gateway.auth.find_key", _away)
+    monkeypatch.setattr(authenticator, "_ticks", lambda: time.monotonic() + 60)
+    assert await authenticator.write_key(gateway.tenant.write_key, None) == key
+    for value in ("made-up-19", "made-up-20"):
+        with pytest.raises(StoreUnavailable):
+            await authenticator.write_key(value, None)
+
+
+async def _away(*_arguments: object) -> None:
+    raise StoreUnavailable
 
 
 async def test_a_key_is_held_to_its_origins(gateway: Gateway) -> None:
