@@ -32,8 +32,9 @@ async def migrate(
 
     Files that have to wait until no process of the release before is left are only run where `after` says so, and in a
     database that never had a schema. Many processes may call it at once: one works, the others wait, and then find
-    nothing to do. Raises `MigrationRefused`, `StoreUnavailable`, and what Postgres says of faulty SQL. A file that
-    fails leaves no trace, but for an index made concurrently: of that the next try removes what there is.
+    nothing to do. Raises `MigrationRefused`, also for a role that may not, `StoreUnavailable`, and what Postgres says
+    of faulty SQL. A file that fails leaves no trace, but for an index made concurrently: of that the next try removes
+    what there is.
     """
     migrations = read_migrations(folder)
     connection = await _connect(url)
@@ -44,6 +45,11 @@ async def migrate(
             progress(migration.name)
             await _apply(connection, migration)
         return [migration.name for migration in due]
+    except asyncpg.InsufficientPrivilegeError as error:
+        raise MigrationRefused(
+            f"Postgres does not let this role migrate ({error.message}): it needs CREATEROLE, a database of its own, "
+            "and where another role has made tagway_app and tagway_worker, these granted to it WITH ADMIN OPTION"
+        ) from error
     finally:
         await connection.close()
 

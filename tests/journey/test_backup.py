@@ -2,10 +2,9 @@
 
 import asyncio
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -14,6 +13,7 @@ from stores.embedded.binaries import find_postgres
 from stores.embedded.postgres import EmbeddedPostgres
 from stores.migrate import migrate, require_schema
 from tests.fixtures.gateway import make_tenant
+from tests.fixtures.owner import owning
 from tests.fixtures.stack import Stack
 from tests.fixtures.world import Sent, World
 from tests.lacking import missing
@@ -77,37 +77,15 @@ async def test_a_dump_restores_every_row(
 
 
 async def test_who_migrates_and_is_no_superuser_dumps_and_restores_every_row(
-    owner: tuple[str, str], postgres_server: EmbeddedPostgres, tmp_path: Path
+    postgres_server: EmbeddedPostgres, tmp_path: Path
 ) -> None:
-    first, second = owner
-    await migrate(first)
-    await make_tenant(first)
-    await _dump_and_restore(first, second, tmp_path)
-    before, after = [await _rows(_as_superuser(postgres_server, url)) for url in owner]
+    async with owning(postgres_server, databases=2) as (first, second):
+        await migrate(first)
+        await make_tenant(first)
+        await _dump_and_restore(first, second, tmp_path)
+        before, after = [await _rows(_as_superuser(postgres_server, url)) for url in (first, second)]
     assert after == before
     assert (before["workspace"], before["api_key"], before["event"]) == (1, 2, 0)
-
-
-@pytest.fixture
-async def owner(postgres_server: EmbeddedPostgres) -> AsyncIterator[tuple[str, str]]:
-    """Two empty databases of a role that may make roles and nothing more, as it is where Postgres is rented."""
-    name = f"owner_{uuid4().hex}"
-    names = [f"{name}_first", f"{name}_second"]
-    connection = await asyncpg.connect(postgres_server.url)
-    try:
-        await connection.execute(f"CREATE ROLE {name} LOGIN CREATEROLE PASSWORD 'hush'")
-        # Elsewhere the role has made them itself, by its first migration.
-        await connection.execute(f"GRANT tagway_app, tagway_worker TO {name} WITH ADMIN OPTION")
-        for each in names:
-            await connection.execute(f"CREATE DATABASE {each} OWNER {name}")
-        place = urlsplit(postgres_server.url).netloc.rpartition("@")[2]
-        yield f"postgresql://{name}:hush@{place}/{names[0]}", f"postgresql://{name}:hush@{place}/{names[1]}"
-        for each in names:
-            await connection.execute(f"DROP DATABASE {each} WITH (FORCE)")
-        await connection.execute(f"DROP OWNED BY {name}")
-        await connection.execute(f"DROP ROLE {name}")
-    finally:
-        await connection.close()
 
 
 def _as_superuser(server: EmbeddedPostgres, url: str) -> str:

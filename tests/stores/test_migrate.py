@@ -11,6 +11,7 @@ from stores.embedded.postgres import EmbeddedPostgres
 from stores.migrate import migrate, pending, require_schema
 from stores.migrations import MigrationRefused, read_migrations
 from stores.postgres import Database
+from tests.fixtures.owner import owning
 from tests.patience import AT_ALL
 
 _FIRST = "CREATE TABLE shop (id integer); INSERT INTO shop VALUES (1);"
@@ -235,3 +236,11 @@ async def test_a_refused_connection_is_a_store_unavailable(postgres_server: Embe
         await migrate(url)
     with pytest.raises(StoreUnavailable, match="InvalidPasswordError"):
         await Database.open(url, role="app")
+
+
+async def test_a_role_that_may_not_migrate_is_told_what_it_needs(postgres_server: EmbeddedPostgres) -> None:
+    async with owning(postgres_server, knows_roles=False) as (url,):
+        with pytest.raises(MigrationRefused, match=r"permission denied to grant role .* WITH ADMIN OPTION"):
+            await migrate(url)
+        with pytest.raises(MigrationRefused, match=r"permission denied for schema public.* a database of its own"):
+            await migrate(f"{url.rpartition('/')[0]}/postgres")
