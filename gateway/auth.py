@@ -28,6 +28,8 @@ END_USER_SCOPES: Final = frozenset(
 _AUDIENCE: Final = "tagway"
 _ALGORITHM: Final = "HS256"
 LONGEST_TOKEN: Final = timedelta(hours=1)
+_CLOCKS_APART: Final = timedelta(minutes=5)
+"""How far ahead of ours the clock of whoever signs tokens may go."""
 _KEY_FRESH_SECONDS: Final = 2.0
 _KEY_WITHIN: Final = 0.5
 """How long a request waits to hear whether a key that is known is still good."""
@@ -210,5 +212,6 @@ def _speaker(issuer: Issuer, claims: dict[str, Any], now: datetime) -> Principal
 
 def _check_times(claims: dict[str, Any], now: datetime, longest: timedelta) -> None:
     issued, expires = (datetime.fromtimestamp(int(claims[name]), UTC) for name in ("iat", "exp"))
-    if not now < expires <= issued + longest:
+    # One that is issued in the future would be good until then, and its life besides.
+    if not now < expires <= min(issued, now + _CLOCKS_APART) + longest:
         raise ValueError("expired, or valid for too long")

@@ -98,6 +98,7 @@ NOW = datetime.now(UTC)
         _changed(exp=NOW - timedelta(seconds=1)),
         _changed(exp=NOW + timedelta(hours=2)),
         _changed(exp=10**30),
+        _changed(iat=NOW + timedelta(days=9), exp=NOW + timedelta(days=9, minutes=50)),
     ],
 )
 async def test_any_other_token_is_refused(gateway: Gateway, forge: Callable[[Workspace, dict[str, Any]], str]) -> None:
@@ -113,6 +114,12 @@ async def test_any_other_token_is_refused(gateway: Gateway, forge: Callable[[Wor
     with pytest.raises(Refused) as caught:
         await gateway.resources.authenticator.token(forge(workspace, claims))
     assert caught.value.code == "invalid_token"
+
+
+async def test_a_token_of_a_gateway_whose_clock_is_ahead_is_good(gateway: Gateway) -> None:
+    workspace = await gateway.resources.workspaces.get(gateway.tenant.workspace)
+    token = mint_end_user_token(workspace, anonymous_id="a1", now=gateway.resources.clock() + timedelta(minutes=4))
+    assert (await gateway.resources.authenticator.token(token)).anonymous_id == "a1"
 
 
 async def test_a_token_of_one_workspace_does_not_open_another(gateway: Gateway) -> None:
