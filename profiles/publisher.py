@@ -39,33 +39,60 @@ _encode = msgspec.json.Encoder().encode
 _AT_ONCE: Final = 500
 _LOOK_EVERY: Final = 1.0
 _RETRY_AFTER: Final = 0.5
+_PATIENCE: Final = 0.2
+"""How long one outlet that says nothing keeps the other waiting, once."""
 
 
 class Outlet:
-    """One place that changes go to, and how far it has come: one that is away does not hold up the other."""
+    """One place that changes go to, and how far it has come: one that is away or slow does not hold up the other.
+
+    `sent` hears what it has taken, `late` that it has answered after all.
+    """
 
     def __init__(
-        self, name: str, deliver: Deliver, sent: Callable[[Sequence[SegmentChange]], None] | None = None
+        self,
+        name: str,
+        deliver: Deliver,
+        *,
+        late: Callable[[], None],
+        sent: Callable[[Sequence[SegmentChange]], None] = lambda _changes: None,
     ) -> None:
         self._name = name
         self._deliver = deliver
+        self._late = late
         self._sent = sent
+        self._under_way: asyncio.Task[bool] | None = None
         self.through = 0
 
-    async def catch_up(self, connection: Connection, last: int) -> bool:
-        """Deliver what is numbered and not delivered; False when the place is away."""
-        while self.through < last:
-            changes = await read_changes(connection, self.through, _AT_ONCE)
-            if not changes:
-                break
-            try:
-                await self._deliver(changes)
-            except (LogUnavailable, StoreUnavailable) as error:
-                _LOG.warning("changes_not_delivered", outlet=self._name, problem=str(error))
-                return False
-            self.through = changes[-1].position
-            if self._sent is not None:
-                self._sent(changes)
+    async def catch_up(self, connection: Connection, last: int) -> None:
+        """Deliver what is numbered and not delivered, unless the place is away or still at what it got before."""
+        if self._under_way is not None:
+            if not self._under_way.done():
+                return
+            self._under_way.result()
+        while self.through < last and (changes := await read_changes(connection, self.through, _AT_ONCE)):
+            self._under_way = asyncio.create_task(self._try(changes))
+            done, _ = await asyncio.wait([self._under_way], timeout=_PATIENCE)
+            if not done:
+                self._under_way.add_done_callback(lambda _: self._late())
+                return
+            if not self._under_way.result():
+                return
+
+    async def give_up(self) -> None:
+        """Break off what is under way."""
+        if self._under_way is not None:
+            self._under_way.cancel()
+            await asyncio.wait([self._under_way])
+
+    async def _try(self, changes: Sequence[SegmentChange]) -> bool:
+        try:
+            await self._deliver(changes)
+        except (LogUnavailable, StoreUnavailable) as error:
+            _LOG.warning("changes_not_delivered", outlet=self._name, problem=str(error))
+            return False
+        self.through = changes[-1].position
+        self._sent(changes)
         return True
 
 
@@ -81,6 +108,7 @@ class Publisher:
         self._metrics = metrics
         self._tracer = tracer
         self._channel = ""
+        self._noted = 0
         self._news = asyncio.Event()
 
     async def run(self) -> None:
@@ -98,27 +126,35 @@ class Publisher:
             await asyncio.sleep(_LOOK_EVERY)
         await connection.add_listener(CHANNEL, self._hear)
         self._channel = await channel(connection)
-        outlets = [Outlet("redis", self._to_redis, self._measure), Outlet("log", self._to_log)]
+        outlets = [
+            Outlet("redis", self._to_redis, late=self._news.set, sent=self._measure),
+            Outlet("log", self._to_log, late=self._news.set),
+        ]
+        self._noted = await read_published(connection)
         for outlet in outlets:
-            outlet.through = await read_published(connection)
-        while True:
-            self._news.clear()
-            full = await self.publish(connection, outlets)
-            if not full:
-                await self._wait()
+            outlet.through = self._noted
+        try:
+            while True:
+                self._news.clear()
+                full = await self.publish(connection, outlets)
+                if not full:
+                    await self._wait()
+        finally:
+            for outlet in outlets:
+                await outlet.give_up()
 
     async def publish(self, connection: Connection, outlets: Sequence[Outlet]) -> bool:
         """Give numbers to what is committed and deliver it; True when more waits. Raises `StoreUnavailable`."""
         async with transaction(connection):
             numbered, last = await number_changes(connection, _AT_ONCE)
-        before = min(outlet.through for outlet in outlets)
         for outlet in outlets:
             await outlet.catch_up(connection, last)
         through = min(outlet.through for outlet in outlets)
-        if through > before:
+        if through > self._noted:
             async with transaction(connection):
                 await save_published(connection, through)
-            self._metrics.published.inc(through - before)
+            self._metrics.published.inc(through - self._noted)
+            self._noted = through
         return numbered == _AT_ONCE
 
     def _hear(self, *_: Any) -> None:

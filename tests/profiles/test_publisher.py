@@ -30,12 +30,15 @@ decode = msgspec.json.Decoder(list[SegmentChange]).decode
 
 
 class FailingLog(PostgresLog):
-    """A log that can be away."""
+    """A log that can be away, or say nothing until `answering` is set."""
 
     away = False
+    answering: asyncio.Event | None = None
 
     async def append(self, topic: str, records: object) -> list[TagwayError | None]:
         assert isinstance(records, list)
+        if self.answering is not None:
+            await self.answering.wait()
         if self.away:
             return [LogUnavailable() for _ in records]
         return await super().append(topic, records)
@@ -200,3 +203,19 @@ async def test_a_log_that_is_away_holds_up_nobody_on_redis(
         await published(world, 2)
     assert sorted(await logged(log)) == [1, 2]
     assert [heard.position for heard in ear.heard] == [1, 2]
+
+
+async def test_a_log_that_says_nothing_holds_up_nobody_on_redis(
+    world: World, client: Redis, log: FailingLog, ear: Ear
+) -> None:
+    log.answering = asyncio.Event()
+    async with publishing(world, client, log):
+        for position in (1, 2, 3):
+            await commit(world.database, world.workspace, [change(uuid4(), 1)])
+            await ear.until(position)
+        rows = await world.fetch("SELECT published_through FROM publisher")
+        assert rows[0]["published_through"] == 0
+        log.answering.set()
+        await published(world, 3)
+    assert sorted(await logged(log)) == [1, 2, 3]
+    assert [heard.position for heard in ear.heard] == [1, 2, 3]
