@@ -18,10 +18,10 @@ from domain.errors import LogUnavailable, StoreUnavailable
 from domain.tracing import UNTRACED, Tracer, spans
 from privacy.keys import WorkspaceKeys
 from profiles.batch import Built, Step
-from profiles.part import Decoded, Part, read_part
+from profiles.part import Decoded, Part, Unbuilt, read_part
 from profiles.workshop import Workshop
 from stores.changes import call_publisher
-from stores.eventlog.port import Batch, Stored
+from stores.eventlog.port import Batch
 from stores.faults import Contended, Unfit, transaction
 from stores.offsets import bury, lock_offsets, read_offsets, save_offsets
 from stores.postgres import Connection
@@ -101,7 +101,8 @@ class Builder:
                 for half in part.halves():
                     await self._isolate(topic, [half])
                 return
-            unfit = [*part.unfit, (part.decoded[0][0], str(fault))]
+            [(record, event)] = part.decoded
+            unfit = [*part.unfit, Unbuilt(record, event.workspace, str(fault))]
             await self._persist(topic, [Part(part.partition, [], unfit, part.next_offset)])
 
     async def _persist(self, topic: str, parts: Sequence[Part]) -> None:
@@ -132,7 +133,7 @@ class Builder:
                     return
                 due = [each for part in left for each in part.decoded]
                 results, strangers = await self._build(connection, due, places)
-                buried = [*((record, None, reason) for part in left for record, reason in part.unfit), *strangers]
+                buried = [*(each for part in left for each in part.unfit), *strangers]
                 for record, workspace, reason in buried:
                     await bury(connection, topic, record, workspace=workspace, reason=reason, at=self._clock())
                 await save_offsets(connection, GROUP, topic, {part.partition: part.next_offset for part in left})
@@ -146,17 +147,17 @@ class Builder:
 
     async def _build(
         self, connection: Connection, decoded: Sequence[Decoded], places: Places
-    ) -> tuple[list[Built], list[tuple[Stored, UUID | None, str]]]:
+    ) -> tuple[list[Built], list[Unbuilt]]:
         by_workspace: dict[UUID, list[Decoded]] = defaultdict(list)
         for record, event in decoded:
             by_workspace[event.workspace].append((record, event))
         results: list[Built] = []
-        strangers: list[tuple[Stored, UUID | None, str]] = []
+        strangers: list[Unbuilt] = []
         for workspace, those in sorted(by_workspace.items()):
             keys = await self._keys(connection, workspace)
             definitions = await self._catalogue.share(connection, workspace)
             if definitions is None:
-                strangers += [(record, None, "unknown workspace") for record, _ in those]
+                strangers += [Unbuilt(record, workspace, "unknown workspace") for record, _ in those]
                 continue
             events = [event for _, event in those]
             try:
@@ -179,7 +180,9 @@ class Builder:
                 _LOG.exception("build_failed", problem=type(error).__name__)
                 raise Unfit(f"could not be built: {type(error).__name__}") from error
             unknown = {id(event) for event in built.strangers}
-            strangers += [(record, workspace, "unknown subject") for record, event in those if id(event) in unknown]
+            strangers += [
+                Unbuilt(record, workspace, "unknown subject") for record, event in those if id(event) in unknown
+            ]
             results.append(built)
         return results, strangers
 

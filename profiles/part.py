@@ -1,6 +1,8 @@
 """What a batch holds for a builder: the events that can be read, and why other records cannot."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
 
 import msgspec
 
@@ -10,20 +12,29 @@ from stores.eventlog.port import Batch, Stored
 Decoded = tuple[Stored, ProtectedEvent]
 
 
+class Unbuilt(NamedTuple):
+    """A record that cannot be built, and why."""
+
+    record: Stored
+    workspace: UUID | None
+    """Whose it is, as far as it tells: who runs that workspace may look at it."""
+    reason: str
+
+
 class Part(msgspec.Struct, frozen=True):
     """Consecutive records of one partition, up to `next_offset`: those that can be read, and why others cannot."""
 
     partition: int
     decoded: Sequence[Decoded]
-    unfit: Sequence[tuple[Stored, str]]
+    unfit: Sequence[Unbuilt]
     next_offset: int
 
     def halves(self) -> "tuple[Part, Part]":
         """Cut it in the middle of what can be read."""
         middle = len(self.decoded) // 2
         boundary = self.decoded[middle][0].offset
-        before = [each for each in self.unfit if each[0].offset < boundary]
-        after = [each for each in self.unfit if each[0].offset >= boundary]
+        before = [each for each in self.unfit if each.record.offset < boundary]
+        after = [each for each in self.unfit if each.record.offset >= boundary]
         return (
             Part(self.partition, self.decoded[:middle], before, boundary),
             Part(self.partition, self.decoded[middle:], after, self.next_offset),
@@ -33,14 +44,14 @@ class Part(msgspec.Struct, frozen=True):
         """Leave out what has been built."""
         decoded = [each for each in self.decoded if each[0].offset >= offset]
         return Part(
-            self.partition, decoded, [each for each in self.unfit if each[0].offset >= offset], self.next_offset
+            self.partition, decoded, [each for each in self.unfit if each.record.offset >= offset], self.next_offset
         )
 
 
 def read_part(batch: Batch) -> Part:
     """Read a batch's records, but for those whose person was erased."""
     decoded: list[Decoded] = []
-    unfit: list[tuple[Stored, str]] = []
+    unfit: list[Unbuilt] = []
     for record in batch.records:
         if not record.value:
             continue  # its person was erased
@@ -49,5 +60,19 @@ def read_part(batch: Batch) -> Part:
         except UNREADABLE as error:
             # What stands before the place quotes values; the place itself names fields only.
             place = str(error).rpartition(" - at ")[2] if " - at " in str(error) else "the whole record"
-            unfit.append((record, f"not an event: {place}"))
+            unfit.append(Unbuilt(record, _workspace_of(record.value), f"not an event: {place}"))
     return Part(batch.partition, decoded, unfit, batch.next_offset)
+
+
+class _Named(msgspec.Struct, frozen=True):
+    workspace: UUID | None = None
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
+
+
+def _workspace_of(value: bytes) -> UUID | None:
+    try:
+        return _decode_named(value).workspace
+    except UNREADABLE:
+        return None

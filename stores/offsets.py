@@ -65,11 +65,14 @@ async def read_offsets(
 async def bury(
     connection: Connection, topic: str, record: Stored, *, workspace: UUID | None, reason: str, at: datetime
 ) -> None:
-    """Put a record that cannot be built aside, with the reason. A second burial changes nothing."""
+    """Put a record that cannot be built aside, with the reason: in its workspace, where there is such a one.
+
+    A second burial changes nothing.
+    """
     await connection.execute(
         """
         INSERT INTO dead_letter (workspace_id, topic, partition, "offset", reason, value, at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
+        VALUES ((SELECT id FROM workspace WHERE id = $1), $2, $3, $4, $5, $6, $7) ON CONFLICT DO NOTHING
         """,
         workspace,
         topic,

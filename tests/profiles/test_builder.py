@@ -1,8 +1,9 @@
 """What a batch does to the store, and what no batch may do twice."""
 
 from datetime import timedelta
+from uuid import uuid4
 
-from domain.event import CallType
+from domain.event import CallType, encode_event
 from tests.fixtures.world import NOON, Sent, World
 
 THREE_VIEWS = {"type": "count", "event": "view", "op": ">=", "n": 3, "window": "24h"}
@@ -95,6 +96,20 @@ async def test_a_record_without_a_bottom_blocks_nobody(world: World) -> None:
     assert {row["message_id"] for row in await world.fetch("SELECT message_id FROM event")} == {"m1", "m2"}
     (letter,) = await world.fetch("SELECT reason FROM dead_letter")
     assert letter["reason"] == "not an event: the whole record"
+
+
+async def test_a_poisonous_record_is_put_aside_in_the_workspace_that_it_names(world: World) -> None:
+    poison = encode_event(await world.protect(Sent(ANN))).replace(b'"type":"track"', b'"type":"dance"')
+    await world.send(
+        poison,
+        Sent(ANN, properties={"text": "a\0b"}),
+        poison.replace(str(world.workspace).encode(), str(uuid4()).encode()),
+        b'{"v":1,"workspace":"nonsense"}',
+        b"not json",
+        b'{"v":1,"properties":{"a":' + b"[" * 100_000,
+    )
+    letters = await world.fetch('SELECT workspace_id FROM dead_letter ORDER BY "offset"')
+    assert [letter["workspace_id"] for letter in letters] == [world.workspace, world.workspace, None, None, None, None]
 
 
 async def test_batches_of_several_partitions_are_built_together(world: World) -> None:
