@@ -79,6 +79,15 @@ class Builder:
         async with self._database.across() as connection:
             return await read_offsets(connection, GROUP, topic, partitions)
 
+    async def go_on_at(self, topic: str, offsets: Mapping[int, int]) -> None:
+        """Have partitions built from these offsets on, whatever of them has been built.
+
+        Raises `StoreUnavailable`, `Contended`.
+        """
+        async with self._database.across() as connection, transaction(connection):
+            await lock_offsets(connection, GROUP, topic, offsets)
+            await save_offsets(connection, GROUP, topic, offsets)
+
     async def build(self, batches: Sequence[Batch]) -> None:
         """Return once batches of one topic, each of another partition, have had their effect.
 

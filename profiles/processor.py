@@ -38,11 +38,24 @@ class Places:
     def __init__(self, log: EventLog, builder: Builder) -> None:
         self._log = log
         self._builder = builder
+        self._next: dict[int, int] = {}
 
     async def start(self, partitions: Collection[int]) -> dict[int, int]:
         """Tell a consumer where to read on. Raises LogUnavailable, `StoreUnavailable`."""
         self.source = await self._log.source(EVENTS)
-        return await self._builder.start_offsets(self.source, partitions)
+        starts = await self._builder.start_offsets(self.source, partitions)
+        self._next.update({partition: starts.get(partition, 0) for partition in partitions})
+        return starts
+
+    def fallen_back(self, batches: Sequence[Batch]) -> dict[int, int]:
+        """Give the offsets of those batches that begin before the place where their partition was to be read on."""
+        fallen = {
+            batch.partition: batch.records[0].offset
+            for batch in batches
+            if batch.records[0].offset < self._next.get(batch.partition, 0)
+        }
+        self._next.update({batch.partition: batch.next_offset for batch in batches})
+        return fallen
 
 
 class Processor:
@@ -86,12 +99,23 @@ class Processor:
                     _LOG.warning("log_unavailable", problem=str(error))
                     await asyncio.sleep(_RETRY_SECONDS)
                     continue
+                if fallen := places.fallen_back(batches):
+                    await lanes.finish()
+                    await self._fall_back(places.source, fallen)
                 behind = sum(len(batch.records) for batch in batches) >= _BATCH
                 for together in _cut(batches, behind):
                     await lanes.free()
                     partitions = [batch.partition for batch in together]
                     lanes.take(partitions, partial(self._build, consumer, places.source, together))
             await lanes.finish()
+
+    async def _fall_back(self, source: str, offsets: Mapping[int, int]) -> None:
+        """Build anew from where the log begins: brokers that have lost records give their offsets to others.
+
+        What is built already is told by its message id.
+        """
+        _LOG.error("log_fell_back", partitions=sorted(offsets))
+        await self._builder.go_on_at(source, offsets)
 
     async def _build(self, consumer: Consumer, source: str, batches: Sequence[Batch]) -> None:
         await self._builder.build([msgspec.structs.replace(batch, topic=source) for batch in batches])

@@ -23,6 +23,8 @@ _FETCH_SECONDS: Final = 0.5
 _REBALANCE_SECONDS: Final = 30.0
 _REQUEST_MS: Final = 10_000
 """Longer than a session, because joining a group waits for the members that have gone silent."""
+_LOOK_MS: Final = 10_000
+"""How long a topic that has more partitions, or was made anew, may go unnoticed."""
 _STOP_SECONDS: Final = 12.0
 _COMMIT_SECONDS: Final = 1.0
 """How often the place reached is told to the broker, for tools that show lag."""
@@ -119,6 +121,7 @@ class KafkaConsumer(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafk
             request_timeout_ms=_REQUEST_MS,
             session_timeout_ms=_SESSION_MS,
             heartbeat_interval_ms=_HEARTBEAT_MS,
+            metadata_max_age_ms=_LOOK_MS,
         )
         consumer.subscribe([self._topic], listener=self)
         try:

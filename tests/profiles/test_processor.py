@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from domain.clock import utc_now
 from domain.event import encode_event
@@ -16,7 +17,7 @@ from domain.topics import EVENTS
 from gateway.brokers import read_brokers
 from gateway.build import open_processor
 from gateway.settings import Settings
-from stores.eventlog.open import open_log
+from stores.eventlog.open import KEEP, open_log, topics
 from stores.eventlog.port import EventLog, Record
 from tests.fixtures.world import Sent, World
 from tests.patience import AT_ALL
@@ -79,6 +80,32 @@ async def builder_process(settings: Settings) -> AsyncIterator[asyncio.subproces
             await process.wait()
 
 
+@asynccontextmanager
+async def building(settings: Settings) -> AsyncIterator[None]:
+    stop = asyncio.Event()
+    async with open_processor(settings) as processor:
+        running = asyncio.create_task(processor.run(stop))
+        try:
+            yield
+        finally:
+            stop.set()
+            await running
+
+
+async def make_anew(settings: Settings, log: EventLog) -> None:
+    """Let a broker lose the events, as one whose disk was replaced."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka_bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics([EVENTS])
+        async with asyncio.timeout(AT_ALL):
+            while EVENTS in await admin.list_topics():
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+    await log.ensure_topics(topics(KEEP))
+
+
 async def save_segments(world: World) -> None:
     for key, each in SEGMENTS.items():
         await world.save_segment(key, each)
@@ -120,6 +147,31 @@ async def test_a_log_that_takes_over_from_another_is_built_from_its_beginning(
                 await running
         await log.close()
     await check_equals_single_profiles(world, events)
+
+
+@pytest.mark.parametrize("settings", ["kafka"], indirect=True)
+@pytest.mark.parametrize("meanwhile", ["stopped", "running"])
+async def test_a_log_that_was_made_anew_is_built_from_its_beginning(
+    settings: Settings, world: World, log: EventLog, meanwhile: str
+) -> None:
+    def some(tag: str, count: int) -> list[Sent]:
+        return [Sent(("user_id:ada",), message_id=f"{tag}-{number}") for number in range(count)]
+
+    await append(world, log, some("before", 20))
+    if meanwhile == "stopped":
+        async with building(settings):
+            await built(world, 20)
+        await make_anew(settings, log)
+    async with building(settings):
+        if meanwhile == "running":
+            await built(world, 20)
+            await make_anew(settings, log)
+        await append(world, log, some("after", 5))
+        await built(world, 25)
+        await append(world, log, some("later", 5))
+        await built(world, 30)
+    (profile,) = await world.fetch("SELECT counters FROM profile")
+    assert profile["counters"] == {"view": 30}
 
 
 async def test_killing_a_builder_changes_nothing_in_the_end(settings: Settings, world: World, log: EventLog) -> None:
