@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Collection, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
@@ -11,9 +10,9 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from domain.errors import LogUnavailable
 from domain.tracing import HEADER, read_traceparent
 from stores.eventlog.brokers import Brokers, Complaints
+from stores.eventlog.kafka_walk import instant
 from stores.eventlog.port import Batch, StartOffsets, Stored
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _SESSION_MS: Final = 6_000
 """How long the broker waits for a sign of life before it gives a member's partitions to others."""
 _HEARTBEAT_MS: Final = 1_000
@@ -176,19 +175,11 @@ def _stored(messages: Sequence[ConsumerRecord]) -> tuple[Stored, ...]:
             message.offset,
             message.key or b"",
             message.value or b"",
-            _instant(message.timestamp),
+            instant(message.timestamp),
             next((read_traceparent(value) for name, value in message.headers if name == HEADER), None),
         )
         for message in messages
     )
-
-
-def _instant(milliseconds: int) -> datetime:
-    """Tell when a record was taken. A stranger may name any time before now, also one that no calendar holds."""
-    try:
-        return _EPOCH + timedelta(milliseconds=milliseconds)
-    except OverflowError:
-        return _EPOCH
 
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError
 from domain.errors import LogUnavailable
 from stores.eventlog.brokers import Brokers
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _FETCH_MS: Final = 500
 _AT_ONCE: Final = 500
 _STOP_SECONDS: Final = 5.0
@@ -59,7 +60,15 @@ async def first_taken(
                 fetched = await reader.getmany(place, timeout_ms=_FETCH_MS, max_records=1)
                 found = fetched.get(place, [])
             taken += [message.timestamp for message in found]
-    return datetime.fromtimestamp(min(taken) / 1000, UTC) if taken else None
+    return instant(min(taken)) if taken else None
+
+
+def instant(milliseconds: int) -> datetime:
+    """Tell when a record was taken. A stranger may name any time before now, also one that no calendar holds."""
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return _EPOCH
 
 
 @asynccontextmanager

@@ -1,6 +1,8 @@
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from domain.errors import LogUnavailable
 from scripts.kafka import Broker
@@ -36,3 +38,14 @@ async def test_a_broker_that_is_away_is_told(kafka_bootstrap: str, kafka_broker:
     kafka_broker.kill()
     with pytest.raises(LogUnavailable):
         assert [value async for value in walk(Brokers(kafka_bootstrap), "test.missing", patience=2.0)]
+
+
+async def test_a_strangers_record_of_an_impossible_time_was_taken_long_ago(kafka_bootstrap: str) -> None:
+    topic, log = f"test.{uuid4().hex}", KafkaLog(Brokers(kafka_bootstrap))
+    try:
+        await log.ensure_topics({topic: TopicSpec()})
+        async with AIOKafkaProducer(bootstrap_servers=kafka_bootstrap) as stranger:
+            await stranger.send_and_wait(topic, b"value", partition=0, timestamp_ms=-(10**17))
+        assert await log.first_taken(topic, {0: 0}) == datetime(1970, 1, 1, tzinfo=UTC)
+    finally:
+        await log.close()
