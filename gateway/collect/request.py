@@ -9,6 +9,7 @@ from typing import Any, Final
 from starlette.requests import ClientDisconnect, HTTPConnection, Request
 
 from domain.errors import Refused
+from gateway.collect.intake import Intake
 from gateway.patience import arrived
 
 LARGEST_REQUEST: Final = 500 * 1024
@@ -19,11 +20,11 @@ _ORIGIN: Final = re.compile(r"https?://[^/?#@]+")
 _GZIP: Final = 16 + zlib.MAX_WBITS
 
 
-async def read_body(request: Request[Any]) -> bytes:
-    """Read the whole body, unpacked, without ever holding more than its limit.
+async def read_body(request: Request[Any], intake: Intake) -> bytes:
+    """Read the whole body, unpacked, without ever holding more than its limit, or than `intake` has room for.
 
     Browsers send `text/plain`, or no content type, so that no preflight comes before each batch. Raises `Refused`:
-    `unsupported_media_type`, `request_too_large`, `malformed_encoding` or `request_timeout`.
+    `unsupported_media_type`, `request_too_large`, `malformed_encoding`, `request_timeout` or `too_many_requests`.
     """
     _check_media_type(request.headers.get("content-type", ""))
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
@@ -32,7 +33,7 @@ async def read_body(request: Request[Any]) -> bytes:
     if int(_length(request)) > LARGEST_REQUEST:
         raise Refused(code="request_too_large")
     try:
-        body = await arrived(_receive(request))
+        body = await arrived(_receive(request, intake))
     except ClientDisconnect as error:
         raise Refused(code="request_timeout") from error
     return unpack(body) if encoding == "gzip" else body
@@ -74,14 +75,16 @@ def read_origin(request: HTTPConnection[Any]) -> str | None:
     return request.headers.get("origin", referrer and referrer[0])
 
 
-async def _receive(request: Request[Any]) -> bytes:
+async def _receive(request: Request[Any], intake: Intake) -> bytes:
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > LARGEST_REQUEST:
-            raise Refused(code="request_too_large")
-        chunks.append(chunk)
+    with intake.arriving() as take:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > LARGEST_REQUEST:
+                raise Refused(code="request_too_large")
+            take(len(chunk))
+            chunks.append(chunk)
     return b"".join(chunks)
 
 

@@ -53,7 +53,7 @@ async def collect(request: WebRequest) -> Response:
         return await _collect(request, None)
     if name == "m":
         # Segment's browser SDK reports figures about itself here and expects to be thanked.
-        await read_body(request)
+        await read_body(request, resources_of(request).intake)
         return JSONResponse({"success": True})
     if name not in CALLS:
         raise Refused(code="not_found")
@@ -76,8 +76,10 @@ async def collect_pixel(request: WebRequest) -> Response:
 
 
 async def _collect(request: WebRequest, call_type: CallType | None) -> Response:
-    with resources_of(request).intake.enter():
-        body = await read_body(request)
+    intake = resources_of(request).intake
+    intake.look()
+    body = await read_body(request, intake)
+    with intake.enter():
         envelope = read_batch(body) if call_type is None else read_single(body)
         results, quota = await submit(request, envelope, call_type)
         return answer(request.scope, results, quota_headers(quota))

@@ -43,7 +43,7 @@ async def update_profile(request: WebRequest) -> Response:
     principal = await resources.authenticator.bearer(request.headers.get("authorization"))
     if Scope.PROFILES_WRITE not in principal.scopes:
         raise Refused(code="missing_scope")
-    update = read_json(_decode, await read_body(request))
+    update = read_json(_decode, await read_body(request, resources.intake))
     traits = {**update.behavioral_data, **update.transactional_data, **update.demographic_data}
     caller = Caller(principal, await resources.workspaces.keys(principal.workspace))
     variables = {"customer": str(update.customer_id), "traits": traits}

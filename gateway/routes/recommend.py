@@ -76,14 +76,14 @@ _PLACES: Final = ("page_type", "device", "placement")
 async def recommend(request: WebRequest) -> Response:
     """Answer `POST /recommend`."""
     principal = await _authorised(request)
-    ask = read_json(_read_ask, await read_body(request))
+    ask = read_json(_read_ask, await read_body(request, resources_of(request).intake))
     return await _answer(request, principal, ask.customer_id, Context())
 
 
 async def recommend_personally(request: WebRequest) -> Response:
     """Answer `POST /api/personalized-recommendations`."""
     principal = await _authorised(request)
-    ask = read_json(_read_personal_ask, await read_body(request))
+    ask = read_json(_read_personal_ask, await read_body(request, resources_of(request).intake))
     named = {name: value for name, value in ask.context.items() if name in _PLACES}
     return await _answer(request, principal, ask.customer_id, read_context({**named, "segment": ask.segment}))
 

@@ -39,7 +39,7 @@ async def token(request: WebRequest) -> Response:
         raise Refused(code="wrong_kind_of_key")
     if not principal.scopes >= END_USER_SCOPES:
         raise Refused(code="missing_scope")
-    visitor = read_json(_decode, await read_body(request))
+    visitor = read_json(_decode, await read_body(request, resources.intake))
     if bool(visitor.user_id) == bool(visitor.anonymous_id):
         raise Refused("one of userId and anonymousId is needed")
     workspace = await resources.workspaces.get(principal.workspace)

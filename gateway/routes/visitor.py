@@ -41,7 +41,7 @@ _read_id = msgspec.json.Decoder(AnonymousId).decode
 async def visitor(request: WebRequest) -> Response:
     """Keep an anonymous id in a cookie that no script can read, unless there is an older one; answer with its id."""
     origin = request.headers.get("origin")
-    given = read_json(_decode, await read_body(request))
+    given = read_json(_decode, await read_body(request, resources_of(request).intake))
     await resources_of(request).authenticator.write_key(given.write_key, origin)
     name = "tagway_" + hashlib.sha256(given.write_key.encode()).hexdigest()[:16]
     kept = _valid(request.cookies.get(name)) or given.anonymous_id if given.anonymous_id else None

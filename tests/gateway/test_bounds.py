@@ -1,7 +1,8 @@
-"""Every way in to GraphQL is bounded: how long a request may take to arrive, and how many listen at once."""
+"""Every way in is bounded: how long a request may take to arrive, how much of many, and how many listen at once."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from domain.clock import utc_now
 from gateway.auth import mint_end_user_token
 from tests.fixtures.figures import counted
-from tests.fixtures.gateway import Gateway, make_tenant
+from tests.fixtures.gateway import Gateway, event, make_tenant
 from tests.fixtures.graphql import eventually
 from tests.patience import AT_ALL
 
@@ -45,6 +46,47 @@ async def test_a_request_that_does_not_arrive_is_given_up(
     writer.close()
     assert b" 408 " in answer.splitlines()[0]
     assert b'"code":"request_timeout"' in answer
+
+
+async def test_whoever_sends_slowly_keeps_nobody_out(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gateway.resources.intake, "_most", 3)
+    async with _beginning(gateway, 3, b"{"):
+        (result,) = await gateway.batch(event())
+        assert result["outcome"] == "accepted"
+
+
+async def test_what_arrives_is_bounded_in_all(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    intake = gateway.resources.intake
+    monkeypatch.setattr(intake, "_most_arriving", 3_000)
+    async with _beginning(gateway, 2, b"{" + b" " * 1_400):
+        assert await gateway.post("/v1/batch", {"batch": [event()]}) == (
+            429,
+            {"code": "too_many_requests", "message": "Too many requests; slow down."},
+        )
+    async with asyncio.timeout(AT_ALL):
+        while intake._arriving:
+            await asyncio.sleep(0.02)
+    (result,) = await gateway.batch(event())
+    assert result["outcome"] == "accepted"
+
+
+@asynccontextmanager
+async def _beginning(gateway: Gateway, many: int, beginning: bytes) -> AsyncIterator[None]:
+    """Have many clients begin a body, and leave it at that."""
+    host, port = gateway.url.removeprefix("http://").split(":")
+    head = b"POST /v1/batch HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n"
+    intake = gateway.resources.intake
+    writers = [(await asyncio.open_connection(host, int(port)))[1] for _ in range(many)]
+    try:
+        for writer in writers:
+            writer.write(head + beginning)
+        async with asyncio.timeout(AT_ALL):
+            while intake._arriving < many * len(beginning):
+                await asyncio.sleep(0.02)
+        yield
+    finally:
+        for writer in writers:
+            writer.close()
 
 
 async def test_a_key_and_a_visitor_have_so_many_sockets_and_streams(
