@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
@@ -37,12 +37,25 @@ class Folder:
         raise OSError(f"{root} has no free folder: {_MOST_FOLDERS} processes use it")
 
     @classmethod
-    def claim_left(cls, root: Path) -> Self | None:
-        """Lock a folder in which a process that is gone has left something to be taken. Raises `OSError`."""
-        for name in range(_MOST_FOLDERS):
-            path = root / str(name)
-            if any(path.glob(_NUMBER + WAITING)) and (lock := _lock(path)) is not None:
-                return cls(path, lock)
+    def find_left(cls, root: Path) -> frozenset[str]:
+        """Name the folders in which a process that is gone has left something to be taken. Raises `OSError`."""
+        left = set()
+        for name in map(str, range(_MOST_FOLDERS)):
+            if (folder := cls._claim_left(root / name)) is not None:
+                folder.release()
+                left.add(name)
+        return frozenset(left)
+
+    @classmethod
+    def claim_left(cls, root: Path, names: Iterable[str]) -> Self | None:
+        """Lock the first of these folders in which something is left, and that is still nobody's. Raises `OSError`."""
+        claimed = (cls._claim_left(root / name) for name in names)
+        return next((folder for folder in claimed if folder is not None), None)
+
+    @classmethod
+    def _claim_left(cls, path: Path) -> Self | None:
+        if any(path.glob(_NUMBER + WAITING)) and (lock := _lock(path)) is not None:
+            return cls(path, lock)
         return None
 
     def release(self) -> None:

@@ -60,6 +60,8 @@ class Spool:
         self._left: Folder | None = None
         """The folder of a process that is gone, while there is something in it."""
         self._looked_at: float | None = None
+        self._seen_left: frozenset[str] = frozenset()
+        """Folders that nobody held at the last look, if nothing of our own has waited since."""
         self._queue: deque[_Request] = deque()
         self._queued_bytes = 0
         self._wanted = 1
@@ -126,6 +128,7 @@ class Spool:
         if not self._has_room(len(body)):
             self._wanted = max(1, len(body))
             raise SpoolFull
+        self._seen_left = frozenset()
         request = _Request(body)
         self._queue.append(request)
         self._queued_bytes += len(body)
@@ -161,13 +164,18 @@ class Spool:
             await self._tidy()
 
     async def look_around(self) -> None:
-        """When there is nothing else to do, once a minute, take over what processes have left that are gone."""
+        """When there is nothing else to do, once a minute, take over what processes have left that are gone.
+
+        One that is found gone twice is: who only starts again shall find what it left, to go on behind it.
+        """
         now = asyncio.get_running_loop().time()
         if self._files.first is not None or (self._looked_at is not None and now - self._looked_at < _LOOK_SECONDS):
             return
         self._looked_at = now
         try:
-            self._left = await asyncio.to_thread(Folder.claim_left, self._folder.path.parent)
+            root, before = self._folder.path.parent, self._seen_left
+            self._seen_left = await asyncio.to_thread(Folder.find_left, root)
+            self._left = await asyncio.to_thread(Folder.claim_left, root, sorted(before & self._seen_left))
             if self._left is not None:
                 files = await self._files.take_over(self._left)
                 _LOG.info("spool_taken_over", folder=self._left.path.name, files=files)

@@ -262,21 +262,40 @@ async def test_what_a_process_left_is_taken_over_by_one_that_runs(
     async with opened(tmp_path) as here, opened(tmp_path, provider=stranger) as other:
         async with opened(tmp_path) as gone:
             await gone.append(b"left")
-            await here.look_around()
+            await looks_twice(here)
             assert here.entries == 0
-        await other.look_around()
+        await looks_twice(other)
         assert other.entries == 0
         await here.append(b"own")
-        await here.look_around()
+        await looks_twice(here)
         assert here.entries == 1
         assert await taken(here) == [b"own"]
-        await here.look_around()
+        await looks_twice(here)
         assert await taken(here) == [b"left"]
         await here.append(b"new")
         assert await taken(here) == [b"new"]
         async with opened(tmp_path) as again:
             await again.append(b"the folder is free")
             assert files(tmp_path, "2")
+
+
+async def test_who_only_starts_again_finds_what_it_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_module, "_LOOK_SECONDS", 0.0)
+    async with opened(tmp_path) as here:
+        for _ in range(2):
+            async with opened(tmp_path) as restarts:
+                await restarts.append(b"left")
+            await here.look_around()
+            assert here.entries == 0
+            async with opened(tmp_path) as back:
+                await here.look_around()
+                assert await taken(back) == [b"left"]
+
+
+async def looks_twice(spool: Spool) -> None:
+    """Look as one that runs does: whoever was gone the time before is gone for good."""
+    for _ in range(2):
+        await spool.look_around()
 
 
 async def test_the_age_of_the_oldest_is_told_also_after_a_restart(tmp_path: Path) -> None:
