@@ -21,6 +21,7 @@ from gateway.tracing import open_tracer
 from gateway.workspace import Workspaces
 from profiles.backfill import Backfill
 from profiles.builder import Builder
+from profiles.courtesy import Courtesy
 from profiles.declaring import Declaring
 from profiles.generation import in_turn
 from profiles.lateness import Lateness
@@ -118,22 +119,23 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         if settings.build_metrics_port is not None:
             stack.callback(_show(settings, settings.build_metrics_port, registry))
         workspaces = Workspaces(database, provider)
-        cache = SubjectCache(redis)
+        cache, courtesy = SubjectCache(redis), Courtesy()
+        forget = courtesy.of(cache.drop)
         timers = Timers(workshop)
         builder = Builder(
             workshop,
-            forget=cache.drop,
+            forget=forget,
             forget_records=partial(log.forget, EVENTS),
             open_keys=workspaces.keys,
             wake_timers=timers.wake,
-            tell=News(redis).publish,
+            tell=courtesy.of(News(redis).publish),
             tracer=tracer,
         )
         chores: dict[str, Chore] = {
             "timers": timers.run,
             "backfill": Backfill(workshop).run,
             "declaring": Declaring(workshop).run,
-            "matcher": Matcher(database, clock, forget=cache.drop).run,
+            "matcher": Matcher(database, clock, forget=forget).run,
             "publisher": Publisher(database, redis, log, metrics, tracer).run,
             "notary": Notary(database, log, clock, workspaces.keys).run,
             "desk": Desk(
@@ -153,9 +155,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
                 ),
                 memory=workshop.memory,
             ).run,
-            "sweeper": Sweeper(
-                workshop, log, keep=settings.log_retention, keys_of=workspaces.keys, forget=cache.drop
-            ).run,
+            "sweeper": Sweeper(workshop, log, keep=settings.log_retention, keys_of=workspaces.keys, forget=forget).run,
             "statistics": partial(watch_young_tables, database),
             "quarters": partial(keep_quarters, database, clock),
             "lateness": Lateness(database, log, metrics, clock).run,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from domain.topics import EVENTS
 from gateway.brokers import read_brokers
 from gateway.build import open_processor
 from gateway.settings import Settings
+from stores.embedded.valkey import EmbeddedValkey
 from stores.eventlog.open import KEEP, open_log, topics
 from stores.eventlog.port import EventLog, Record
 from tests.fixtures.world import Sent, World
@@ -172,6 +174,23 @@ async def test_a_log_that_was_made_anew_is_built_from_its_beginning(
         await built(world, 30)
     (profile,) = await world.fetch("SELECT counters FROM profile")
     assert profile["counters"] == {"view": 30}
+
+
+@pytest.mark.parametrize("settings", ["postgres"], indirect=True)
+async def test_a_redis_that_says_nothing_holds_up_no_batch(
+    settings: Settings, world: World, log: EventLog, valkey_server: EmbeddedValkey
+) -> None:
+    async with building(settings):
+        await append(world, log, [Sent(("user_id:ada",))])
+        await built(world, 1)
+        os.kill(valkey_server.pid, signal.SIGSTOP)
+        try:
+            async with asyncio.timeout(15):
+                for number in range(2, 12):
+                    await append(world, log, [Sent(("user_id:ada",))])
+                    await built(world, number)
+        finally:
+            os.kill(valkey_server.pid, signal.SIGCONT)
 
 
 async def test_killing_a_builder_changes_nothing_in_the_end(settings: Settings, world: World, log: EventLog) -> None:
