@@ -1,9 +1,7 @@
 """Hearing a person's own word on consent, the same way to give it and to take it back."""
 
-import asyncio
 import re
 from collections.abc import Collection, Sequence
-from contextlib import suppress
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -11,13 +9,13 @@ from uuid import UUID
 import msgspec
 import uuid_utils.compat
 
-from domain.alias import Alias
 from domain.consent import CONSENTABLE, Consent, Purpose, State
 from domain.errors import Refused, StoreUnavailable
 from domain.key import Scope
 from privacy.signals.sources import GPC
 from resolvers.caller import Caller
 from resolvers.context import Info
+from resolvers.forgetting import forget_cached
 from resolvers.problems import InvalidInput, NotFound
 from resolvers.profile import ProfileBy, wanted
 from stores.consents import Statement, store_consents
@@ -30,7 +28,6 @@ from stores.workspaces import read_workspace
 
 _SOURCE: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}", re.ASCII)
 _LONGEST_NOTICE: Final = 100
-_DROP_WITHIN: Final = 0.5
 _ATTEMPTS: Final = 5
 _AFTER: Final = timedelta(microseconds=1)
 
@@ -127,7 +124,7 @@ async def _hear(info: Info, by: ProfileBy | None, words: Words) -> Heard | NotFo
         held_back = [purpose for purpose, said in words.states if said is State.GRANTED and purpose in controlled]
         await _store(info, connection, person, words, held_back)
         aliases = await profile_aliases(connection, workspace, [person.profile])
-    await _drop(info, aliases)
+    await forget_cached(info, aliases)
     return Heard(person, held_back)
 
 
@@ -165,13 +162,6 @@ async def _store(
         state = State.WITHDRAWN if withdrawn else said
         statements.append(Statement(person.subject, Consent(purpose, state, source, at), notice=words.notice))
     await store_consents(connection, workspace, statements, plan=row.plan_version if row else 0)
-
-
-async def _drop(info: Info, aliases: Sequence[Alias]) -> None:
-    """Make gateways forget the person. If Redis is away, what they hold ends by itself within five seconds."""
-    with suppress(StoreUnavailable, TimeoutError):
-        async with asyncio.timeout(_DROP_WITHIN):
-            await info.context.services.subjects.drop(info.context.caller.principal.workspace, aliases)
 
 
 def _invalid(name: str, message: str) -> InvalidInput:

@@ -17,6 +17,7 @@ from resolvers.connection import First, page_size
 from resolvers.context import Info
 from resolvers.disclosure import read_reason
 from resolvers.fields import field, mutation
+from resolvers.forgetting import forget_cached
 from resolvers.node import from_global, to_global, uuid_of
 from resolvers.permissions import needs
 from resolvers.problems import InvalidInput, NotFound
@@ -152,7 +153,7 @@ async def decide(
     except Refused as error:
         kind = NotFound if error.code == "not_found" else InvalidInput
         return kind(code=error.code, message=str(error), path=["input"])
-    await services.subjects.drop(principal.workspace, outcome.stale)
+    await forget_cached(info, outcome.stale)
     info.context.forget()
     row = await info.context.loaders.profile.load(outcome.profile)
     other = await info.context.loaders.profile.load(outcome.other)

@@ -1,7 +1,11 @@
+import asyncio
+import os
+import signal
 from typing import Any
 
 from domain.key import Scope
 from resolvers.node import to_global
+from stores.embedded.valkey import EmbeddedValkey
 from tests.fixtures.graphql import Api
 from tests.fixtures.seeds import Seeds
 
@@ -23,6 +27,17 @@ WHY = "they are one person"
 async def two(seeds: Seeds) -> tuple[str, str]:
     one, other = [await seeds.profile(user_id=name) for name in ("ann", "bob")]
     return to_global("Profile", one), to_global("Profile", other)
+
+
+async def test_a_merge_is_told_though_redis_says_nothing(api: Api, seeds: Seeds, valkey_server: EmbeddedValkey) -> None:
+    one, other = await two(seeds)
+    os.kill(valkey_server.pid, signal.SIGSTOP)
+    try:
+        async with asyncio.timeout(15):
+            merged = await api.data(MERGE, input={"profileId": one, "otherProfileId": other, "reason": WHY})
+    finally:
+        os.kill(valkey_server.pid, signal.SIGCONT)
+    assert merged["mergeProfiles"]["profile"]["counters"] == {"product_view": 4}
 
 
 async def test_a_merge_by_request_is_written_down_and_can_be_taken_back(api: Api, seeds: Seeds) -> None:
