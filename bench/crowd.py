@@ -19,13 +19,8 @@ from strawberry.asgi import GraphQL
 from strawberry.extensions import ParserCache, ValidationCache
 from strawberry.scalars import JSON
 
-from bench.memory import Anyone
-from domain.clock import utc_now
-from domain.key import Principal
-from gateway.graphql.app import GraphQLApp
+from bench.memory import by_plans
 from gateway.serve import collect_garbage_seldom
-from resolvers.context import Services
-from resolvers.documents import Documents
 from resolvers.schema import Schema
 
 WATCH = """subscription {
@@ -120,12 +115,7 @@ def main(port: int) -> None:
             crowd.tell(number)
         return Response(str(len(crowd.queues)))
 
-    anyone: Any = Anyone(Principal(uuid4(), frozenset()))
-    nothing: Any = None
-    services = Services(nothing, nothing, nothing, utc_now, nothing, nothing, nothing)
-    ours = GraphQLApp(
-        Schema(query=Query, subscription=root(crowds["plans"])), services, anyone, anyone, Documents({}, anything=True)
-    )
+    ours = by_plans(Schema(query=Query, subscription=root(crowds["plans"])))
     theirs: GraphQL[Any, None] = GraphQL(
         strawberry.Schema(
             query=Query, subscription=root(crowds["strawberry"]), extensions=[ParserCache, ValidationCache]

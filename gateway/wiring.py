@@ -23,6 +23,7 @@ from gateway.collect.spooling import Spooling
 from gateway.collect.tally import Tally
 from gateway.errors import place_of
 from gateway.graphql.app import GraphQLApp
+from gateway.graphql.callers import Callers
 from gateway.issuers import Issuers, read_issuers
 from gateway.losses import Losses
 from gateway.manifest import read_manifest
@@ -120,7 +121,8 @@ async def open_resources(settings: Settings, clock: Clock = utc_now) -> AsyncIte
         tally = Tally(metrics)
         entrance = Entrance(collector, intake, limit, tally)
         services = _services(settings, stores, workspaces, recommender, hub, clock, entrance, tracer)
-        graphql = _graphql(settings, services, authenticator, workspaces, metrics)
+        callers = Callers(services, authenticator, workspaces)
+        graphql = _graphql(settings, services, callers, intake, metrics)
         streams = Streams(_STREAMS_AT_MOST, _STREAMS_OF_A_KEY)
         metrics.subscriptions.set_function(lambda: hub.subscriptions)
         metrics.streams.labels("graphql").set_function(lambda: graphql.streams.open)
@@ -192,14 +194,12 @@ def _services(
     )
 
 
-def _graphql(
-    settings: Settings, services: Services, authenticator: Authenticator, workspaces: Workspaces, metrics: Metrics
-) -> GraphQLApp:
+def _graphql(settings: Settings, services: Services, callers: Callers, intake: Intake, metrics: Metrics) -> GraphQLApp:
     trusted = read_manifest(settings.query_manifest)
     schema = build_schema(lambda fate: metrics.answers_kept.labels(fate).inc())
     schema.warm(trusted.values())
     documents = Documents(trusted, anything=services.development)
-    return GraphQLApp(schema, services, authenticator, workspaces, documents, failed=metrics.failed)
+    return GraphQLApp(schema, services, callers, documents, arriving=intake.arriving, failed=metrics.failed)
 
 
 async def _open_spool(settings: Settings, stack: AsyncExitStack, provider: KeyProvider, clock: Clock) -> Spool | None:

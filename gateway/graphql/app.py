@@ -28,17 +28,16 @@ from strawberry.types.unset import UNSET, UnsetType
 
 from console.files import explorer_page
 from domain.errors import Refused, TagwayError
-from gateway.auth import Authenticator, token_in
+from gateway.auth import token_in
 from gateway.graphql.answer import CORS, GRAPHQL_RESPONSE, JSON, answer, encode, media_type
 from gateway.graphql.callers import Callers
 from gateway.graphql.failures import failure, note, status_of, wait_of
-from gateway.graphql.operation import Posted, find_asked, read_any, read_bounded, read_object, replayed
+from gateway.graphql.operation import Arriving, Posted, find_asked, read_any, read_bounded, read_object, replayed
 from gateway.graphql.socket import Socket, SocketHandler, turn_away
 from gateway.graphql.welcome import while_welcome
 from gateway.pages import page
 from gateway.patience import arrived
 from gateway.streams import Streams, whose
-from gateway.workspace import Workspaces
 from resolvers.caller import Caller
 from resolvers.context import Services, Session
 from resolvers.documents import Documents
@@ -61,9 +60,10 @@ class GraphQLApp(GraphQL[Session, None]):
         self,
         schema: BaseSchema,
         services: Services,
-        authenticator: Authenticator,
-        workspaces: Workspaces,
+        callers: Callers,
         documents: Documents,
+        *,
+        arriving: Arriving,
         failed: Callable[[str], None] = lambda _code: None,
     ) -> None:
         super().__init__(
@@ -74,9 +74,10 @@ class GraphQLApp(GraphQL[Session, None]):
             allowed_origins=("*",),
         )
         self._services = services
-        self._callers = Callers(services, authenticator, workspaces)
+        self._callers = callers
         self.documents = documents
         self.failed = failed
+        self._arriving = arriving
         self.streams = Streams(_STREAMS_AT_MOST, _STREAMS_OF_ONE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -261,7 +262,7 @@ class GraphQLApp(GraphQL[Session, None]):
 
     async def _answer(self, scope: Scope, receive: Receive) -> Response:
         try:
-            body = await arrived(read_bounded(receive))
+            body = await arrived(read_bounded(receive, self._arriving))
             return await self._planned(scope, body) or await self.run(Request(scope, replayed(body, receive)))
         except (TagwayError, HTTPException) as error:
             return failure(scope, error, Request(scope).headers.get("accept", ""))

@@ -1,5 +1,7 @@
 """One GraphQL request as clients post it, read once and passed on unread where it is not of the plain kind."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -14,6 +16,10 @@ _JSON: Final = b"application/json"
 _WORDS: Final = ("query", "documentId", "operationName")
 _OBJECTS: Final = ("variables", "extensions")
 _STREAMS: Final = (b"text/event-stream", b"multipart/mixed")
+
+
+Arriving = Callable[[], AbstractContextManager[Callable[[int], None]]]
+"""Lends what is to be told the size of each part of a body, and refuses it for want of room."""
 
 
 class Asked(msgspec.Struct, rename="camel"):
@@ -122,19 +128,35 @@ def read_object(data: str | bytes) -> dict[str, Any] | list[Any]:
     return found
 
 
-async def read_bounded(receive: Receive) -> bytes:
-    """Read a whole body. Raises `Refused` when it is too large."""
-    body = b""
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return body
-        part: bytes = message.get("body", b"")
-        body += part
-        if len(body) > LARGEST_BODY:
-            raise Refused("A GraphQL request may hold at most 128 KB.", code="request_too_large")
-        if not message.get("more_body"):
-            return body
+async def read_bounded(receive: Receive, arriving: Arriving) -> bytes:
+    """Read a whole body, in the room of those that are still arriving if it does not come at once.
+
+    Raises `Refused` when it is too large, and `too_many_requests` for want of room.
+    """
+    body, more = await _next_part(receive)
+    if not more:
+        return body
+    with arriving() as take:
+        take(len(body))
+        while more:
+            part, more = await _next_part(receive)
+            take(len(part))
+            body += part
+            _check_length(body)
+    return body
+
+
+async def _next_part(receive: Receive) -> tuple[bytes, bool]:
+    """Receive a part of a body, and whether there is more of it. Raises `Refused` when it is too large."""
+    message = await receive()
+    part: bytes = message.get("body", b"")
+    _check_length(part)
+    return part, message.get("more_body", False)
+
+
+def _check_length(body: bytes) -> None:
+    if len(body) > LARGEST_BODY:
+        raise Refused("A GraphQL request may hold at most 128 KB.", code="request_too_large")
 
 
 def replayed(body: bytes, receive: Receive) -> Receive:

@@ -55,6 +55,20 @@ async def test_whoever_sends_slowly_keeps_nobody_out(gateway: Gateway, monkeypat
         assert result["outcome"] == "accepted"
 
 
+async def test_what_arrives_of_queries_is_bounded_with_it(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    intake = gateway.resources.intake
+    monkeypatch.setattr(intake, "_most_arriving", 3_000)
+    host, port = gateway.url.removeprefix("http://").split(":")
+    head = b"POST /graphql HTTP/1.1\r\nHost: gateway\r\nContent-Type: application/json\r\nContent-Length: 9000\r\n\r\n"
+    async with _beginning(gateway, 1, b"{" + b" " * 1_400):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(head + b"{" + b" " * 2_000)
+        answer = await asyncio.wait_for(reader.readuntil(b"]}"), AT_ALL)
+        writer.close()
+    assert b" 429 " in answer.splitlines()[0]
+    assert b'"code":"too_many_requests"' in answer
+
+
 async def test_what_arrives_is_bounded_in_all(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     intake = gateway.resources.intake
     monkeypatch.setattr(intake, "_most_arriving", 3_000)
