@@ -9,7 +9,7 @@ import msgspec
 from domain.consent import Purpose, State
 from domain.event import CallType
 from gateway.collect.batch import Batch, Item
-from gateway.collect.decode import Shared, read_message_id
+from gateway.collect.decode import Shared, read_message_id, spelled
 from gateway.workspace import Workspace
 
 SPOOLED: Final = "kept on the gateway's disk until the stores are back"
@@ -68,7 +68,8 @@ def who(arrival: Arrival) -> set[str]:
             people = _decode_people(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             continue
-        named.update(str(each) for each in (people.user_id, people.anonymous_id, people.previous_id) if each)
+        names = map(spelled, (people.user_id, people.anonymous_id, people.previous_id))
+        named.update(each for each in names if each is not None)
     return named
 
 

@@ -300,16 +300,20 @@ def _message_id(value: _Id) -> str | None:
     return message_id
 
 
-def _identifier(field: str, value: _Id) -> str | None:
-    """Numbers stand for their text, `12.0` for `12`, as JavaScript would write them."""
+def spelled(value: object) -> str | None:
+    """Write an identifier as all of its spellings are taken: numbers as JavaScript would, `12.0` as `12`."""
     if value is None:
         return None
     if isinstance(value, float) and math.isfinite(value) and value.is_integer():
         value = int(value)
-    text = str(value).strip()
-    if len(text) > _LONGEST_IDENTIFIER:
+    return str(value).strip() or None
+
+
+def _identifier(field: str, value: _Id) -> str | None:
+    text = spelled(value)
+    if text is not None and len(text) > _LONGEST_IDENTIFIER:
         raise InvalidEvent(f"{field}: longer than {_LONGEST_IDENTIFIER} characters")
-    return text or None
+    return text
 
 
 def _deeper(value: Any, levels: int) -> bool:
