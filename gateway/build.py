@@ -24,6 +24,7 @@ from profiles.builder import Builder
 from profiles.courtesy import Courtesy
 from profiles.declaring import Declaring
 from profiles.generation import in_turn
+from profiles.herald import Herald
 from profiles.lateness import Lateness
 from profiles.matching import Matcher
 from profiles.metrics import BuildMetrics
@@ -138,6 +139,7 @@ async def open_processor(settings: Settings, clock: Clock = utc_now) -> AsyncIte
             "matcher": Matcher(database, clock, forget=forget).run,
             "publisher": Publisher(database, redis, log, metrics, tracer).run,
             "notary": Notary(database, log, clock, workspaces.keys).run,
+            "herald": Herald(database, log, clock).run,
             "desk": Desk(
                 database,
                 clock,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from domain.errors import StoreUnavailable
+from domain.errors import LogUnavailable, StoreUnavailable
 from stores.faults import Contended, Unfit
 
 Item = TypeVar("Item")
@@ -21,7 +21,7 @@ async def keep_at(name: str, work: Callable[[], Awaitable[object]], every: float
     while True:
         try:
             await work()
-        except (Contended, StoreUnavailable, Unfit) as error:
+        except (Contended, LogUnavailable, StoreUnavailable, Unfit) as error:
             _LOG.warning(f"{name}_waits", problem=str(error))
         await asyncio.sleep(every)
 

@@ -17,7 +17,7 @@ from stores.outage import STORE_FAULTS
 
 LANES: Final = 4
 """Batches under way side by side; with fewer, Postgres and Python wait for each other too often."""
-CONNECTIONS: Final = LANES + 15
+CONNECTIONS: Final = LANES + 16
 """What the lanes, the consumer and the chores need of the pool at most."""
 
 Chore = Callable[[], Coroutine[Any, Any, object]]

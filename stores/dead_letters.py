@@ -78,3 +78,20 @@ async def replace_value(connection: Connection, letter: int, value: bytes, at: d
 async def remove_dead_letters(connection: Connection, ids: Collection[int]) -> None:
     """Take out what is on the log again."""
     await connection.execute("DELETE FROM dead_letter WHERE id = ANY($1::bigint[])", list(ids))
+
+
+async def take_unannounced(connection: Connection, limit: int) -> list[DeadLetter]:
+    """Read the oldest that nobody was told of, and keep others from them until the transaction ends."""
+    rows = await connection.fetch(
+        f"""
+        SELECT {_COLUMNS} FROM dead_letter
+        WHERE announced_at IS NULL ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED
+        """,  # noqa: S608 - as above
+        limit,
+    )
+    return [DeadLetter(*row) for row in rows]
+
+
+async def note_announced(connection: Connection, ids: Collection[int], at: datetime) -> None:
+    """Note that everybody who wants to know has been told."""
+    await connection.execute("UPDATE dead_letter SET announced_at = $2 WHERE id = ANY($1::bigint[])", list(ids), at)

@@ -114,7 +114,7 @@ PLACES: Final[tuple[Place, ...]] = (
     Place(Store.TOPIC, EVENTS, "every event, as the tables have it", "key", _GONE, sealed=True, ends=_WITH_LOG),
     Place(Store.TABLE, "log_record.value", "the topics, where Kafka is not used", "key", _GONE, ends=_WITH_LOG),
     Place(Store.TABLE, "dead_letter.value", "events that could not be built", "value", _GONE, ends=_WITH_LOG),
-    Place(Store.TOPIC, DEAD_LETTERS, "events that could not be built", "key", _GONE, ends=_WITH_LOG),
+    Place(Store.TOPIC, DEAD_LETTERS, "where events lie that could not be built", "none", (), ends=_WITH_LOG),
     Place(Store.TOPIC, SEGMENT_CHANGES, "segments entered and left", "key", _GONE, ends=_WITH_LOG),
     Place(Store.DISK, "spool", "requests that wait for a store", "asked when run", _GONE, sealed=True, ends="when run"),
     Place(Store.CACHE, "tagway:subject:*", "subjects by blind index", "index", _GONE, sealed=True, ends="in a minute"),
