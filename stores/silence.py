@@ -7,6 +7,8 @@ import os
 import socket
 from typing import Any, Final
 
+import asyncpg
+
 _SECONDS: Final = 20
 _PROBE_EVERY: Final = 5
 
@@ -22,6 +24,11 @@ transaction without doing anything, longer than any of ours works between two st
 
 LIVELY: Final = "SET idle_session_timeout = '30s'"
 """What a session asks that holds locks which others wait for, and that says something every few seconds."""
+
+
+async def be_patient(connection: asyncpg.Connection) -> None:
+    """Let a transaction wait for up to an hour between its statements, for what is done elsewhere meanwhile."""
+    await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '1h'")
 
 
 def notice(transport: Any) -> None:

@@ -32,6 +32,7 @@ from stores.requests import (
     take_request,
     waiting_requests,
 )
+from stores.silence import be_patient
 from stores.workspace_keys import hold_keys
 
 OpenWorkspace = Callable[[UUID, int], Awaitable[tuple[WorkspaceKeys, CompiledPlan]]]
@@ -112,6 +113,7 @@ class Desk:
     async def _step(self, connection: Connection, workspace: UUID, request_id: UUID) -> bool:
         waits = False
         async with transaction(connection):
+            await be_patient(connection)  # to empty a long log takes longer than a builder may be silent
             request = await take_request(connection, workspace, request_id)
             if request is None:
                 return False

@@ -20,12 +20,12 @@ _CREATE: Final = """
     WHERE NOT EXISTS (SELECT FROM log_partition WHERE topic = $1)
     ON CONFLICT DO NOTHING
 """
-_FIRST_KEPT: Final = """
-    SELECT coalesce(
-        (SELECT "offset" FROM log_record
-         WHERE topic = $1 AND partition = $2 AND at >= $3
-         ORDER BY "offset" LIMIT 1),
-        (SELECT next_offset FROM log_partition WHERE topic = $1 AND partition = $2))
+_BOUNDS: Final = """
+    SELECT partition, next_offset, (
+        SELECT "offset" FROM log_record AS record
+        WHERE record.topic = $1 AND record.partition = log_partition.partition ORDER BY "offset" LIMIT 1
+    ) AS first_offset
+    FROM log_partition WHERE topic = $1
 """
 _FIRST_TAKEN: Final = """
     SELECT at FROM log_record WHERE topic = $1 AND partition = $2 AND "offset" >= $3 ORDER BY "offset" LIMIT 1
@@ -37,8 +37,11 @@ _REMOVE: Final = """
 """
 _REMOVE_AT_ONCE: Final = 5_000
 _EMPTY: Final = """
-    UPDATE log_record SET key = '', value = '' WHERE topic = $1 AND partition = $2 AND key = ANY($3::bytea[])
+    UPDATE log_record SET key = '', value = ''
+    WHERE topic = $1 AND partition = $2 AND "offset" >= $4 AND "offset" < $5 AND key = ANY($3::bytea[])
 """
+_READ_AT_ONCE: Final = 20_000
+"""So many records are looked through by one statement: a log may be longer than any statement may take."""
 
 
 class PostgresLog:
@@ -101,8 +104,10 @@ class PostgresLog:
     async def trim(self, topic: str, before: datetime, passed: Mapping[int, int] | None = None) -> None:
         """Remove what is older, a few thousand records at a time so that nobody waits for it."""
         async with self._borrowed() as connection:
-            for partition, _ in await connection.fetch(ENDS, topic):
-                first_kept = await connection.fetchval(_FIRST_KEPT, topic, partition, before)
+            for partition, end, start in await connection.fetch(_BOUNDS, topic):
+                if start is None:
+                    continue
+                first_kept = await _first_since(connection, topic, partition, range(start, end), before)
                 if passed is not None:
                     first_kept = min(first_kept, passed.get(partition, first_kept))
                 removed = "DELETE -1"
@@ -117,9 +122,13 @@ class PostgresLog:
             by_partition[partition_of(key, count)].append(key)
         emptied = 0
         async with self._borrowed() as connection:
-            for partition, those in sorted(by_partition.items()):
-                status = await connection.execute(_EMPTY, topic, partition, those)
-                emptied += int(status.rpartition(" ")[2])
+            for partition, end, start in await connection.fetch(_BOUNDS, topic):
+                if start is None or partition not in by_partition:
+                    continue
+                for first in range(start, end, _READ_AT_ONCE):
+                    those = by_partition[partition], first, first + _READ_AT_ONCE
+                    status = await connection.execute(_EMPTY, topic, partition, *those)
+                    emptied += int(status.rpartition(" ")[2])
         return emptied
 
     async def healthy(self) -> bool:
@@ -145,6 +154,19 @@ class PostgresLog:
                 yield connection
         except (StoreUnavailable, *LOST) as error:
             raise LogUnavailable from error
+
+
+async def _first_since(connection: Connection, topic: str, partition: int, offsets: range, moment: datetime) -> int:
+    """Find the first record that the log took at a moment or later, by halving: their times grow with their offsets."""
+    low, high = offsets.start, offsets.stop
+    while low < high:
+        middle = (low + high) // 2
+        at = await connection.fetchval(_FIRST_TAKEN, topic, partition, middle)
+        if at is None or at >= moment:
+            high = middle
+        else:
+            low = middle + 1
+    return low
 
 
 def _refusal(record: Record) -> TagwayError | None:

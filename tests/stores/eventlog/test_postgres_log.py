@@ -104,3 +104,25 @@ async def test_trimming_removes_the_old_and_readers_go_on_behind_it(
     await log.trim(topic, utc_now() + timedelta(seconds=1), await log.ends(topic))
     await log.append(topic, [Record(b"k", b"newest")])
     assert values(await read_all(log, topic, 1)) == {b"newest": 1}
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+async def test_a_long_log_is_emptied_piece_by_piece(
+    log: EventLog, topic: str, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    monkeypatch.setattr("stores.eventlog.postgres._READ_AT_ONCE", 7)
+    for number in range(5):
+        await log.append(topic, [Record(b"ann", b"%d" % each) for each in range(10)] + records(20, tag=f"{number}-"))
+    await execute(database_url, 'DELETE FROM log_record WHERE "offset" < 3')
+    emptied = await log.forget(topic, [b"ann"])
+    assert 45 <= emptied <= 50
+    assert await log.forget(topic, [b"ann"]) == 0
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+async def test_nothing_is_trimmed_of_a_log_that_is_young_or_empty(log: EventLog, topic: str) -> None:
+    ends = await log.ends(topic)
+    await log.trim(topic, utc_now() - timedelta(days=1), ends)
+    await log.append(topic, records(20))
+    await log.trim(topic, utc_now() - timedelta(days=1))
+    assert len(values(await read_all(log, topic, 20))) == 20
