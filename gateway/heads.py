@@ -64,10 +64,11 @@ class BoundedHeads(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Note that it is there."""
-        self._in_head, self._in_body = False, True
+        """Note that it is there, and can be read."""
+        self._in_head = False
         self._progress()
         super().on_headers_complete()
+        self._in_body = True
 
     def on_body(self, body: bytes) -> None:
         """Note that a part came."""

@@ -15,6 +15,9 @@ from tests.patience import AT_ALL
 _HEAD = b"POST /v1/m HTTP/1.1\r\nHost: gateway\r\n"
 _WHOLE = b"GET /healthz HTTP/1.1\r\nHost: gateway\r\n\r\n"
 _CHUNKED = _HEAD + b"Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\n\r\n"
+_NOWHERE = b"CONNECT gateway:80 HTTP/1.1\r\nHost: gateway\r\n\r\n"
+_UNREADABLE = b"GET http://gateway:99999/ HTTP/1.1\r\nHost: gateway\r\n\r\n"
+"""Heads that are well formed, with an address that is none."""
 
 
 @asynccontextmanager
@@ -130,9 +133,18 @@ async def test_a_body_that_was_answered_may_come_to_its_end(gateway: Gateway) ->
             await _ask(reader, writer)
 
 
-@pytest.mark.parametrize("sent", [b"\x16\x03\x01", b"GET / HTTP/1.1\r\nno header\r\n\r\n", _CHUNKED + b"no length\r\n"])
-async def test_what_is_no_http_is_answered_like_all_that_is_refused(gateway: Gateway, sent: bytes) -> None:
+@pytest.mark.parametrize("before", [False, True], ids=["first", "later"])
+@pytest.mark.parametrize(
+    "sent",
+    [b"\x16\x03\x01", b"GET / HTTP/1.1\r\nno header\r\n\r\n", _CHUNKED + b"no length\r\n", _NOWHERE, _UNREADABLE],
+    ids=["tls", "header", "chunk", "nowhere", "unreadable"],
+)
+async def test_what_is_no_http_is_answered_like_all_that_is_refused(
+    gateway: Gateway, before: bool, sent: bytes
+) -> None:
     async with _connected(gateway.url) as (reader, writer):
+        if before:
+            await _ask(reader, writer)
         writer.write(sent)
         answer = await reader.read()
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -141,9 +153,10 @@ async def test_what_is_no_http_is_answered_like_all_that_is_refused(gateway: Gat
     assert json.loads(body)["code"] == "invalid_request"
 
 
-async def test_what_is_no_http_gets_into_no_answer_that_is_due(gateway: Gateway) -> None:
+@pytest.mark.parametrize("sent", [b"\x16\x03\x01", _NOWHERE, _UNREADABLE], ids=["tls", "nowhere", "unreadable"])
+async def test_what_is_no_http_gets_into_no_answer_that_is_due(gateway: Gateway, sent: bytes) -> None:
     async with _connected(gateway.url) as (reader, writer):
-        writer.write(_WHOLE + b"\x16\x03\x01")
+        writer.write(_WHOLE + sent)
         answer = await reader.read()
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert answer.count(b"HTTP/1.1") == 1
