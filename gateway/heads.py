@@ -55,8 +55,8 @@ class BoundedHeads(HttpToolsProtocol):
         super().data_received(data)
         if self._unread > _LARGEST_HEAD:
             self._refuse("head_too_large")
-        elif (self._unread or self._in_head or self._is_answered) and self._late is None:
-            self._late = self.loop.call_later(_ARRIVES_WITHIN, self._is_late)
+        elif self._unread or self._in_head or self._is_answered:
+            self._wait()
 
     def on_message_begin(self) -> None:
         """Note that a head has begun."""
@@ -87,6 +87,12 @@ class BoundedHeads(HttpToolsProtocol):
         self._progress()
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Wait for what is left of the body, also where none of it comes any more."""
+        super().on_response_complete()
+        if self._is_answered:
+            self._wait()
+
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - their signature
         """Answer what is no HTTP, also in the place of an answer that waits for the rest of it."""
         waits = self._in_body and not self.pipeline and not self.cycle.response_started
@@ -96,6 +102,10 @@ class BoundedHeads(HttpToolsProtocol):
     def _is_answered(self) -> bool:
         """Whether a body still comes that nobody reads any more."""
         return self._in_body and self.cycle is not None and self.cycle.response_complete
+
+    def _wait(self) -> None:
+        if self._late is None:
+            self._late = self.loop.call_later(_ARRIVES_WITHIN, self._is_late)
 
     def _progress(self) -> None:
         self._unread = 0

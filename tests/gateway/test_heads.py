@@ -116,6 +116,14 @@ async def test_a_body_that_was_answered_may_not_drag_on(gateway: Gateway) -> Non
         assert ending.result() == b""
 
 
+@pytest.mark.usefixtures("hurried")
+async def test_a_body_that_was_answered_may_not_stop_for_long(gateway: Gateway) -> None:
+    async with _connected(gateway.url) as (reader, writer):
+        writer.write(_ANSWERED)
+        await _read_answer(reader)
+        assert await reader.read() == b""
+
+
 async def test_a_body_that_was_answered_may_not_grow_without_end(gateway: Gateway) -> None:
     async with _connected(gateway.url) as (reader, writer):
         writer.write(_ANSWERED)
