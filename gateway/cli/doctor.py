@@ -28,7 +28,9 @@ async def _python(_settings: Settings) -> str:
     return platform.python_version()
 
 
-_CHECKS: Final[dict[str, Callable[[Settings], Awaitable[str]]]] = {
+Check = Callable[[Settings], Awaitable[str]]
+
+_CHECKS: Final[dict[str, Check]] = {
     "Python": _python,
     "Postgres": check_postgres,
     "Redis": check_redis,
@@ -48,6 +50,9 @@ _CHECKS: Final[dict[str, Callable[[Settings], Awaitable[str]]]] = {
     "query manifest": check_manifest,
     "traces": check_traces,
 }
+
+_AT_ONCE: Final = 4
+"""So many are under way at a time, as each waits for a store that says nothing by itself."""
 
 _AWAY: Final = {
     "store_unavailable": "a store does not answer",
@@ -72,10 +77,16 @@ def doctor() -> None:
 
 async def examine(settings: Settings, console: Console) -> bool:
     """Print a line for each check, and tell whether all is well."""
-    well = True
-    for name, check in _CHECKS.items():
+    well, room = True, asyncio.Semaphore(_AT_ONCE)
+
+    async def look(check: Check) -> str:
+        async with room:
+            return await check(settings)
+
+    looks = {name: asyncio.create_task(look(check)) for name, check in _CHECKS.items()}
+    for name, finding in looks.items():
         try:
-            said = await check(settings)
+            said = await finding
         except (CannotRun, *STORE_FAULTS) as error:
             well = False
             console.print(f"[red]✗[/] {name}: {escape(_told(error))}", soft_wrap=True)

@@ -25,6 +25,8 @@ def failure(scope: Scope, error: TagwayError | HTTPException, accept: str) -> Re
     headers = {**CORS, "content-type": media_type(accept)}
     if wait is not None:
         headers["retry-after"] = str(wait)
+    if code == "method_not_allowed":
+        headers["allow"] = "GET, POST"
     told = {"message": message, "extensions": {"code": code}}
     return Response(encode({"errors": [told]}), FAILURES[code].status, headers)
 
