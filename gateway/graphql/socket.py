@@ -194,7 +194,7 @@ class SocketHandler(BaseGraphQLTransportWSHandler[Session, None]):
         before = f'{{"id":{msgspec.json.encode(operation.id).decode()},"type":"next","payload":'
         socket = cast("Socket", self.websocket)
         async for result in result_source:
-            if code := code_of(cast("ExecutionResult", result).errors):
+            if (errors := cast("ExecutionResult", result).errors) and (code := code_of(errors)):
                 self._failed(code)
             if isinstance(result, Payload):
                 await socket.send_text(f"{before}{result.text}}}")
