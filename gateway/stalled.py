@@ -1,12 +1,13 @@
 """Clients that take nothing of what they are sent: the kernel cuts them, whatever waits to be written."""
 
-import os
 import socket
 from asyncio import Protocol, Server
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import uvicorn
+
+from stores.silence import same_socket
 
 STALLED_SECONDS: Final = 30.0
 """How long a client may take nothing while something is there for it. It comes back with its last cursor."""
@@ -22,8 +23,8 @@ def cut_stalled(servers: Iterable[Server], seconds: float = STALLED_SECONDS) -> 
     if option is None:
         return
     for listening in (each for server in servers for each in server.sockets):
-        # Event loops hide the socket; a second name for it has the same options, which accepted connections inherit.
-        with socket.socket(fileno=os.dup(listening.fileno())) as same:
+        # Accepted connections inherit its options.
+        with same_socket(listening) as same:
             if same.family in (socket.AF_INET, socket.AF_INET6):
                 same.setsockopt(socket.IPPROTO_TCP, option, int(seconds * 1000))
 

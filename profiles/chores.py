@@ -26,6 +26,12 @@ async def keep_at(name: str, work: Callable[[], Awaitable[object]], every: float
         await asyncio.sleep(every)
 
 
+async def exhaust(step: Callable[[], Awaitable[object]]) -> None:
+    """Take one step after another, as long as each finds something to do."""
+    while await step():  # noqa: ASYNC110 - not a wait for anything
+        await asyncio.sleep(0)
+
+
 async def finish(waiting: Iterable[tuple[UUID, Item]], step: Callable[[UUID, Item], Awaitable[bool]]) -> None:
     """Take each item of a workspace as far as its steps go; each step tells whether another can follow it."""
     for workspace, item in waiting:

@@ -1,6 +1,6 @@
 """Telling of records that could not be built, on a topic of their own: where each lies and why, not what it holds."""
 
-import asyncio
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -8,7 +8,7 @@ import msgspec
 from domain.clock import Clock
 from domain.errors import LogUnavailable
 from domain.topics import DEAD_LETTERS
-from profiles.chores import keep_at
+from profiles.chores import exhaust, keep_at
 from stores.dead_letters import DeadLetter, note_announced, take_unannounced
 from stores.eventlog.port import EventLog, Record
 from stores.faults import transaction
@@ -30,11 +30,7 @@ class Herald:
 
     async def run(self) -> None:
         """Announce until cancelled."""
-        await keep_at("herald", self._finish, _LOOK_EVERY)
-
-    async def _finish(self) -> None:
-        while await self.step():  # noqa: ASYNC110 - not a wait for anything
-            await asyncio.sleep(0)
+        await keep_at("herald", partial(exhaust, self.step), _LOOK_EVERY)
 
     async def step(self) -> int:
         """Announce some, and return how many. Raises `LogUnavailable`, `StoreUnavailable`, `Contended`."""

@@ -22,7 +22,7 @@ _LOG = structlog.get_logger(__name__)
 _EVERY_SECONDS: Final = 10.0
 
 
-class Unbuilt(NamedTuple):
+class Backlog(NamedTuple):
     """What the log holds that is not built yet."""
 
     records: int
@@ -32,14 +32,14 @@ class Unbuilt(NamedTuple):
     """Into how many the topic is cut."""
 
 
-async def read_unbuilt(log: EventLog, database: Database) -> Unbuilt:
+async def read_backlog(log: EventLog, database: Database) -> Backlog:
     """Compare the log with what is noted as built. Raises `LogUnavailable`, `StoreUnavailable`."""
     ends, source = await log.ends(EVENTS), await log.source(EVENTS)
     async with database.across() as connection:
         offsets = await read_offsets(connection, GROUP, source)
     waiting = {each: offsets.get(each, 0) for each, end in ends.items() if offsets.get(each, 0) < end}
     records = sum(ends[each] - offset for each, offset in waiting.items())
-    return Unbuilt(records, await log.first_taken(EVENTS, waiting), len(ends))
+    return Backlog(records, await log.first_taken(EVENTS, waiting), len(ends))
 
 
 class Lateness:
@@ -73,11 +73,11 @@ class Lateness:
 
     async def _measure_log(self) -> None:
         now = self._clock()
-        unbuilt = await read_unbuilt(self._log, self._database)
-        self._built_until = unbuilt.since or now
-        self._metrics.lag.set(unbuilt.records)
-        if unbuilt.records:
-            _LOG.info("building", records_to_build=unbuilt.records)
+        backlog = await read_backlog(self._log, self._database)
+        self._built_until = backlog.since or now
+        self._metrics.lag.set(backlog.records)
+        if backlog.records:
+            _LOG.info("building", records_to_build=backlog.records)
 
     def _age(self, since: datetime | None) -> float:
         return max(0.0, (self._clock() - since).total_seconds()) if since else 0.0

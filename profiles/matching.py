@@ -4,8 +4,8 @@ Whoever is alike enough is merged, if no limit objects; who is less alike, or ma
 somebody to look at.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection
+from functools import partial
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -17,7 +17,7 @@ from domain.errors import Refused, StoreUnavailable
 from domain.identity import IdentityRules
 from privacy.likeness import Likeness, compare
 from profiles.catalogue import Definitions
-from profiles.chores import keep_at
+from profiles.chores import exhaust, keep_at
 from profiles.joining import Deed, Outcome, in_transaction, join
 from stores.faults import transaction
 from stores.likeness import Pair, decide_candidate, pairs_of, put_up, take_uncompared
@@ -43,11 +43,7 @@ class Matcher:
 
     async def run(self) -> None:
         """Compare until cancelled."""
-        await keep_at("matching", self._finish, _LOOK_EVERY)
-
-    async def _finish(self) -> None:
-        while await self.step():  # noqa: ASYNC110 - not a wait for anything
-            await asyncio.sleep(0)
+        await keep_at("matching", partial(exhaust, self.step), _LOOK_EVERY)
 
     async def step(self) -> int:
         """Compare some who wait, and return how many there were. Raises `StoreUnavailable`, `Contended`."""

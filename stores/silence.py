@@ -31,15 +31,18 @@ async def be_patient(connection: asyncpg.Connection) -> None:
     await connection.execute("SET LOCAL idle_in_transaction_session_timeout = '1h'")
 
 
+def same_socket(hidden: Any) -> socket.socket:
+    """Give a second name, to be closed, for a socket that an event loop hides: it has the same options."""
+    return socket.socket(fileno=os.dup(hidden.fileno()))
+
+
 def notice(transport: Any) -> None:
     """Make a connection end once the other machine has taken nothing for 20 seconds, or answers no probe for as long.
 
     A server that only thinks for long takes what it is sent, and is waited for. Without a socket of TCP, or where the
     system knows no such limit, nothing is done.
     """
-    hidden = transport.get_extra_info("socket")
-    # Event loops hide the socket; a second name for it has the same options.
-    with socket.socket(fileno=os.dup(hidden.fileno())) as same:
+    with same_socket(transport.get_extra_info("socket")) as same:
         if same.family not in (socket.AF_INET, socket.AF_INET6):
             return
         same.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

@@ -9,7 +9,7 @@ from gateway.database import open_database
 from gateway.doctor.finding import NOT_ASKED, Finding
 from gateway.eventlog import open_event_log
 from gateway.settings import Settings
-from profiles.lateness import Unbuilt, read_unbuilt
+from profiles.lateness import Backlog, read_backlog
 from stores.changes import unpublished_since
 from stores.postgres import Database
 from stores.vitals import Vitals, read_vitals
@@ -25,14 +25,14 @@ async def check_lag(settings: Settings) -> str:
     if settings.postgres_url is None:
         return NOT_ASKED
     async with open_database(settings, connections=3) as database:
-        unbuilt = await _unbuilt(settings, database)
+        backlog = await _backlog(settings, database)
         vitals = await _vitals(database)
         async with database.across() as connection:
             unpublished = await unpublished_since(connection)
-    behind = unbuilt.records
+    behind = backlog.records
     if behind > _MUCH:
         raise Finding(f"{behind:,} events are not built yet: start more `tagway build`, or look why none builds")
-    if (waited := _waited(unbuilt.since)) is not None:
+    if (waited := _waited(backlog.since)) is not None:
         raise Finding(f"{behind:,} events are not built yet, the oldest for {waited}: does a builder run?")
     if vitals.unpublished >= _MUCH:
         raise Finding(f"{vitals.unpublished:,} segment changes wait to be published: does a builder run?")
@@ -41,8 +41,8 @@ async def check_lag(settings: Settings) -> str:
             f"{vitals.unpublished:,} segment changes wait to be published, the oldest for {waited}: "
             "does a builder run, and do Redis and the log take them?"
         )
-    cut = f"{unbuilt.partitions:,} partitions"
-    if unbuilt.partitions != settings.log_partitions:
+    cut = f"{backlog.partitions:,} partitions"
+    if backlog.partitions != settings.log_partitions:
         cut += f", as the topic was made: TAGWAY_LOG_PARTITIONS={settings.log_partitions} changes nothing"
     return f"{behind:,} events to build, {vitals.unpublished:,} changes to publish; {cut}"
 
@@ -69,11 +69,11 @@ async def check_dead_letters(settings: Settings) -> str:
     return f"{count:,}: see `tagway deadletters list`" if count else "none"
 
 
-async def _unbuilt(settings: Settings, database: Database) -> Unbuilt:
+async def _backlog(settings: Settings, database: Database) -> Backlog:
     log = await open_event_log(settings, database)
     try:
         async with asyncio.timeout(_ASK_WITHIN):
-            return await read_unbuilt(log, database)
+            return await read_backlog(log, database)
     finally:
         await log.close()
 

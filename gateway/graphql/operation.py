@@ -134,23 +134,23 @@ async def read_bounded(receive: Receive, arriving: Arriving) -> bytes:
     Raises `Refused` when it is too large, and `too_many_requests` for want of room.
     """
     body, more = await _next_part(receive)
+    _check_length(body)
     if not more:
         return body
     with arriving() as take:
         take(len(body))
         while more:
             part, more = await _next_part(receive)
-            take(len(part))
             body += part
             _check_length(body)
+            take(len(part))
     return body
 
 
 async def _next_part(receive: Receive) -> tuple[bytes, bool]:
-    """Receive a part of a body, and whether there is more of it. Raises `Refused` when it is too large."""
+    """Receive a part of a body, and whether there is more of it."""
     message = await receive()
     part: bytes = message.get("body", b"")
-    _check_length(part)
     return part, message.get("more_body", False)
 
 

@@ -33,7 +33,7 @@ async def token(request: WebRequest) -> Response:
     """Give a visitor of the shop a token for their own profile."""
     resources = _require_demo(request)
     try:
-        wanted = msgspec.json.decode(await read_body(request, resources_of(request).intake), type=_TokenRequest)
+        wanted = msgspec.json.decode(await read_body(request, resources.intake), type=_TokenRequest)
     except msgspec.MsgspecError as error:
         raise Refused("anonymousId: a text is needed") from error
     if not wanted.anonymous_id:

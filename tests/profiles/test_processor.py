@@ -21,6 +21,7 @@ from gateway.settings import Settings
 from stores.embedded.valkey import EmbeddedValkey
 from stores.eventlog.open import KEEP, open_log, topics
 from stores.eventlog.port import EventLog, Record
+from tests.fixtures.office import building
 from tests.fixtures.world import Sent, World
 from tests.patience import AT_ALL
 from tests.profiles.crowd import SEGMENTS, check_equals_single_profiles, crowd
@@ -80,18 +81,6 @@ async def builder_process(settings: Settings) -> AsyncIterator[asyncio.subproces
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-@asynccontextmanager
-async def building(settings: Settings) -> AsyncIterator[None]:
-    stop = asyncio.Event()
-    async with open_processor(settings) as processor:
-        running = asyncio.create_task(processor.run(stop))
-        try:
-            yield
-        finally:
-            stop.set()
-            await running
 
 
 async def make_anew(settings: Settings, log: EventLog) -> None:

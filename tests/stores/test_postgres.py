@@ -190,9 +190,7 @@ async def test_a_session_that_never_answers_is_asked_nothing_more(
 
 async def test_a_server_that_says_nothing_is_soon_found_unwell(database_url: str) -> None:
     database = await Database.open(database_url, role="app", max_size=1)
-    async with database.workspace(None) as connection:
-        session = connection.get_server_pid()
-    with frozen(session):
+    with frozen(await _session_of(database)):
         assert not await asyncio.wait_for(database.healthy(), 8)
     assert await database.healthy()
     await database.close()
@@ -200,9 +198,7 @@ async def test_a_server_that_says_nothing_is_soon_found_unwell(database_url: str
 
 async def test_whoever_is_cancelled_waits_for_no_server_that_says_nothing(database_url: str) -> None:
     database = await Database.open(database_url, role="app", max_size=1)
-    async with database.workspace(None) as connection:
-        session = connection.get_server_pid()
-    with frozen(session):
+    with frozen(await _session_of(database)):
         asking = asyncio.create_task(_query_for_long(database))
         await asyncio.wait([asking], timeout=0.2)
         asking.cancel()
@@ -216,6 +212,13 @@ async def _ask_frozen(connection: Connection, session: int) -> None:
     async with transaction(connection):
         with frozen(session):
             await connection.execute("SELECT 1")
+
+
+async def _session_of(database: Database) -> int:
+    """Name the process of a pool's only session."""
+    async with database.workspace(None) as connection:
+        process: int = connection.get_server_pid()
+    return process
 
 
 @contextmanager

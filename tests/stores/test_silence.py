@@ -1,6 +1,5 @@
 """Sessions whose other side has gone silent without a word."""
 
-import os
 import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -10,6 +9,7 @@ import pytest
 from domain.errors import StoreUnavailable
 from stores.faults import transaction
 from stores.postgres import Database, is_lost
+from stores.silence import same_socket
 
 pytestmark = pytest.mark.services
 
@@ -21,6 +21,11 @@ async def databases(database_url: str) -> AsyncIterator[tuple[Database, Database
         for each in opened:
             stack.push_async_callback(each.close)
         yield opened[0], opened[1]
+
+
+async def _answers(database: Database) -> None:
+    async with database.across() as connection:
+        assert await connection.fetchval("SELECT 1") == 1
 
 
 async def test_whoever_says_nothing_loses_its_locks_to_others(
@@ -38,8 +43,7 @@ async def test_whoever_says_nothing_loses_its_locks_to_others(
 
     with pytest.raises(StoreUnavailable):
         await fall_silent()
-    async with frozen.across() as connection:
-        assert await connection.fetchval("SELECT 1") == 1
+    await _answers(frozen)
 
 
 async def test_whoever_does_nothing_in_a_transaction_loses_its_rows_to_others(
@@ -57,8 +61,7 @@ async def test_whoever_does_nothing_in_a_transaction_loses_its_rows_to_others(
 
     with pytest.raises(StoreUnavailable):
         await fall_silent()
-    async with frozen.across() as connection:
-        assert await connection.fetchval("SELECT 1") == 1
+    await _answers(frozen)
 
 
 async def test_a_session_that_is_not_lively_may_be_silent(
@@ -76,8 +79,7 @@ async def test_both_sides_find_out_that_the_other_machine_is_gone(databases: tup
     async with databases[0].across() as connection:
         theirs = await connection.fetchval("SELECT current_setting('tcp_user_timeout')")
         probes = await connection.fetchval("SELECT current_setting('tcp_keepalives_idle')")
-        hidden = connection._transport.get_extra_info("socket")
-        with socket.socket(fileno=os.dup(hidden.fileno())) as same:
+        with same_socket(connection._transport.get_extra_info("socket")) as same:
             ours = same.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT)
             alive = same.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
     assert (theirs, probes) == ("20000", "10")
