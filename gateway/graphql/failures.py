@@ -1,7 +1,7 @@
 """How GraphQL over HTTP says that something went wrong, and by which code it is counted."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 from cross_web import HTTPException
 from graphql import GraphQLError
@@ -12,7 +12,7 @@ from strawberry.types import ExecutionResult
 from domain.errors import FAILURES, TagwayError
 from gateway.graphql.answer import CORS, encode, media_type
 
-_STATUS_CODES = {404: "not_found", 405: "method_not_allowed"}
+_STATUS_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 
 
 def failure(scope: Scope, error: TagwayError | HTTPException, accept: str) -> Response:
